@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#![no_std]
+#![doc = include_str!("../README.md")]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod entity;
+mod error;
+mod head;
+mod limits;
+mod payload;
+mod record;
+mod time;
+
+pub use entity::{EntityId, check_name, shard_of};
+pub use error::{Code, Context, Error, Kind, Outcome, Result};
+pub use head::{Epoch, Head, Owner, Position, ShardId};
+pub use limits::Limits;
+pub use payload::{CommandId, Metadata, Payload};
+pub use record::{Answer, Body, Dedup, DedupKey, Record, Sequence, ShardBatch, Snapshot};
+pub use time::{Mono, Now, Wall};

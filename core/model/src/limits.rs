@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A limit on everything, with sane defaults.
+
+pub(crate) const MAX_KEY_BYTES: usize = 1024;
+pub(crate) const MAX_NAME_BYTES: usize = 256;
+
+/// The bounds of a host. Settings may lower or raise them; the defaults suit one small machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest entity key, in bytes; fixed, since keys are part of stored formats.
+    pub key_bytes: usize,
+    /// Largest event, in bytes.
+    pub event_bytes: usize,
+    /// Largest value or snapshot, in bytes.
+    pub value_bytes: usize,
+    /// Largest command payload or reply, in bytes.
+    pub message_bytes: usize,
+    /// Commands waiting in one entity's mailbox; the next one is Exhausted.
+    pub mailbox: usize,
+    /// Calls in a shard loop at once, over all entities; the next one is Exhausted.
+    pub calls: usize,
+    /// Watches and queries of one entity at once.
+    pub watches: usize,
+    /// Activations under way at once in a shard loop.
+    pub activations: usize,
+    /// Resident entities in a shard loop before the least recently used idle one is passivated.
+    pub resident: usize,
+    /// Bytes of one shard batch.
+    pub batch_bytes: usize,
+    /// Idempotency records of one entity.
+    pub dedup_records: usize,
+    /// Events of one command.
+    pub events_per_command: usize,
+    /// Hops of a forwarded call, and entities in a chain of calls.
+    pub hops: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            key_bytes: MAX_KEY_BYTES,
+            event_bytes: 1 << 20,
+            value_bytes: 64 << 20,
+            message_bytes: 64 << 20,
+            mailbox: 1024,
+            calls: 65_536,
+            watches: 256,
+            activations: 256,
+            resident: 1_000_000,
+            batch_bytes: 8 << 20,
+            dedup_records: 65_536,
+            events_per_command: 10_000,
+            hops: 16,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+#![doc = include_str!("../README.md")]
+
+mod store;
+
+pub use store::{
+    Capability, EntityPage, EntityRow, Entities, Journal, KeyPage, LoadRequest, Meta, Refusal, Store, StoredRecord,
+    TailPage, Written,
+};
