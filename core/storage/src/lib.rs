@@ -4,6 +4,6 @@
 mod store;
 
 pub use store::{
-    Capability, EntityPage, EntityRow, Entities, Journal, KeyPage, LoadRequest, Meta, Refusal, Store, StoredRecord,
+    Capability, Entities, EntityPage, EntityRow, Journal, KeyPage, LoadRequest, Meta, Refusal, Store, StoredRecord,
     TailPage, Written,
 };

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One shard's head: what is batched, and what the outcome of a batch means (`architecture.md` §4, rule 3).
+//!
+//! | state | input | next | what follows |
+//! |---|---|---|---|
+//! | Open | written, durable | Open | the batch's groups are durable |
+//! | Open | written, refused | Open | the batch's groups are lost |
+//! | Open | written, fenced | Closed | batch and waiting groups are lost |
+//! | Open | written, unknown | Raising | nothing is released; the epoch is to be raised |
+//! | Raising | raised, position after the batch | Open | the batch's groups are durable |
+//! | Raising | raised, position before the batch | Open | the batch's groups are lost |
+//! | Raising | raised, any other position | Closed | the stored data disagree: everything that waits is lost as Corrupt |
+//! | Raising | raise fenced | Closed | waiting groups are lost, the batch stays unknown |
+//! | Raising | raise failed | Raising | to be tried again |
+//! | Closed | any | Closed | new groups are refused |
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::vec::Vec;
+
+use adjoin_model::{Error, Head, Outcome, Owner, Position, Record, ShardBatch, ShardId};
+
+/// What a shard may do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It writes.
+    Open,
+    /// A write's outcome is unknown: nothing is released until the epoch is raised.
+    Raising,
+    /// Another owner writes it, or its data disagree.
+    Closed,
+}
+
+/// What the driver reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ShardInput {
+    /// The batch in flight is durable.
+    Durable,
+    /// The batch in flight was not applied and never will be.
+    Refused(Error),
+    /// Somebody else owns the shard.
+    Fenced,
+    /// Not known whether the batch in flight was applied.
+    Unknown,
+    /// The epoch was raised; the head as read afterwards.
+    Raised(Head),
+    /// The raise itself could not be done; it may be tried again.
+    RaiseFailed,
+}
+
+/// What became of groups that waited, in the order they were admitted. `G` names a group to its owner.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settled<G> {
+    /// On disk: answers that wait for this group may leave.
+    Durable(G),
+    /// Not applied, or not known: the error's outcome says which.
+    Lost(G, Error),
+}
+
+/// Whether a group was taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Admission {
+    /// It waits for the next batch.
+    Waiting,
+    /// It was not taken and changes nothing.
+    Refused(Error),
+}
+
+struct Group<G> {
+    name: G,
+    records: Vec<Record>,
+    bytes: usize,
+}
+
+struct InFlight<G> {
+    first: Position,
+    last: Position,
+    groups: Vec<G>,
+}
+
+/// The machine of one shard. At most one batch is in flight; everything admitted meanwhile folds into the next one.
+pub struct Shard<G> {
+    id: ShardId,
+    owner: Owner,
+    head: Head,
+    state: State,
+    waiting: VecDeque<Group<G>>,
+    in_flight: Option<InFlight<G>>,
+    max_batch_bytes: usize,
+}
+
+impl<G> Shard<G> {
+    /// A shard that `owner` has claimed: `head` is what the raise returned.
+    #[must_use]
+    pub fn new(id: ShardId, owner: Owner, head: Head, max_batch_bytes: usize) -> Self {
+        Self { id, owner, head, state: State::Open, waiting: VecDeque::new(), in_flight: None, max_batch_bytes }
+    }
+
+    /// What it may do now.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The head as far as it is known to be durable.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Whether nothing waits and nothing is in flight, so an entity may be handed over (rule 11).
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.waiting.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Takes one command's records, which are applied together or not at all. Size is checked here, before batching,
+    /// so that no group poisons a batch.
+    pub fn admit(&mut self, name: G, records: Vec<Record>) -> Admission {
+        if self.state == State::Closed {
+            return Admission::Refused(Error::fenced("this node no longer owns the shard").at("shard", self.id));
+        }
+        let bytes: usize = records.iter().map(Record::size).sum();
+        if bytes > self.max_batch_bytes {
+            let said = format!("a command's records take {bytes} bytes, a batch holds {}", self.max_batch_bytes);
+            return Admission::Refused(Error::exhausted(said).at("shard", self.id));
+        }
+        self.waiting.push_back(Group { name, records, bytes });
+        Admission::Waiting
+    }
+
+    /// The next batch to write, if the shard may write now and something waits: as many groups as fit, in order.
+    pub fn next_batch(&mut self) -> Option<ShardBatch> {
+        if self.state != State::Open || self.in_flight.is_some() {
+            return None;
+        }
+        let (mut groups, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while let Some(group) = self.waiting.pop_front_if(|group| bytes + group.bytes <= self.max_batch_bytes) {
+            bytes += group.bytes;
+            records.extend(group.records);
+            groups.push(group.name);
+        }
+        if records.is_empty() {
+            return None;
+        }
+        let first = self.head.position + 1;
+        let batch = ShardBatch { shard: self.id, epoch: self.head.epoch, owner: self.owner, first, records };
+        self.in_flight = Some(InFlight { first, last: batch.last(), groups });
+        Some(batch)
+    }
+
+    /// Takes an input and says what became of the groups that it settles.
+    pub fn step(&mut self, input: ShardInput) -> Vec<Settled<G>> {
+        match (self.state, input) {
+            (State::Open, ShardInput::Durable) => self.durable(),
+            (State::Open, ShardInput::Refused(error)) => self.lost(&error),
+            (State::Open, ShardInput::Unknown) => {
+                self.state = State::Raising;
+                Vec::new()
+            }
+            (State::Open, ShardInput::Fenced) => {
+                let error = Error::fenced("another owner has taken the shard").at("shard", self.id);
+                self.close(&error, Outcome::None)
+            }
+            (State::Raising, ShardInput::Fenced) => {
+                let error = Error::fenced("another owner has taken the shard").at("shard", self.id);
+                self.close(&error, Outcome::Unknown)
+            }
+            (State::Raising, ShardInput::Raised(head)) => self.raised(head),
+            // A raise that failed is tried again; an answer that comes late, or to a closed shard, settles nothing.
+            (State::Raising, _)
+            | (State::Closed, _)
+            | (State::Open, ShardInput::Raised(_) | ShardInput::RaiseFailed) => Vec::new(),
+        }
+    }
+
+    fn raised(&mut self, head: Head) -> Vec<Settled<G>> {
+        let Some(flight) = &self.in_flight else {
+            self.head = head;
+            self.state = State::Open;
+            return Vec::new();
+        };
+        let (before, after) = (flight.first - 1, flight.last);
+        if head.position != before && head.position != after {
+            let said = format!("the head is at {}, expected {before} or {after}", head.position);
+            return self.close(&Error::corrupt(said).at("shard", self.id), Outcome::Unknown);
+        }
+        self.state = State::Open;
+        self.head.epoch = head.epoch;
+        self.head.owner = head.owner;
+        if head.position == after {
+            self.durable()
+        } else {
+            self.lost(&Error::unavailable("the store did not take the write").at("shard", self.id))
+        }
+    }
+
+    fn durable(&mut self) -> Vec<Settled<G>> {
+        let Some(flight) = self.in_flight.take() else { return Vec::new() };
+        self.head.position = flight.last;
+        flight.groups.into_iter().map(Settled::Durable).collect()
+    }
+
+    fn lost(&mut self, error: &Error) -> Vec<Settled<G>> {
+        let flight = self.in_flight.take();
+        flight.into_iter().flat_map(|flight| flight.groups).map(|name| Settled::Lost(name, error.clone())).collect()
+    }
+
+    /// Ends the shard here: the batch in flight with `outcome`, what only waited with none.
+    fn close(&mut self, error: &Error, outcome: Outcome) -> Vec<Settled<G>> {
+        self.state = State::Closed;
+        let mut settled = self.lost(&error.clone().with_outcome(outcome));
+        let waiting = self.waiting.drain(..).map(|group| Settled::Lost(group.name, error.clone()));
+        settled.extend(waiting);
+        settled
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rules of the tree that no compiler checks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Checks every tracked kind of file below `root`.
+///
+/// # Errors
+/// One line for each thing found: file and rule.
+pub fn check(root: &Path) -> Result<(), Vec<String>> {
+    let mut files = Vec::new();
+    collect(root, &mut files);
+    let mut found: Vec<String> = Vec::new();
+    for file in &files {
+        let shown = file.strip_prefix(root).unwrap_or(file).to_path_buf();
+        let Ok(text) = fs::read_to_string(file) else { continue };
+        found.extend(rules(&shown, &text, |link| file.parent().is_some_and(|folder| folder.join(link).exists())));
+        let is_crate = file.ends_with("Cargo.toml") && text.contains("[package]");
+        if is_crate && !file.with_file_name("README.md").exists() {
+            found.push(format!("{}: a crate has a README.md", shown.display()));
+        }
+    }
+    if files.is_empty() {
+        found.push("no files found".into());
+    }
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_dir() {
+            if !matches!(name.as_str(), "target" | ".git" | "node_modules" | "__pycache__") {
+                collect(&path, into);
+            }
+        } else {
+            into.push(path);
+        }
+    }
+}
+
+/// The rules for one file; `exists` says whether a relative link leads somewhere.
+fn rules(file: &Path, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let mut say = |what: &str| found.push(format!("{}: {what}", file.display()));
+    if matches!(ending, "rs" | "proto" | "py") && !text.contains("SPDX-License-Identifier: Apache-2.0") {
+        say("a source file starts with its SPDX line");
+    }
+    // Written in two halves, so that this file does not break its own rules.
+    for place in [concat!("/ro", "ot/"), concat!("/wo", "rk/"), concat!("/ho", "me/")] {
+        if text.contains(place) {
+            say(&format!("no path of a machine ({place})"));
+        }
+    }
+    if ending == "rs" {
+        for sleep in [concat!("thread::", "sleep"), concat!("time::", "sleep(")] {
+            if text.contains(sleep) {
+                say("no sleeps: wait on a condition with a deadline");
+            }
+        }
+        if text.contains(concat!("fn ", "test_")) {
+            say("a test is named by the fact it shows, without test_");
+        }
+        if text.contains(concat!("uns", "afe {")) && !file.starts_with("bindings") {
+            say("unsafe only under bindings/");
+        }
+        if (file.starts_with("core/model") || file.starts_with("core/entity"))
+            && text.contains(concat!("use st", "d::"))
+            && !text.contains("#[cfg(test)]")
+        {
+            say("ring 0 is no_std");
+        }
+    }
+    if ending == "md" {
+        for link in links(text).filter(|link| !exists(link)) {
+            say(&format!("dead link {link}"));
+        }
+    }
+    found
+}
+
+/// Relative targets of Markdown links, without their anchors.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split([')', '#']).next())
+        .filter(|link| !link.is_empty() && !link.contains("://") && !link.contains(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(file: &str, text: &str) -> usize {
+        rules(Path::new(file), text, |link| link == "there.md").len()
+    }
+
+    #[test]
+    fn every_rule_can_fail() {
+        const SPDX: &str = "// SPDX-License-Identifier: Apache-2.0\n";
+        assert_eq!(found("core/x/src/lib.rs", SPDX), 0);
+        assert_eq!(found("core/x/src/lib.rs", ""), 1, "SPDX");
+        assert_eq!(found("a.txt", concat!("see /ro", "ot/x")), 1, "machine path");
+        assert_eq!(found("a.rs", &format!("{SPDX}std::{}", concat!("thread::", "sleep(d)"))), 1, "sleep");
+        assert_eq!(found("a.rs", &format!("{SPDX}{}", concat!("fn ", "test_x()"))), 1, "test name");
+        assert_eq!(found("core/a.rs", &format!("{SPDX}{}", concat!("uns", "afe { x }"))), 1, "unsafe");
+        assert_eq!(found("bindings/a.rs", &format!("{SPDX}{}", concat!("uns", "afe { x }"))), 0, "unsafe in bindings");
+        assert_eq!(found("core/model/a.rs", &format!("{SPDX}{}", concat!("use st", "d::io;"))), 1, "ring 0");
+        assert_eq!(found("a.md", "[a](there.md) [b](https://x.y)"), 0);
+        assert_eq!(found("a.md", "[a](gone.md)"), 1, "dead link");
+    }
+
+    #[test]
+    fn a_crate_without_readme_is_found() {
+        let folder = std::env::temp_dir().join(format!("adjoin-tidy-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("temporary folder");
+        fs::write(folder.join("Cargo.toml"), "[package]\nname = \"x\"\n").expect("write");
+        let outcome = check(&folder);
+        fs::remove_dir_all(&folder).expect("clean up");
+        assert_eq!(outcome.expect_err("found").len(), 1);
+    }
+}
