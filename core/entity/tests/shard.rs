@@ -18,7 +18,7 @@ fn shard() -> Shard<&'static str> {
 
 fn event(sequence: u64, bytes: usize) -> Record {
     Record {
-        entity: EntityId::new("shop.Cart", "ada").unwrap(),
+        entity: EntityId::new("shop.Cart", "ada").expect("a valid id"),
         sequence,
         command: CommandId(u128::from(sequence)),
         at: Wall(0),
