@@ -5,7 +5,7 @@ mod stage;
 mod tidy;
 
 use clap::{Parser, Subcommand};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Builds, tests and checks adjoin.
@@ -29,7 +29,12 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    // Asked at run time: with a target folder shared by several checkouts, a path compiled in may name another one.
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let Some(root) = manifest.as_deref().and_then(Path::parent) else {
+        eprintln!("run this as `cargo xtask`: cargo says where the checkout is");
+        return ExitCode::FAILURE;
+    };
     let passed = match Arguments::parse().command {
         Command::Check => stage::run(root, &["fmt", "clippy", "tidy"]),
         Command::Test { only: Some(stage) } => stage::run(root, &[stage.as_str()]),

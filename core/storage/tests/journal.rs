@@ -132,3 +132,18 @@ fn heads_lists_touched_shards() {
     let heads = block_on(claimed().heads()).expect("heads");
     assert_eq!(heads.into_iter().map(|(shard, _)| shard).collect::<Vec<_>>(), [SHARD]);
 }
+
+#[test]
+fn head_of_untouched_shard_is_empty() {
+    assert_eq!(block_on(claimed().head(ShardId(0))), Ok(Head::EMPTY));
+}
+
+#[test]
+fn raise_gives_next_epoch() {
+    let journal = claimed();
+    write(&journal, batch(1, 1, vec![event("ada", 1, 1)]));
+    let before = block_on(journal.head(SHARD)).expect("a head");
+    let raised = block_on(journal.raise(&[(SHARD, before)], Owner(2))).remove(0);
+    assert_eq!(raised, Ok(Head { epoch: Epoch(2), owner: Some(Owner(2)), position: 1 }));
+    assert_eq!(block_on(journal.head(SHARD)).ok(), raised.ok());
+}
