@@ -6,7 +6,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod call;
 pub mod frame;
 mod shard;
+pub mod spec;
 
+pub use call::{Call, CallId, Reply};
 pub use shard::{Admission, Settled, Shard, ShardInput, State};

@@ -6,6 +6,5 @@ mod store;
 
 pub use memory::MemoryJournal;
 pub use store::{
-    Capability, Entities, EntityPage, EntityRow, Journal, KeyPage, LoadRequest, Meta, Refusal, Store, StoredRecord,
-    TailPage, Written,
+    Capability, Entities, EntityRow, Journal, KeyPage, Meta, Refusal, Store, StoredRecord, TailPage, Written,
 };

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A call on its way through the loop, and what becomes of it.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use adjoin_model::{CommandId, EntityId, Metadata, Mono, Payload, Sequence};
+
+/// Names a call within a host, from its admission to its reply. Never used again by the same host.
+pub type CallId = u64;
+
+/// A command, a query or a watch, as an edge hands it in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Its name within the host.
+    pub id: CallId,
+    /// Its name for good.
+    pub command: CommandId,
+    /// For whom.
+    pub entity: EntityId,
+    /// Which handler.
+    pub name: Arc<str>,
+    /// Its body.
+    pub payload: Payload,
+    /// Who calls; empty when unknown.
+    pub caller: Arc<str>,
+    /// Metadata of the call.
+    pub metadata: Metadata,
+    /// Entities that wait for this call, outermost first, as `type/key`.
+    pub chain: Vec<String>,
+    /// How often the call was forwarded.
+    pub hops: u32,
+    /// Makes it safe to send again.
+    pub idempotency_key: Option<Arc<str>>,
+    /// Run only at this sequence.
+    pub if_match: Option<Sequence>,
+    /// When nobody waits any more.
+    pub deadline: Option<Mono>,
+    /// A query to answer again after every change, beginning above this sequence.
+    pub watch: Option<Sequence>,
+}
+
+/// What a call was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// None for a command without result.
+    pub payload: Option<Payload>,
+    /// The entity's sequence that the answer rests on; 0 for an action.
+    pub sequence: Sequence,
+    /// The value came from the record of an earlier command with the same idempotency key.
+    pub replayed: bool,
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a user function says it has: entity types, their handlers, what they can read.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use adjoin_model::{Error, Result, check_name};
+
+/// What an entity type is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EntityKind {
+    /// State is the fold of events.
+    EventSourced,
+    /// State is one value, replaced as a whole.
+    Value,
+    /// No state.
+    Action,
+}
+
+/// A command or a query of an entity type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handler {
+    /// lowerCamel: `addItem`.
+    pub name: Arc<str>,
+    /// Changes nothing; queries of one entity may run together.
+    pub query: bool,
+    /// The client streams its input (actions).
+    pub streamed_in: bool,
+    /// The reply is a stream (actions).
+    pub streamed_out: bool,
+    /// JSON Schema 2020-12 of the body, `x-adjoin-params` naming the parameters in order; empty when unknown.
+    pub input_schema: String,
+    /// JSON Schema of the reply; empty when unknown.
+    pub output_schema: String,
+    /// One line for people.
+    pub summary: String,
+}
+
+/// An entity type of a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntityType {
+    /// The stored name: `shop.Cart`.
+    pub name: Arc<str>,
+    /// What it is.
+    pub kind: EntityKind,
+    /// Its commands and queries, names unique.
+    pub handlers: Vec<Handler>,
+    /// Names of events it can read, aliases included.
+    pub readable_events: Vec<String>,
+    /// Idle milliseconds after which an activation ends; 0 takes the host's setting.
+    pub passivate_after_ms: u64,
+    /// Events between two snapshots; 0 means it makes none.
+    pub snapshot_every: u32,
+    /// JSON object: schema of each event by its stored name; empty when unknown.
+    pub event_schemas: String,
+    /// Schema of the state; empty when unknown.
+    pub state_schema: String,
+    /// One line for people.
+    pub summary: String,
+}
+
+impl EntityType {
+    /// The handler of this name.
+    #[must_use]
+    pub fn handler(&self, name: &str) -> Option<&Handler> {
+        self.handlers.iter().find(|handler| *handler.name == *name)
+    }
+}
+
+/// Everything one function has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spec {
+    /// Name and version of the SDK: `adjoin-python 0.1.0`.
+    pub sdk: String,
+    /// Its entity types, names unique.
+    pub types: Vec<EntityType>,
+}
+
+impl Spec {
+    /// The entity type of this name.
+    #[must_use]
+    pub fn entity_type(&self, name: &str) -> Option<&EntityType> {
+        self.types.iter().find(|entity_type| *entity_type.name == *name)
+    }
+
+    /// Says whether a host can take the spec.
+    ///
+    /// # Errors
+    /// `Invalid`, with every problem found, one a line: what is wrong, where, what to do.
+    pub fn check(&self) -> Result<()> {
+        let mut problems = Vec::new();
+        if self.types.is_empty() {
+            problems.push("the function declares no entity type: pass at least one to its App".into());
+        }
+        let mut names = BTreeSet::new();
+        for entity_type in &self.types {
+            if !names.insert(&entity_type.name) {
+                problems.push(format!(
+                    "the entity type {} is declared twice: give each a name of its own",
+                    entity_type.name
+                ));
+            }
+            check_type(entity_type, &mut problems);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems.join("\n"))) }
+    }
+}
+
+fn check_type(entity_type: &EntityType, problems: &mut Vec<String>) {
+    let place = &entity_type.name;
+    problems.extend(check_name("entity type", place).err().map(|error| error.message));
+    let mut names = BTreeSet::new();
+    for handler in &entity_type.handlers {
+        let name = &handler.name;
+        problems.extend(check_name("command", name).err().map(|error| format!("{place}: {}", error.message)));
+        if !names.insert(name) {
+            problems.push(format!("{place}.{name} is declared twice: give each handler a name of its own"));
+        }
+        if (handler.streamed_in || handler.streamed_out) && entity_type.kind != EntityKind::Action {
+            problems.push(format!("{place}.{name} streams, which only actions do: make {place} an action"));
+        }
+        if handler.query && entity_type.kind == EntityKind::Action {
+            problems.push(format!("{place}.{name} is a query of an action, which has no state: make it a command"));
+        }
+    }
+    if entity_type.kind != EntityKind::EventSourced && !entity_type.readable_events.is_empty() {
+        problems.push(format!("{place} lists events, which only event-sourced entities have"));
+    }
+    for event in &entity_type.readable_events {
+        problems.extend(check_name("event", event).err().map(|error| format!("{place}: {}", error.message)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+    use std::vec;
+
+    fn handler(name: &str) -> Handler {
+        Handler {
+            name: name.into(),
+            query: false,
+            streamed_in: false,
+            streamed_out: false,
+            input_schema: String::new(),
+            output_schema: String::new(),
+            summary: String::new(),
+        }
+    }
+
+    fn cart() -> EntityType {
+        EntityType {
+            name: "shop.Cart".into(),
+            kind: EntityKind::EventSourced,
+            handlers: vec![handler("addItem")],
+            readable_events: vec!["ItemAdded".into()],
+            passivate_after_ms: 0,
+            snapshot_every: 0,
+            event_schemas: String::new(),
+            state_schema: String::new(),
+            summary: String::new(),
+        }
+    }
+
+    fn problems(types: Vec<EntityType>) -> String {
+        Spec { sdk: "x".into(), types }.check().expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn a_sound_spec_is_taken() {
+        assert_eq!(Spec { sdk: "x".into(), types: vec![cart()] }.check(), Ok(()));
+    }
+
+    #[test]
+    fn every_problem_is_said_at_once() {
+        assert!(problems(vec![]).contains("no entity type"));
+        let mut broken = cart();
+        broken.handlers.push(handler("addItem"));
+        broken.handlers.push(Handler { streamed_out: true, ..handler("a b") });
+        let said = problems(vec![cart(), broken]);
+        for part in ["shop.Cart is declared twice", "addItem is declared twice", "cannot name a command", "streams"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        let action =
+            EntityType { kind: EntityKind::Action, handlers: vec![Handler { query: true, ..handler("q") }], ..cart() };
+        let said = problems(vec![action]);
+        assert!(said.contains("query of an action") && said.contains("lists events"), "{said}");
+    }
+}
