@@ -37,8 +37,26 @@ pub struct Call {
     pub if_match: Option<Sequence>,
     /// When nobody waits any more.
     pub deadline: Option<Mono>,
-    /// A query to answer again after every change, beginning above this sequence.
-    pub watch: Option<Sequence>,
+    /// What is asked.
+    pub operation: Operation,
+}
+
+/// What a call asks of an entity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Operation {
+    /// Run the handler that `name` names, a command or a query.
+    #[default]
+    Run,
+    /// Answer the query that `name` names now and after every change. Nothing at or below `after` is sent; `None` sends
+    /// the present answer first.
+    Watch {
+        /// The last sequence the watcher has seen.
+        after: Option<Sequence>,
+    },
+    /// Answer the state as the function encodes it, as for a snapshot. `name` and `payload` are not read.
+    State,
+    /// Delete the entity without asking the function. `name` and `payload` are not read.
+    Delete,
 }
 
 /// What a call was answered.

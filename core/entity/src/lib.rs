@@ -8,8 +8,14 @@ extern crate std;
 
 mod call;
 pub mod frame;
+mod io;
+mod settings;
 mod shard;
+mod shard_loop;
 pub mod spec;
 
-pub use call::{Call, CallId, Reply};
+pub use call::{Call, CallId, Operation, Reply};
+pub use io::{EffectId, Input, LoadId, Output, SessionId, loop_of};
+pub use settings::Settings;
 pub use shard::{Admission, Settled, Shard, ShardInput, State};
+pub use shard_loop::ShardLoop;
