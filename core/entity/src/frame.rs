@@ -80,9 +80,9 @@ pub struct CommandFrame {
     pub activation: ActivationId,
     /// Names the answer.
     pub call: FrameCall,
-    /// Of which entity; hosts send it on the wire for actions only.
-    pub entity: EntityId,
-    /// The handler.
+    /// Of which entity; for an action only, since an activation says it already.
+    pub entity: Option<EntityId>,
+    /// The handler; empty for a query that asks for nothing but the snapshot.
     pub name: Arc<str>,
     /// Its body.
     pub payload: Payload,

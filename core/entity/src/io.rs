@@ -117,6 +117,13 @@ pub enum Output {
         /// A watch: the sequence it shows. A stream: 0.
         sequence: Sequence,
     },
+    /// The function takes so many more elements of the client's stream; it begins with 16.
+    StreamInputCredit {
+        /// Of which call.
+        call: CallId,
+        /// How many more.
+        elements: u32,
+    },
     /// A watch or a streamed reply is over.
     End {
         /// Which call.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which entity, and which shard it lives in.
 
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
@@ -12,12 +11,12 @@ use crate::limits;
 
 /// One entity: its type (`shop.Cart`) and its key (`ada`).
 ///
-/// The type name is shared between all entities of the type; the key is owned. A key is any non-empty UTF-8 of at
+/// Both parts are shared allocations, so an id is cheap to clone. A key is any non-empty UTF-8 of at
 /// most [`Limits::key_bytes`](crate::Limits) bytes, NUL included: stores escape it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EntityId {
     entity_type: Arc<str>,
-    key: Box<str>,
+    key: Arc<str>,
 }
 
 impl EntityId {
@@ -25,7 +24,7 @@ impl EntityId {
     ///
     /// # Errors
     /// `Invalid` when the type is no name ([`check_name`]) or the key is empty or too long.
-    pub fn new(entity_type: impl Into<Arc<str>>, key: impl Into<Box<str>>) -> Result<Self> {
+    pub fn new(entity_type: impl Into<Arc<str>>, key: impl Into<Arc<str>>) -> Result<Self> {
         let (entity_type, key) = (entity_type.into(), key.into());
         check_name("entity type", &entity_type)?;
         if key.is_empty() || key.len() > limits::MAX_KEY_BYTES {
@@ -93,12 +92,14 @@ pub fn check_name(what: &str, name: &str) -> Result<()> {
 /// The number of shards is fixed when a store is made, so an entity never changes its shard.
 #[must_use]
 pub fn shard_of(entity: &EntityId, shards: u32) -> ShardId {
-    use xxhash_rust::xxh3::Xxh3Default;
-    let mut hash = Xxh3Default::new();
-    hash.update(entity.entity_type.as_bytes());
-    hash.update(&[0]);
-    hash.update(entity.key.as_bytes());
-    ShardId((hash.digest() % u64::from(shards.max(1))) as u32)
+    // One pass over a buffer on the stack: names and keys are bounded, and the streaming form costs several times more.
+    let mut buffer = [0; limits::MAX_NAME_BYTES + 1 + limits::MAX_KEY_BYTES];
+    let (name, key) = (entity.entity_type.as_bytes(), entity.key.as_bytes());
+    let length = name.len() + 1 + key.len();
+    buffer[..name.len()].copy_from_slice(name);
+    buffer[name.len() + 1..length].copy_from_slice(key);
+    let hash = xxhash_rust::xxh3::xxh3_64(&buffer[..length]);
+    ShardId((hash % u64::from(shards.max(1))) as u32)
 }
 
 #[cfg(test)]
