@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
 
+mod setup;
 mod stage;
 mod tidy;
 
@@ -18,11 +19,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Fetches RocksDB and libclang once, and tells cargo where they lie.
+    ///
+    /// Both are pinned by SHA-256 and kept in ${XDG_CACHE_HOME:-~/.cache}/adjoin/deps. RocksDB comes out of the Maven
+    /// artefact org.rocksdb:rocksdbjni (needs mvn), libclang out of the PyPI package libclang (needs python3 with pip;
+    /// else the system's is taken). `.deps/cargo.toml`, which git ignores, then tells every cargo command in this
+    /// checkout; nothing has to be exported. `check` and `test` begin with this; done once, it needs no network.
+    Setup,
     /// Formatting, lints and the rules of the tree (tidy).
     Check,
     /// Every stage of `check`, then all tests. Ends with `N passed, N failed`.
     Test {
-        /// Run only this stage (fmt, clippy, tidy, no-std, tests).
+        /// Run only this stage (setup, fmt, tidy, clippy, no-std, tests).
         #[arg(long, value_name = "STAGE")]
         only: Option<String>,
     },
@@ -36,8 +44,9 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let passed = match Arguments::parse().command {
-        Command::Check => stage::run(root, &["fmt", "clippy", "tidy"]),
-        Command::Test { only: Some(stage) } => stage::run(root, &[stage.as_str()]),
+        Command::Setup => stage::setup(root),
+        Command::Check => stage::run(root, &["setup", "fmt", "tidy", "clippy"]),
+        Command::Test { only: Some(stage) } => stage::run(root, &stage::with_setup(&stage)),
         Command::Test { only: None } => stage::run(root, &stage::ALL),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::tidy;
+use crate::{setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 5] = ["fmt", "tidy", "clippy", "no-std", "tests"];
+pub const ALL: [&str; 6] = ["setup", "fmt", "tidy", "clippy", "no-std", "tests"];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -19,6 +19,22 @@ pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
 pub struct Count {
     passed: u64,
     failed: u64,
+}
+
+/// Makes the checkout ready and says so; says whether it is.
+pub fn setup(root: &Path) -> bool {
+    let outcome = setup::run(root);
+    match &outcome {
+        Ok(()) => println!("ready: plain cargo builds and tests in this checkout"),
+        Err(reason) => println!("not ready: {reason}"),
+    }
+    outcome.is_ok()
+}
+
+/// One stage, after `setup` if it builds anything.
+pub fn with_setup(name: &str) -> Vec<&str> {
+    let builds = !matches!(name, "setup" | "fmt" | "tidy");
+    if builds { vec!["setup", name] } else { vec![name] }
 }
 
 /// Runs these stages, prints minutes for each, then what happened; says whether all passed.
@@ -33,6 +49,9 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
         if let Err(reason) = outcome {
             println!("== {name} FAILED: {reason}; alone: cargo xtask test --only {name}");
             failures.push(*name);
+            if *name == "setup" {
+                break;
+            }
         }
     }
     let ran_tests = !names.contains(&"tests") || total.passed + total.failed > 0;
@@ -49,6 +68,7 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
 
 fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
     match name {
+        "setup" => setup::run(root),
         "fmt" => cargo(root, &["fmt", "--all", "--check"], total),
         "clippy" => cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], total),
         "tidy" => tidy::check(root).map_err(|found| found.join("\n")),
@@ -60,10 +80,8 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
 
 /// Builds ring 0 for a target that has no std, so an accidental `std` cannot compile.
 fn no_std(root: &Path, total: &mut Count) -> Result<(), String> {
-    const TARGET: &str = "wasm32v1-none";
-    spawn(root, "rustup", &["target", "add", TARGET], total)?;
     for package in RING_0 {
-        cargo(root, &["build", "--package", package, "--target", TARGET], total)?;
+        cargo(root, &["build", "--package", package, "--target", setup::NO_STD_TARGET], total)?;
     }
     Ok(())
 }

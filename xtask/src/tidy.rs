@@ -32,7 +32,10 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if path.is_dir() {
-            if !matches!(name.as_str(), "target" | ".git" | "node_modules" | "__pycache__") {
+            if !matches!(
+                name.as_str(),
+                "target" | ".git" | ".deps" | ".venv" | ".adjoin" | "node_modules" | "__pycache__"
+            ) {
                 collect(&path, into);
             }
         } else {
