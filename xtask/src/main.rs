@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
 
+mod r#gen;
 mod setup;
 mod stage;
 mod tidy;
@@ -26,11 +27,17 @@ enum Command {
     /// else the system's is taken). `.deps/cargo.toml`, which git ignores, then tells every cargo command in this
     /// checkout; nothing has to be exported. `check` and `test` begin with this; done once, it needs no network.
     Setup,
+    /// Writes the Rust code that `proto/` gives; it is committed, so building needs no protoc.
+    Gen {
+        /// Only compare: name the files that differ, and fail if there are any.
+        #[arg(long)]
+        check: bool,
+    },
     /// Formatting, lints and the rules of the tree (tidy).
     Check,
     /// Every stage of `check`, then all tests. Ends with `N passed, N failed`.
     Test {
-        /// Run only this stage (setup, fmt, tidy, clippy, no-std, tests).
+        /// Run only this stage (setup, fmt, tidy, gen, clippy, no-std, tests).
         #[arg(long, value_name = "STAGE")]
         only: Option<String>,
     },
@@ -45,6 +52,7 @@ fn main() -> ExitCode {
     };
     let passed = match Arguments::parse().command {
         Command::Setup => stage::setup(root),
+        Command::Gen { check } => stage::report(r#gen::run(root, check), "generated code is up to date"),
         Command::Check => stage::run(root, &["setup", "fmt", "tidy", "clippy"]),
         Command::Test { only: Some(stage) } => stage::run(root, &stage::with_setup(&stage)),
         Command::Test { only: None } => stage::run(root, &stage::ALL),

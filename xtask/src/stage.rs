@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{setup, tidy};
+use crate::{r#gen, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 6] = ["setup", "fmt", "tidy", "clippy", "no-std", "tests"];
+pub const ALL: [&str; 7] = ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests"];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -23,17 +23,21 @@ pub struct Count {
 
 /// Makes the checkout ready and says so; says whether it is.
 pub fn setup(root: &Path) -> bool {
-    let outcome = setup::run(root);
+    report(setup::run(root), "ready: plain cargo builds and tests in this checkout")
+}
+
+/// Says how it ended, in the last line; says whether well.
+pub fn report(outcome: Result<(), String>, well: &str) -> bool {
     match &outcome {
-        Ok(()) => println!("ready: plain cargo builds and tests in this checkout"),
-        Err(reason) => println!("not ready: {reason}"),
+        Ok(()) => println!("{well}"),
+        Err(reason) => println!("failed: {reason}"),
     }
     outcome.is_ok()
 }
 
 /// One stage, after `setup` if it builds anything.
 pub fn with_setup(name: &str) -> Vec<&str> {
-    let builds = !matches!(name, "setup" | "fmt" | "tidy");
+    let builds = !matches!(name, "setup" | "fmt" | "tidy" | "gen");
     if builds { vec!["setup", name] } else { vec![name] }
 }
 
@@ -72,6 +76,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "fmt" => cargo(root, &["fmt", "--all", "--check"], total),
         "clippy" => cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], total),
         "tidy" => tidy::check(root).map_err(|found| found.join("\n")),
+        "gen" => r#gen::run(root, true),
         "no-std" => no_std(root, total),
         "tests" => cargo(root, &["test", "--workspace", "--no-fail-fast"], total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
