@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every entity type that a function has declared to this engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use adjoin_entity::SessionId;
+use adjoin_entity::spec::{EntityType, Spec};
+
+/// The known entity types, by name. A type stays known when its function goes, so that its calls can wait.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    types: BTreeMap<Arc<str>, Known>,
+}
+
+/// A known entity type.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// As the newest function that has it declared it.
+    pub entity_type: Arc<EntityType>,
+    /// Sessions whose function has it and is connected now.
+    pub sessions: Vec<SessionId>,
+}
+
+impl Known {
+    /// Whether a function that has it is connected now.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+}
+
+impl Catalog {
+    /// The type of this name, if any function has ever declared it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Known> {
+        self.types.get(name)
+    }
+
+    /// Every known type, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.types.values()
+    }
+
+    /// Whether no function was ever there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+
+    pub(crate) fn session_up(&mut self, session: SessionId, spec: &Spec) {
+        for entity_type in &spec.types {
+            let declared = Arc::new(entity_type.clone());
+            let known = Known { entity_type: declared.clone(), sessions: Vec::new() };
+            let known = self.types.entry(entity_type.name.clone()).or_insert(known);
+            known.entity_type = declared;
+            known.sessions.push(session);
+        }
+    }
+
+    pub(crate) fn session_down(&mut self, session: SessionId) {
+        for known in self.types.values_mut() {
+            known.sessions.retain(|other| *other != session);
+        }
+    }
+}
