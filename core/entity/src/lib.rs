@@ -9,6 +9,7 @@ extern crate std;
 mod call;
 pub mod frame;
 mod io;
+mod phase;
 mod settings;
 mod shard;
 mod shard_loop;
@@ -16,6 +17,7 @@ pub mod spec;
 
 pub use call::{Call, CallId, Operation, Reply};
 pub use io::{EffectId, Input, LoadId, Output, SessionId, loop_of};
+pub use phase::{On, Phase, TRANSITIONS, transition_table};
 pub use settings::Settings;
 pub use shard::{Admission, Settled, Shard, ShardInput, State};
-pub use shard_loop::ShardLoop;
+pub use shard_loop::{ShardLoop, Slow, Status};

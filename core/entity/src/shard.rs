@@ -14,11 +14,11 @@
 //! | Raising | raise failed | Raising | to be tried again |
 //! | Closed | any | Closed | new groups are refused |
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::vec::Vec;
 
-use adjoin_model::{Error, Head, Outcome, Owner, Position, Record, ShardBatch, ShardId};
+use adjoin_model::{Body, EntityId, Error, Head, Outcome, Owner, Position, Record, ShardBatch, ShardId};
 
 /// What a shard may do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +96,12 @@ impl<G> Shard<G> {
         Self { id, owner, head, state: State::Open, waiting: VecDeque::new(), in_flight: None, max_batch_bytes }
     }
 
+    /// Which shard.
+    #[must_use]
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
     /// What it may do now.
     #[must_use]
     pub fn state(&self) -> State {
@@ -129,6 +135,11 @@ impl<G> Shard<G> {
         Admission::Waiting
     }
 
+    /// Takes groups back that only wait: what they rest on was lost. They are not settled by any later input.
+    pub fn withdraw(&mut self, which: impl Fn(&G) -> bool) {
+        self.waiting.retain(|group| !which(&group.name));
+    }
+
     /// The next batch to write, if the shard may write now and something waits: as many groups as fit, in order.
     pub fn next_batch(&mut self) -> Option<ShardBatch> {
         if self.state != State::Open || self.in_flight.is_some() {
@@ -143,6 +154,7 @@ impl<G> Shard<G> {
         if records.is_empty() {
             return None;
         }
+        supersede(&mut records);
         let first = self.head.position + 1;
         let batch = ShardBatch { shard: self.id, epoch: self.head.epoch, owner: self.owner, first, records };
         self.in_flight = Some(InFlight { first, last: batch.last(), groups });
@@ -213,5 +225,15 @@ impl<G> Shard<G> {
         let waiting = self.waiting.drain(..).map(|group| Settled::Lost(group.name, error.clone()));
         settled.extend(waiting);
         settled
+    }
+}
+
+/// Of several updates of one value in a batch only the last keeps its payload; every record keeps its place (rule 13).
+fn supersede(records: &mut [Record]) {
+    let mut newer: BTreeSet<EntityId> = BTreeSet::new();
+    for record in records.iter_mut().rev().filter(|record| matches!(record.body, Body::Value(_))) {
+        if !newer.insert(record.entity.clone()) {
+            record.body = Body::Superseded;
+        }
     }
 }

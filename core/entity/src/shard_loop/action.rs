@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Actions: no state, no order, not redelivered; their replies may be streams.
+
+use adjoin_model::{Error, Outcome, Payload};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::ShardLoop;
+use super::calls::{Due, Place};
+use super::job::{Ask, Job};
+use super::release::plain_reply;
+use super::sessions::Starved;
+use super::turn::command_frame;
+use crate::call::{Call, CallId};
+use crate::frame::{AnswerFrame, FrameCall, HandlerResult, HostFrame, SideEffect};
+use crate::io::{Output, SessionId};
+
+/// Elements that a function may send before the edge has taken any.
+const STREAM_CREDIT: u32 = 16;
+
+/// An action that the function runs.
+pub(crate) struct Action {
+    job: Box<Job>,
+    session: SessionId,
+    streams: bool,
+    effects: usize,
+}
+
+impl ShardLoop {
+    pub(super) fn admit_action(&mut self, call: Call) {
+        if let Some(deadline) = call.deadline {
+            self.calls.due_at(deadline, Due::Deadline(call.id));
+        }
+        self.calls.put(call.id, Place::Starved);
+        self.start_action(Job::new(call, Ask::Command));
+    }
+
+    /// Sends an action to a function, or lets it wait for one, or for its credit.
+    pub(super) fn start_action(&mut self, job: Box<Job>) {
+        if self.calls.place(job.id()).is_none() {
+            return;
+        }
+        let Some(session) = self.sessions.choose(job.call.entity.entity_type()) else { return self.park_action(job) };
+        let frame = self.frame_name();
+        let streams = self.streams(&job.call);
+        let Some(open) = self.sessions.get_mut(session) else { return };
+        if !open.take_credit(job.bytes()) {
+            self.calls.put(job.id(), Place::Starved);
+            open.starved.push_back(Starved::Action(job));
+            return;
+        }
+        self.send_action(session, frame, job, streams);
+    }
+
+    fn send_action(&mut self, session: SessionId, frame: FrameCall, mut job: Box<Job>, streams: bool) {
+        job.frame = frame;
+        job.sent = self.now.mono;
+        self.calls.put(job.id(), Place::Action(frame));
+        let remaining_ms = job.call.deadline.map_or(0, |deadline| (deadline.since(self.now.mono) / 1000).max(1));
+        self.send(session, HostFrame::Command(command_frame(&job, 0, remaining_ms)));
+        if streams {
+            self.send(session, HostFrame::StreamCredit { call: frame, elements: STREAM_CREDIT });
+        }
+        self.actions.insert(frame, Action { job, session, streams, effects: 0 });
+    }
+
+    fn streams(&self, call: &Call) -> bool {
+        let entity_type = self.sessions.entity_type(call.entity.entity_type());
+        entity_type.and_then(|t| t.handler(&call.name)).is_some_and(|handler| handler.streamed_out)
+    }
+
+    /// No function is there: it waits where the calls of entities wait.
+    fn park_action(&mut self, job: Box<Job>) {
+        match self.place_for(&job.call.entity) {
+            Ok(slot) => self.wait_in(slot, job),
+            Err(error) => self.fail(job, error),
+        }
+    }
+
+    pub(super) fn action_answer(&mut self, session: SessionId, frame: AnswerFrame) {
+        let Some(action) = self.take_action(session, frame.call) else { return };
+        let broken = frame.effects.writes().then_some("an action returned events or a value, but it has no state");
+        let durable = frame.effects.side_effects.iter().any(|effect| effect.durable);
+        let effects = frame.effects.side_effects;
+        match frame.result {
+            _ if broken.is_some() => self.end_action(action, Err(Error::protocol(broken.unwrap_or_default()))),
+            _ if durable => {
+                let error = Error::invalid("durable side effects need the outbox, which this host does not have yet");
+                self.end_action(action, Err(error));
+            }
+            HandlerResult::Failed(error) => self.end_action(action, Err(error)),
+            HandlerResult::Forward(target) => self.forward(action.job, target),
+            HandlerResult::Reply(payload) if !action.streams => {
+                self.reply(action.job, Ok(plain_reply(payload)), effects);
+            }
+            HandlerResult::Reply(_) => {
+                self.end_action(action, Err(Error::protocol("a streamed handler answered without a stream")));
+            }
+        }
+    }
+
+    fn take_action(&mut self, session: SessionId, frame: FrameCall) -> Option<Action> {
+        if self.actions.get(&frame)?.session != session {
+            return None;
+        }
+        let action = self.actions.remove(&frame)?;
+        if let Some(open) = self.sessions.get_mut(session) {
+            open.give_credit(action.job.bytes());
+        }
+        self.feed_starved(session);
+        Some(action)
+    }
+
+    fn end_action(&mut self, action: Action, result: Result<(), Error>) {
+        let call = action.job.id();
+        match (action.streams, result) {
+            (true, result) => {
+                if self.calls.remove(call).is_some() {
+                    self.out.push(Output::End { call, error: result.err() });
+                }
+            }
+            (false, Err(error)) => self.fail(action.job, error),
+            (false, Ok(())) => self.tell(action.job, Ok(plain_reply(None))),
+        }
+    }
+
+    pub(super) fn stream_element(
+        &mut self,
+        session: SessionId,
+        frame: FrameCall,
+        payload: Payload,
+        effects: Vec<SideEffect>,
+    ) {
+        let Some(action) = self.actions.get_mut(&frame).filter(|a| a.session == session && a.streams) else { return };
+        let (from, call) = (action.effects, action.job.call.clone());
+        action.effects += effects.len();
+        if !action.job.abandoned {
+            self.out.push(Output::Element { call: call.id, payload: Some(payload), sequence: 0 });
+        }
+        self.stream_effects(&call, effects, from);
+    }
+
+    pub(super) fn stream_end(&mut self, session: SessionId, frame: FrameCall, error: Option<Error>) {
+        if let Some(action) = self.take_action(session, frame) {
+            self.end_action(action, error.map_or(Ok(()), Err));
+        }
+    }
+
+    pub(super) fn stream_taken(&mut self, frame: FrameCall, elements: u32) {
+        if let Some(action) = self.actions.get(&frame) {
+            let session = action.session;
+            self.send(session, HostFrame::StreamCredit { call: frame, elements });
+        }
+    }
+
+    pub(super) fn stream_input(&mut self, call: CallId, payload: Payload) {
+        if let Some((session, call)) = self.running_action(call) {
+            self.send(session, HostFrame::StreamInput { call, payload });
+        }
+    }
+
+    pub(super) fn stream_input_end(&mut self, call: CallId) {
+        if let Some((session, call)) = self.running_action(call) {
+            self.send(session, HostFrame::StreamInputEnd { call });
+        }
+    }
+
+    fn running_action(&self, call: CallId) -> Option<(SessionId, FrameCall)> {
+        let Some(Place::Action(frame)) = self.calls.place(call) else { return None };
+        self.actions.get(&frame).map(|action| (action.session, frame))
+    }
+
+    pub(super) fn stream_input_credit(&mut self, session: SessionId, frame: FrameCall, elements: u32) {
+        if let Some(action) = self.actions.get(&frame).filter(|action| action.session == session) {
+            self.out.push(Output::StreamInputCredit { call: action.job.id(), elements });
+        }
+    }
+
+    /// The process is gone: what it ran may have had effects elsewhere, so it is not run again.
+    pub(super) fn actions_lost(&mut self, session: SessionId) {
+        let mut lost: Vec<FrameCall> =
+            self.actions.iter().filter(|(_, action)| action.session == session).map(|(frame, _)| *frame).collect();
+        lost.sort_unstable();
+        for action in lost.into_iter().filter_map(|frame| self.actions.remove(&frame)).collect::<Vec<_>>() {
+            let said = "the function's process ended while the action ran; it may have had effects";
+            self.end_action(action, Err(Error::unavailable(said).with_outcome(Outcome::Unknown)));
+        }
+    }
+
+    /// Nobody waits for an action any more: the function is told, its answer is dropped.
+    pub(super) fn abandon_action(&mut self, frame: FrameCall) -> bool {
+        if let Some(action) = self.actions.get_mut(&frame) {
+            action.job.abandoned = true;
+            let session = action.session;
+            self.send(session, HostFrame::Cancel { call: frame });
+        }
+        true
+    }
+
+    /// An action that waited for credit is given up.
+    pub(super) fn forget_starved(&mut self, call: CallId) -> bool {
+        for id in self.sessions.ids() {
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.starved.retain(|one| !matches!(one, Starved::Action(job) if job.id() == call));
+            }
+        }
+        false
+    }
+}

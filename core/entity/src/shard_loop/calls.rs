@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where each call is, and what waits for time.
+
+use adjoin_model::Mono;
+use alloc::collections::BinaryHeap;
+use core::cmp::Reverse;
+use core::hash::BuildHasherDefault;
+use hashbrown::HashMap;
+
+use super::entity::Slot;
+use crate::call::CallId;
+use crate::frame::FrameCall;
+use crate::io::EffectId;
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In an entity's queues, or following a job there.
+    Entity(Slot),
+    /// A watch of an entity.
+    Watch(Slot),
+    /// An action that the function runs.
+    Action(FrameCall),
+    /// An action that waits for credit.
+    Starved,
+    /// Done, but its synchronous effects are not.
+    Held,
+}
+
+/// What is due at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// The caller's deadline.
+    Deadline(CallId),
+    /// The longest wait for a function.
+    FunctionWait(CallId),
+}
+
+impl Due {
+    pub(crate) fn call(self) -> CallId {
+        match self {
+            Self::Deadline(call) | Self::FunctionWait(call) => call,
+        }
+    }
+}
+
+/// Call ids come from the driver, which counts them: no stranger chooses them, so mixing is enough.
+#[derive(Default)]
+pub(crate) struct CountHasher(u64);
+
+impl core::hash::Hasher for CountHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+    fn write_u64(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+}
+
+/// A map keyed by ids that the host counts.
+pub(crate) type CountMap<V> = HashMap<u64, V, BuildHasherDefault<CountHasher>>;
+
+/// All calls of a loop.
+#[derive(Default)]
+pub(crate) struct Calls {
+    places: CountMap<Place>,
+    due: BinaryHeap<Reverse<(Mono, Due)>>,
+    /// Replies that wait for synchronous effects: how many are open.
+    pub(crate) held: CountMap<super::release::Held>,
+    pub(crate) effects: CountMap<CallId>,
+    pub(crate) next_effect: EffectId,
+}
+
+impl Calls {
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(crate) fn place(&self, call: CallId) -> Option<Place> {
+        self.places.get(&call).copied()
+    }
+
+    pub(crate) fn put(&mut self, call: CallId, place: Place) {
+        self.places.insert(call, place);
+    }
+
+    pub(crate) fn remove(&mut self, call: CallId) -> Option<Place> {
+        self.places.remove(&call)
+    }
+
+    /// Something is due for a call. Entries of calls that have ended go lazily.
+    pub(crate) fn due_at(&mut self, at: Mono, due: Due) {
+        if self.due.len() > 1024 + 2 * self.places.len() {
+            let places = &self.places;
+            self.due.retain(|Reverse((_, due))| places.contains_key(&due.call()));
+        }
+        self.due.push(Reverse((at, due)));
+    }
+
+    /// The next thing that is due by now.
+    pub(crate) fn pop_due(&mut self, now: Mono) -> Option<Due> {
+        let Reverse((at, _)) = self.due.peek()?;
+        if *at > now { None } else { self.due.pop().map(|Reverse((_, due))| due) }
+    }
+
+    pub(crate) fn next_due(&self) -> Option<Mono> {
+        self.due.peek().map(|Reverse((at, _))| *at)
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Idempotency records of one entity (`architecture.md` §4, rule 8).
+
+use adjoin_model::{Answer, Dedup, DedupKey, Wall};
+use alloc::collections::{BTreeMap, VecDeque};
+
+/// The records of one entity, oldest first, bounded by time and number.
+#[derive(Default)]
+pub(crate) struct Dedups {
+    order: VecDeque<(Wall, DedupKey)>,
+    by_key: BTreeMap<DedupKey, Dedup>,
+}
+
+impl Dedups {
+    /// The record of this key that still answers at this time.
+    pub(crate) fn find(&self, key: &DedupKey, now: Wall) -> Option<&Dedup> {
+        self.by_key.get(key).filter(|record| record.expires > now)
+    }
+
+    /// Keeps a record; says how many others had to go before their time to make room.
+    pub(crate) fn keep(&mut self, record: Dedup, now: Wall, bound: usize) -> usize {
+        self.order.push_back((record.expires, record.key.clone()));
+        self.by_key.insert(record.key.clone(), record);
+        let mut early = 0;
+        while self.order.front().is_some_and(|(expires, _)| *expires <= now || self.by_key.len() > bound) {
+            let Some((expires, key)) = self.order.pop_front() else { break };
+            // A key that was kept again since has a later record: only that one's place in the order removes it.
+            if self.by_key.get(&key).is_some_and(|kept| kept.expires == expires) {
+                self.by_key.remove(&key);
+                early += usize::from(expires > now);
+            }
+        }
+        early
+    }
+}
+
+/// What a duplicate of a finished command is told.
+#[derive(Debug)]
+pub(crate) enum Duplicate {
+    /// The same answer again.
+    Same(Answer),
+    /// The key belongs to another payload.
+    Differs,
+}
+
+impl Dedups {
+    /// What a call with this key and payload digest is told without running it.
+    pub(crate) fn duplicate(&self, key: &DedupKey, digest: u128, now: Wall) -> Option<Duplicate> {
+        let record = self.find(key, now)?;
+        Some(if record.digest == digest { Duplicate::Same(record.answer.clone()) } else { Duplicate::Differs })
+    }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Letting go of entities that nobody uses (rule 11).
+
+use super::ShardLoop;
+use super::entity::Slot;
+use crate::io::SessionId;
+use crate::phase::{On, Phase};
+
+/// How often idle entities are looked for.
+const CHECK_MS: u64 = 1000;
+/// How many are looked at in one step, so that a step stays short.
+const LOOKED_AT: usize = 1024;
+/// How many are passivated when a function is short of memory, per level.
+const RELIEF: u32 = 256;
+
+impl ShardLoop {
+    /// Passivates what was idle for its type's time.
+    pub(super) fn check_idle(&mut self) {
+        if self.now.mono < self.next_idle_check {
+            return;
+        }
+        self.next_idle_check = self.now.mono.plus_ms(CHECK_MS);
+        let mut at = self.entities.oldest();
+        for _ in 0..LOOKED_AT {
+            let Some(slot) = at else { return };
+            at = self.entities.newer(slot);
+            if self.is_idle_for_long(slot) {
+                self.passivate(slot);
+            }
+        }
+    }
+
+    fn is_idle_for_long(&self, slot: Slot) -> bool {
+        let Some(entity) = self.entities.get(slot) else { return false };
+        let own = self.sessions.entity_type(entity.id.entity_type()).map_or(0, |t| t.passivate_after_ms);
+        let after_ms = if own == 0 { self.settings.passivate_after_ms } else { own };
+        self.now.mono.since(entity.used()) >= after_ms.saturating_mul(1000)
+    }
+
+    /// Ends the activation of an entity with nothing in flight; says whether it did.
+    fn passivate(&mut self, slot: Slot) -> bool {
+        let idle = self.entities.get(slot).is_some_and(|entity| entity.phase == Phase::Active && entity.is_idle());
+        if idle {
+            self.end_activation(slot, On::Idle, true);
+        }
+        idle
+    }
+
+    /// Makes room for one more entity.
+    pub(super) fn passivate_oldest(&mut self) -> bool {
+        let mut at = self.entities.oldest();
+        for _ in 0..LOOKED_AT {
+            let Some(slot) = at else { return false };
+            at = self.entities.newer(slot);
+            if self.passivate(slot) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// A function is short of memory: its entities used longest ago go.
+    pub(super) fn pressure(&mut self, session: SessionId, level: u32) {
+        let mut wanted = level.min(2) * RELIEF;
+        let mut at = self.entities.oldest();
+        while let Some(slot) = at.filter(|_| wanted > 0) {
+            at = self.entities.newer(slot);
+            let own = self.entities.get(slot).is_some_and(|entity| entity.session == session);
+            if own && self.passivate(slot) {
+                wanted -= 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What leaves, once what it rests on is durable (rules 2 and 3).
+
+use adjoin_model::{CommandId, Error, Payload, Result, Sequence, ShardId, Snapshot};
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::activate::requeue;
+use super::calls::Place;
+use super::entity::{Growth, Slot};
+use super::job::{Answered, Ask, Ending, Job};
+use super::{Group, ShardLoop};
+use crate::call::{Call, CallId, Operation, Reply};
+use crate::frame::{SideEffect, Target};
+use crate::io::{EffectId, Output};
+use crate::phase::{On, Phase};
+use crate::shard::{Settled, ShardInput};
+
+/// A reply that waits for synchronous side effects.
+pub(crate) struct Held {
+    job: Box<Job>,
+    reply: Result<Reply>,
+    open: usize,
+}
+
+impl ShardLoop {
+    /// A job is answered: its reply leaves now, or when the group that it rests on is durable.
+    pub(super) fn finish(&mut self, slot: Slot, mut job: Box<Job>, answered: Answered) {
+        let Some(entity) = self.entities.get_mut(slot) else { return };
+        let open = answered.after_group > entity.settled;
+        if let Some(snapshot) = &answered.snapshot {
+            entity.growth = Growth { snapshot_bytes: snapshot.size() as u64, ..Growth::default() };
+        }
+        job.answer = Some(Box::new(answered));
+        if open { entity.appending.push_back(job) } else { self.release(slot, job) }
+    }
+
+    /// The store answered for a shard.
+    pub(super) fn shard_input(&mut self, id: ShardId, input: ShardInput) {
+        let again_at = self.now.mono.plus_ms(self.settings.raise_again_ms);
+        let Some(owned) = self.owned_mut(id) else { return };
+        let unknown = input == ShardInput::Unknown;
+        match input {
+            ShardInput::RaiseFailed => {
+                owned.raising = false;
+                owned.raise_at = Some(again_at);
+            }
+            ShardInput::Raised(_) | ShardInput::Fenced => owned.raising = false,
+            ShardInput::Durable | ShardInput::Refused(_) | ShardInput::Unknown => {}
+        }
+        let again = owned.raise_at.is_some();
+        let settled = owned.shard.step(input);
+        if again {
+            self.to_raise.push(id);
+        }
+        self.make_dirty(id);
+        self.take_settled(settled);
+        if unknown {
+            self.raise(id);
+        }
+    }
+
+    fn take_settled(&mut self, settled: Vec<Settled<Group>>) {
+        let mut losers: Vec<Slot> = Vec::new();
+        for one in settled {
+            match one {
+                Settled::Durable(group) => self.group_durable(group),
+                Settled::Lost(group, error) => {
+                    self.group_lost(group, error);
+                    if !losers.contains(&group.slot) {
+                        losers.push(group.slot);
+                    }
+                }
+            }
+        }
+        for slot in losers {
+            self.after_loss(slot);
+        }
+    }
+
+    fn group_durable(&mut self, group: Group) {
+        let slot = group.slot;
+        let Some(entity) = self.entities.get_mut(slot) else { return };
+        entity.settled = group.ordinal;
+        while let Some(job) = self.pop_durable(slot, group.ordinal) {
+            self.release(slot, job);
+        }
+        self.ask_watches(slot);
+        self.settle(slot);
+    }
+
+    fn pop_durable(&mut self, slot: Slot, ordinal: u64) -> Option<Box<Job>> {
+        let entity = self.entities.get_mut(slot)?;
+        let job = entity.appending.pop_front_if(|job| job.answer.as_ref().is_some_and(|a| a.after_group <= ordinal))?;
+        if let Some(answered) = job.answer.as_ref().filter(|answered| answered.writes) {
+            entity.durable = entity.durable.max(answered.sequence);
+        }
+        Some(job)
+    }
+
+    /// The command of a lost group fails; what came after it in the entity follows in [`Self::after_loss`].
+    fn group_lost(&mut self, group: Group, error: Error) {
+        let Some(entity) = self.entities.get_mut(group.slot) else { return };
+        let own = |job: &Job| job.answer.as_ref().is_some_and(|a| a.writes && a.after_group == group.ordinal);
+        let Some(index) = entity.appending.iter().position(|job| own(job)) else { return };
+        let at = error.at("entity", &entity.id);
+        if let Some(mut job) = entity.appending.remove(index) {
+            job.answer = None;
+            self.fail(job, at);
+        }
+    }
+
+    /// Everything that ran on a lost state runs again: its records are withdrawn, the activation ends.
+    fn after_loss(&mut self, slot: Slot) {
+        let Some(entity) = self.entities.get_mut(slot) else { return };
+        let shard = entity.shard;
+        entity.settled = entity.groups;
+        let unreleased: VecDeque<Box<Job>> = core::mem::take(&mut entity.appending);
+        requeue(entity, unreleased);
+        if let Some(owned) = self.owned_mut(shard) {
+            owned.shard.withdraw(|group| group.slot == slot);
+        }
+        match self.entities.get(slot).map(|entity| entity.phase) {
+            Some(Phase::Active) => self.end_activation(slot, On::Discarded, true),
+            Some(Phase::Settling) => self.settle(slot),
+            _ => {}
+        }
+    }
+
+    /// Lets a job's answer out: what it rests on is durable.
+    fn release(&mut self, slot: Slot, mut job: Box<Job>) {
+        let Some(answered) = job.answer.take() else { return };
+        let Answered { ending, sequence, side_effects, snapshot, recorded, replayed, .. } = *answered;
+        if let Some(state) = snapshot {
+            let snapshot = Snapshot { sequence, state };
+            self.out.push(Output::KeepSnapshot { entity: job.call.entity.clone(), snapshot });
+        }
+        match ending {
+            Ending::Forward(target) => self.forward(job, target),
+            Ending::Reply(Ok(payload)) if job.ask == Ask::Watch => self.watch_answered(slot, job, payload, sequence),
+            Ending::Reply(result) => {
+                let reply = result.map(|payload| Reply { payload, sequence, replayed: recorded && replayed });
+                self.reply(job, reply, side_effects);
+            }
+        }
+    }
+
+    /// Makes side effects, then replies; synchronous ones hold the reply, never the entity.
+    pub(super) fn reply(&mut self, job: Box<Job>, reply: Result<Reply>, side_effects: Vec<SideEffect>) {
+        let mut open = 0;
+        for (index, effect) in side_effects.into_iter().enumerate() {
+            let waits = effect.synchronous && self.calls.place(job.id()).is_some();
+            let name = waits.then(|| {
+                self.calls.next_effect += 1;
+                self.calls.next_effect
+            });
+            if let Some(name) = name {
+                open += 1;
+                self.calls.effects.insert(name, job.id());
+            }
+            let call = effect_call(&job.call, effect.target, index, waits);
+            self.out.push(Output::Effect { effect: name, call });
+        }
+        if open == 0 {
+            return self.tell(job, reply);
+        }
+        self.calls.put(job.id(), Place::Held);
+        self.calls.held.insert(job.id(), Held { job, reply, open });
+    }
+
+    /// A synchronous side effect has ended; how is its own affair, the reply is that of the command.
+    pub(super) fn effect_done(&mut self, effect: EffectId, _result: Result<Reply>) {
+        let Some(call) = self.calls.effects.remove(&effect) else { return };
+        let Some(held) = self.calls.held.get_mut(&call) else { return };
+        held.open -= 1;
+        if held.open == 0
+            && let Some(held) = self.calls.held.remove(&call)
+        {
+            self.tell(held.job, held.reply);
+        }
+    }
+
+    /// The call goes on elsewhere, with everybody who waits for it.
+    pub(super) fn forward(&mut self, job: Box<Job>, target: Target) {
+        let followers = job.followers.iter().map(|follower| follower.id).collect::<Vec<CallId>>();
+        for follower in followers {
+            if self.calls.remove(follower).is_some() {
+                self.out.push(Output::Forward(forwarded(&job.call, target.clone(), follower)));
+            }
+        }
+        let call = forwarded(&job.call, target, job.call.id);
+        if self.calls.remove(job.call.id).is_some() && !job.abandoned {
+            self.out.push(Output::Forward(call));
+        } else {
+            // Nobody waits, but the command has asked for it all the same.
+            self.out.push(Output::Effect { effect: None, call: Call { id: 0, deadline: None, ..call } });
+        }
+    }
+
+    /// Calls that a streamed reply asks for.
+    pub(super) fn stream_effects(&mut self, call: &Call, effects: Vec<SideEffect>, from: usize) {
+        for (index, effect) in effects.into_iter().enumerate() {
+            let call = effect_call(call, effect.target, from + index, false);
+            self.out.push(Output::Effect { effect: None, call });
+        }
+    }
+}
+
+fn forwarded(call: &Call, target: Target, id: CallId) -> Call {
+    Call {
+        id,
+        command: call.command,
+        entity: target.entity,
+        name: target.command,
+        payload: target.payload,
+        caller: call.caller.clone(),
+        metadata: target.metadata,
+        chain: call.chain.clone(),
+        hops: call.hops + 1,
+        idempotency_key: call.idempotency_key.clone(),
+        if_match: None,
+        deadline: call.deadline,
+        operation: Operation::Run,
+    }
+}
+
+/// A side effect as a call. Its command id follows from the command's and its place, so that a redelivery asks for the
+/// same one again.
+fn effect_call(call: &Call, target: Target, index: usize, waits: bool) -> Call {
+    let mut seed = [0; 24];
+    seed[..16].copy_from_slice(&call.command.0.to_be_bytes());
+    seed[16..].copy_from_slice(&(index as u64).to_be_bytes());
+    let command = CommandId(xxhash_rust::xxh3::xxh3_128(&seed));
+    let inner = forwarded(call, target, 0);
+    let chain = if waits { inner.chain.clone() } else { Vec::new() };
+    let (hops, deadline) = if waits { (inner.hops, inner.deadline) } else { (0, None) };
+    Call { command, chain, hops, deadline, idempotency_key: None, ..inner }
+}
+
+/// What a reply of an action is made of.
+pub(super) fn plain_reply(payload: Option<Payload>) -> Reply {
+    let sequence: Sequence = 0;
+    Reply { payload, sequence, replayed: false }
+}
