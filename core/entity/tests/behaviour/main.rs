@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a shard loop does, as given, when, expect. Tests named `rule_n` show a rule of `architecture.md` §4.
+
+mod host;
+
+mod activation;
+mod durability;
+mod effects;
+mod idempotency;
+mod turns;
