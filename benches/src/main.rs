@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#![doc = include_str!("../README.md")]
+#![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
+
+mod load;
+mod peer;
+mod process;
+mod report;
+mod row;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// A failure, said to the person who started the bench.
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Measures adjoin against its peers, and prints a table and one JSON line a target.
+#[derive(Parser, Debug)]
+#[command(name = "adjoin-bench", version)]
+pub(crate) struct Arguments {
+    /// A group (first, proofs) or rows (claim, raw, sidecar, resident, start, replay, loop).
+    #[arg(default_value = "first")]
+    names: Vec<String>,
+    /// Seconds of load for each side and round.
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
+    /// Rounds; what is printed is their median.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Folder with the built programs (shop, adjoin).
+    #[arg(long)]
+    programs: Option<PathBuf>,
+    /// Python interpreter with the adjoin package, for rows in Python.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// The checkout, for examples and results.
+    #[arg(long, default_value = ".")]
+    checkout: PathBuf,
+    /// Where JSON lines go, below the checkout.
+    #[arg(long, default_value = "benches/results")]
+    results: PathBuf,
+    /// Runs the stateless peer instead of a bench: a PostgreSQL connection string follows.
+    #[arg(long, hide = true)]
+    peer_service: Option<String>,
+}
+
+impl Arguments {
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.seconds.clamp(0.2, 600.0))
+    }
+
+    /// A program that was built with this one.
+    pub(crate) fn program(&self, name: &str) -> Outcome<PathBuf> {
+        let folder = match &self.programs {
+            Some(folder) => folder.clone(),
+            None => std::env::current_exe()?.parent().map(PathBuf::from).unwrap_or_default(),
+        };
+        let path = folder.join(name);
+        if path.exists() {
+            return Ok(path);
+        }
+        Err(format!("{name} is not built in {}: use `cargo xtask bench`, which builds it", folder.display()).into())
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match &arguments.peer_service {
+        Some(database) => peer::service::run(database),
+        None => row::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

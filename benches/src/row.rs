@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The rows of the table of targets, each measured by its own file.
+
+mod claim;
+mod machine;
+
+use crate::report::{self, Target};
+use crate::{Arguments, Outcome};
+
+type Row = fn(&Arguments) -> Outcome<Vec<Target>>;
+
+/// Every row by name, in order.
+const ROWS: &[(&str, Row)] = &[("claim", claim::run), ("loop", machine::run)];
+
+/// Measures what the arguments name.
+pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
+    let mut targets = Vec::new();
+    let all = arguments.names.iter().any(|name| name == "first");
+    let chosen: Vec<&(&str, Row)> =
+        ROWS.iter().filter(|(name, _)| all || arguments.names.iter().any(|chosen| chosen == name)).collect();
+    if chosen.is_empty() {
+        let known: Vec<&str> = ROWS.iter().map(|(name, _)| *name).collect();
+        return Err(format!("no row {:?}; there are first, {}", arguments.names, known.join(", ")).into());
+    }
+    for (name, row) in chosen {
+        println!("== {name}");
+        targets.extend(row(arguments)?);
+    }
+    report::print(&targets, &arguments.checkout.join(&arguments.results), &arguments.names.join("-"))
+}
