@@ -4,6 +4,7 @@
 mod r#gen;
 mod setup;
 mod stage;
+mod structure;
 mod tidy;
 
 use clap::{Parser, Subcommand};
