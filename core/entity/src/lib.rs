@@ -9,6 +9,7 @@ extern crate std;
 mod call;
 pub mod frame;
 mod io;
+mod mutant;
 mod phase;
 mod settings;
 mod shard;
@@ -17,6 +18,8 @@ pub mod spec;
 
 pub use call::{Call, CallId, Operation, Reply};
 pub use io::{EffectId, Input, LoadId, Output, SessionId, loop_of};
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;
 pub use phase::{On, Phase, TRANSITIONS, transition_table};
 pub use settings::Settings;
 pub use shard::{Admission, Settled, Shard, ShardInput, State};

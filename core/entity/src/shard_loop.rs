@@ -82,6 +82,8 @@ pub struct ShardLoop {
     /// Commands that failed because the process died under them.
     deadly: Vec<(EntityId, Arc<str>)>,
     out: Vec<Output>,
+    #[cfg(feature = "mutants")]
+    pub(crate) mutant: Option<crate::mutant::Mutant>,
 }
 
 impl ShardLoop {
@@ -116,6 +118,8 @@ impl ShardLoop {
             dedups_dropped: 0,
             deadly: Vec::new(),
             out: Vec::new(),
+            #[cfg(feature = "mutants")]
+            mutant: None,
             settings,
         }
     }

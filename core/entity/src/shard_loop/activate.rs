@@ -13,6 +13,7 @@ use super::entity::{Entity, Growth, Loading, NONE, Slot};
 use super::job::{Ask, Job};
 use crate::frame::{ActivationId, HostFrame};
 use crate::io::{LoadId, Output, SessionId};
+use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
 
 /// Replays of one activation that the function may hold unanswered.
@@ -130,13 +131,14 @@ impl ShardLoop {
     fn activate(&mut self, slot: Slot, page: EntityPage) -> EntityPage {
         let activation = self.name_at(slot);
         let (now, bound) = (self.now.wall, self.settings.limits.dedup_records);
+        let forgets = self.is(Mutant::DedupForgotten);
         let Some(entity) = self.entities.get_mut(slot) else { return page };
         let (shard, session, entity_id) = (entity.shard, entity.session, entity.id.clone());
         entity.activation = activation;
         entity.sequence = page.last;
         entity.durable = page.last;
         entity.dedups = None;
-        for record in page.dedup {
+        for record in page.dedup.into_iter().filter(|_| !forgets) {
             entity.dedups.get_or_insert_default().keep(record, now, bound);
         }
         let snapshot = page.snapshot.as_ref().map(|snapshot| snapshot.sequence);
@@ -251,8 +253,9 @@ impl ShardLoop {
 
     /// Leaves Settling once no append is open.
     pub(super) fn settle(&mut self, slot: Slot) {
+        let blind = self.is(Mutant::ReloadInFlight);
         let Some(entity) = self.entities.get_mut(slot) else { return };
-        if entity.phase != Phase::Settling || entity.groups != entity.settled {
+        if entity.phase != Phase::Settling || (entity.groups != entity.settled && !blind) {
             return;
         }
         entity.sequence = entity.durable;

@@ -13,6 +13,7 @@ use super::watch::Watch;
 use crate::call::{Call, CallId, Operation, Reply};
 use crate::frame::HostFrame;
 use crate::io::Output;
+use crate::mutant::Mutant;
 use crate::phase::Phase;
 use crate::shard::State;
 
@@ -183,7 +184,7 @@ impl ShardLoop {
             (Due::Deadline(_), Some(place)) => {
                 self.calls.remove(call);
                 let ran = self.leave(call, place);
-                let outcome = if ran { Outcome::Unknown } else { Outcome::None };
+                let outcome = if ran && !self.is(Mutant::ExpiredIsNone) { Outcome::Unknown } else { Outcome::None };
                 let said = if ran { "the deadline passed while it ran" } else { "the deadline passed before it ran" };
                 let error = Error::expired(said).with_outcome(outcome);
                 self.out.push(match place {

@@ -12,6 +12,7 @@ use super::job::{Answered, Ask, Ending, Job, digest};
 use super::{Group, ShardLoop};
 use crate::frame::{AnswerFrame, Effects, HandlerResult};
 use crate::io::SessionId;
+use crate::mutant::Mutant;
 use crate::phase::On;
 use crate::shard::Admission;
 use crate::spec::EntityKind;
@@ -229,6 +230,7 @@ impl ShardLoop {
 
     fn grow(&mut self, slot: Slot, ordinal: u64, grown: Grown) {
         let (now, bound) = (self.now.wall, self.settings.limits.dedup_records);
+        let restarts = self.is(Mutant::NumberingRestarts);
         let Some(entity) = self.entities.get_mut(slot) else { return };
         entity.groups = ordinal;
         entity.sequence += grown.sequenced;
@@ -236,6 +238,7 @@ impl ShardLoop {
         entity.growth.bytes += grown.bytes;
         if grown.deleted {
             entity.growth = super::entity::Growth::default();
+            entity.sequence = if restarts { 0 } else { entity.sequence };
         }
         if let Some(record) = grown.dedup {
             self.dedups_dropped += dedups(entity).keep(record, now, bound) as u64;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What leaves, once what it rests on is durable (rules 2 and 3).
 
-use adjoin_model::{CommandId, Error, Payload, Result, Sequence, ShardId, Snapshot};
+use adjoin_model::{CommandId, Error, Outcome, Payload, Result, Sequence, ShardId, Snapshot};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -14,6 +14,7 @@ use super::{Group, ShardLoop};
 use crate::call::{Call, CallId, Operation, Reply};
 use crate::frame::{SideEffect, Target};
 use crate::io::{EffectId, Output};
+use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
 use crate::shard::{Settled, ShardInput};
 
@@ -26,14 +27,37 @@ pub(crate) struct Held {
 
 impl ShardLoop {
     /// A job is answered: its reply leaves now, or when the group that it rests on is durable.
-    pub(super) fn finish(&mut self, slot: Slot, mut job: Box<Job>, answered: Answered) {
+    pub(super) fn finish(&mut self, slot: Slot, mut job: Box<Job>, mut answered: Answered) {
+        let early = self.breaks_release(&job, &mut answered);
         let Some(entity) = self.entities.get_mut(slot) else { return };
-        let open = answered.after_group > entity.settled;
+        let open = answered.after_group > entity.settled && !early;
         if let Some(snapshot) = &answered.snapshot {
             entity.growth = Growth { snapshot_bytes: snapshot.size() as u64, ..Growth::default() };
         }
         job.answer = Some(Box::new(answered));
         if open { entity.appending.push_back(job) } else { self.release(slot, job) }
+    }
+
+    /// A mutant lets out what has to wait; says whether that is the whole answer.
+    fn breaks_release(&mut self, job: &Job, answered: &mut Answered) -> bool {
+        if self.is(Mutant::SnapshotBeforeDurable)
+            && let Some(state) = answered.snapshot.take()
+        {
+            let snapshot = Snapshot { sequence: answered.sequence, state };
+            self.out.push(Output::KeepSnapshot { entity: job.call.entity.clone(), snapshot });
+        }
+        if self.is(Mutant::EffectsBeforeDurable) {
+            for (index, effect) in core::mem::take(&mut answered.side_effects).into_iter().enumerate() {
+                let call = effect_call(&job.call, effect.target, index, false);
+                self.out.push(Output::Effect { effect: None, call });
+            }
+        }
+        let forwards = matches!(answered.ending, Ending::Forward(_));
+        let reads = job.ask.reads();
+        (self.is(Mutant::ReplyBeforeDurable) && answered.writes && !forwards)
+            || (self.is(Mutant::RefusalBeforeDurable) && !answered.writes && !reads && !forwards)
+            || (self.is(Mutant::QueryBeforeDurable) && reads)
+            || (self.is(Mutant::ForwardBeforeDurable) && forwards)
     }
 
     /// The store answered for a shard.
@@ -101,6 +125,7 @@ impl ShardLoop {
 
     /// The command of a lost group fails; what came after it in the entity follows in [`Self::after_loss`].
     fn group_lost(&mut self, group: Group, error: Error) {
+        let error = if self.is(Mutant::FencedIsNone) { error.with_outcome(Outcome::None) } else { error };
         let Some(entity) = self.entities.get_mut(group.slot) else { return };
         let own = |job: &Job| job.answer.as_ref().is_some_and(|a| a.writes && a.after_group == group.ordinal);
         let Some(index) = entity.appending.iter().position(|job| own(job)) else { return };
@@ -122,6 +147,7 @@ impl ShardLoop {
             owned.shard.withdraw(|group| group.slot == slot);
         }
         match self.entities.get(slot).map(|entity| entity.phase) {
+            Some(Phase::Active) if self.is(Mutant::StateKeptAfterLoss) => self.make_ready(slot),
             Some(Phase::Active) => self.end_activation(slot, On::Discarded, true),
             Some(Phase::Settling) => self.settle(slot),
             _ => {}

@@ -9,12 +9,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::ShardLoop;
+use super::activate::requeue;
 use super::calls::Due;
 use super::entity::Slot;
 use super::job::{Ask, Job};
 use crate::call::{Call, CallId, Operation};
 use crate::frame::HostFrame;
 use crate::io::{Output, SessionId};
+use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
 use crate::spec::{EntityKind, EntityType, Spec};
 
@@ -248,12 +250,17 @@ impl ShardLoop {
     }
 
     fn session_lost(&mut self, slot: Slot, orderly: bool) {
+        let redelivers = self.is(Mutant::AnsweredRedelivered);
         let Some(entity) = self.entities.get_mut(slot) else { return };
         let replaying = entity.phase == Phase::Replaying;
         if !orderly {
             // In order, so only the oldest command can have been running; queries run together.
             let blamed = if replaying { entity.mailbox.front_mut() } else { entity.running.front_mut() };
             blamed.into_iter().chain(entity.queries.iter_mut()).for_each(|job| job.deaths += 1);
+        }
+        if redelivers {
+            let answered = core::mem::take(&mut entity.appending);
+            requeue(entity, answered);
         }
         self.end_activation(slot, On::SessionLost, false);
         self.fail_deadly(slot);

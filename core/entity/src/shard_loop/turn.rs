@@ -12,6 +12,7 @@ use super::entity::{Entity, Slot};
 use super::job::{Answered, Ask, Ending, Job, digest};
 use super::sessions::Starved;
 use crate::frame::{CommandFrame, Effects, HostFrame, Target};
+use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
 
 /// What the front of a mailbox may do.
@@ -51,8 +52,9 @@ impl ShardLoop {
     }
 
     fn command_move(&self, entity: &Entity, job: &Job) -> Move {
-        let barrier = job.call.if_match.is_some() && !entity.running.is_empty();
-        if !entity.queries.is_empty() || entity.running.len() >= self.settings.window as usize || barrier {
+        let barrier = job.call.if_match.is_some() && !entity.running.is_empty() && !self.is(Mutant::MatchBeside);
+        let queries = !entity.queries.is_empty() && !self.is(Mutant::CommandBesideQuery);
+        if queries || entity.running.len() >= self.settings.window as usize || barrier {
             return Move::Wait;
         }
         if let Some(next) = self.duplicate_move(entity, job) {
@@ -70,9 +72,9 @@ impl ShardLoop {
 
     /// A command whose idempotency key is known is not run again (rule 8).
     fn duplicate_move(&self, entity: &Entity, job: &Job) -> Option<Move> {
-        let key = job.dedup_key()?;
+        let key = job.dedup_key().filter(|_| !self.is(Mutant::NoDedup))?;
         let twin = entity.running.iter().chain(&entity.appending).find(|other| is_twin(other, job));
-        if let Some(twin) = twin {
+        if let Some(twin) = twin.filter(|_| !self.is(Mutant::DuplicateBeside)) {
             let same = twin.call.payload == job.call.payload;
             return Some(if same { Move::Follow } else { differs(job) });
         }

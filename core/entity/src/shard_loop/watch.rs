@@ -10,6 +10,7 @@ use super::entity::Slot;
 use super::job::{Ask, Job};
 use crate::call::{Call, CallId};
 use crate::io::Output;
+use crate::mutant::Mutant;
 use crate::phase::Phase;
 
 /// One watcher of an entity.
@@ -69,9 +70,10 @@ impl ShardLoop {
 
     /// A watch's query was answered and what it saw is durable.
     pub(super) fn watch_answered(&mut self, slot: Slot, job: Box<Job>, payload: Option<Payload>, sequence: Sequence) {
+        let repeats = self.is(Mutant::WatchRepeats);
         let Some(entity) = self.entities.get_mut(slot) else { return };
         let Some(watch) = entity.watches.iter_mut().find(|watch| watch.call.id == job.id()) else { return };
-        if watch.seen.is_none_or(|seen| seen < sequence) {
+        if watch.seen.is_none_or(|seen| seen < sequence) || repeats {
             watch.seen = Some(sequence);
             watch.state = State::Untaken;
             self.out.push(Output::Element { call: job.id(), payload, sequence });

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Deliberately broken variants of the machine, for the simulator. Without the feature `mutants` none can be chosen, and
+//! every question about them is answered when the crate is compiled.
+
+macro_rules! mutants {
+    ($($variant:ident $name:literal;)*) => {
+        /// A rule that the loop does not keep.
+        #[cfg_attr(
+            not(feature = "mutants"),
+            expect(unreachable_pub, reason = "only the feature shows it to other crates")
+        )]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mutant { $(#[doc = $name] $variant,)* }
+
+        #[cfg(feature = "mutants")]
+        impl Mutant {
+            /// Every mutant.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$variant),*];
+
+            /// What is broken, in a few words.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+mutants! {
+    ReplyBeforeDurable "reply released before durable";
+    RefusalBeforeDurable "refusal released before earlier commands are durable";
+    QueryBeforeDurable "query released before durable";
+    SnapshotBeforeDurable "snapshot kept before durable";
+    ForwardBeforeDurable "forward released before durable";
+    EffectsBeforeDurable "side effects made before durable";
+    AnsweredRedelivered "answered command redelivered";
+    ReloadInFlight "reload with an append in flight";
+    StateKeptAfterLoss "activation kept after a lost append";
+    FencedIsNone "batch in flight when fenced said to be lost";
+    ExpiredIsNone "expired command said to have no effect";
+    NoDedup "no dedup";
+    DedupForgotten "dedup records not loaded";
+    DuplicateBeside "duplicate runs beside its twin";
+    CommandBesideQuery "command beside a query";
+    MatchBeside "expected sequence checked beside running commands";
+    WatchRepeats "watch element sent again";
+    NumberingRestarts "numbering restarts after a delete";
+}
+
+impl crate::ShardLoop {
+    /// Whether the loop is this mutant.
+    #[cfg(feature = "mutants")]
+    pub(crate) fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    /// Whether the loop is this mutant: never.
+    #[cfg(not(feature = "mutants"))]
+    #[inline(always)]
+    #[expect(clippy::unused_self, reason = "the same face with and without the feature")]
+    pub(crate) const fn is(&self, _mutant: Mutant) -> bool {
+        false
+    }
+
+    /// Breaks one rule from now on.
+    #[cfg(feature = "mutants")]
+    pub fn mutate(&mut self, mutant: Mutant) {
+        self.mutant = Some(mutant);
+    }
+}
