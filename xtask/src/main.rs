@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
 
+mod demo;
 mod r#gen;
+mod program;
+mod python;
+mod server;
 mod setup;
 mod stage;
 mod structure;
 mod tidy;
+mod version;
 
 use clap::{Parser, Subcommand};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,6 +40,40 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// The shop in Python, in-process and behind the proxy: requests and replies, one `kill -9` and restart in each.
+    ///
+    /// Builds what is missing, prints only what real ports answered, and ends by itself.
+    Demo {
+        /// Goes on serving until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Whole hosts from one seed, with faults: `--seeds N`, `--seed S --trace`, `--mutants`; `sim -- --help` lists all.
+    Sim {
+        /// Handed on to the simulator.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Asks every SDK in both homes on every store the questions of conformance/cases; `conformance -- --help`.
+    Conformance {
+        /// Handed on to the runner: --sdk, --home, --store, --json, --junit.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Measures against peers: `bench first`, `bench claim --seconds 5`, `bench loop`; `bench -- --help` lists all.
+    Bench {
+        /// Handed on to the bench.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// Prints the version after checking that every place has it; with a number, writes it to every place.
+    Version {
+        /// The new version: three numbers.
+        new: Option<String>,
+        /// Only check; the default without a number.
+        #[arg(long)]
+        check: bool,
+    },
     /// Formatting, lints and the rules of the tree (tidy).
     Check,
     /// Every stage of `check`, then all tests. Ends with `N passed, N failed`.
@@ -54,6 +94,23 @@ fn main() -> ExitCode {
     let passed = match Arguments::parse().command {
         Command::Setup => stage::setup(root),
         Command::Gen { check } => stage::report(r#gen::run(root, check), "generated code is up to date"),
+        Command::Demo { keep } => {
+            stage::report(setup::run(root).and_then(|()| demo::run(root, keep)), "the demo ended well")
+        }
+        Command::Sim { words } => stage::report(
+            program::run(root, &["adjoin-sim"], true, "adjoin-sim", &words),
+            "the simulation found what it should and nothing else",
+        ),
+        Command::Conformance { words } => {
+            stage::report(stage::conformance(root, &words), "every case that was asked was answered")
+        }
+        Command::Bench { words } => {
+            stage::report(setup::run(root).and_then(|()| program::bench(root, &words)), "the bench is over")
+        }
+        Command::Version { new, check: _ } => match version::run(root, new.as_deref()) {
+            Ok(said) => stage::report(Ok(()), &said),
+            Err(error) => stage::report(Err(error), ""),
+        },
         Command::Check => stage::run(root, &["setup", "fmt", "tidy", "clippy"]),
         Command::Test { only: Some(stage) } => stage::run(root, &stage::with_setup(&stage)),
         Command::Test { only: None } => stage::run(root, &stage::ALL),

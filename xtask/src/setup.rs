@@ -30,9 +30,30 @@ pub fn run(root: &Path) -> Result<(), String> {
 
 /// Where fetched things are kept: outside every checkout, so a fresh clone finds them.
 fn cache() -> Result<PathBuf, String> {
+    Ok(cache_root()?.join("deps"))
+}
+
+/// Where cargo puts what it builds.
+///
+/// # Errors
+/// What cargo says.
+pub fn target_folder(root: &Path) -> Result<PathBuf, String> {
+    let arguments = ["metadata", "--format-version=1", "--no-deps", "--offline"];
+    let output = Command::new("cargo").args(arguments).current_dir(root).output();
+    let text = output.map_err(|error| format!("cargo metadata: {error}"))?.stdout;
+    let text = String::from_utf8_lossy(&text);
+    let folder = text.split_once("\"target_directory\":\"").and_then(|(_, rest)| rest.split_once('"'));
+    folder.map(|(folder, _)| PathBuf::from(folder)).ok_or_else(|| "cargo metadata names no target folder".into())
+}
+
+/// The cache folder of adjoin.
+///
+/// # Errors
+/// That neither of the variables that lead there is set.
+pub fn cache_root() -> Result<PathBuf, String> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    Ok(base.ok_or("neither XDG_CACHE_HOME nor HOME is set, so there is no cache folder")?.join("adjoin/deps"))
+    Ok(base.ok_or("neither XDG_CACHE_HOME nor HOME is set, so there is no cache folder")?.join("adjoin"))
 }
 
 /// The folder with RocksDB for the linker.

@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{r#gen, setup, tidy};
+use crate::{demo, r#gen, program, python, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 7] = ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests"];
+pub const ALL: [&str; 10] =
+    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "conformance", "demo"];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -33,6 +34,37 @@ pub fn report(outcome: Result<(), String>, well: &str) -> bool {
         Err(reason) => println!("failed: {reason}"),
     }
     outcome.is_ok()
+}
+
+/// The conformance matrix, with the SDKs, the proxy and the apps built first.
+pub fn conformance(root: &Path, words: &[std::ffi::OsString]) -> Result<(), String> {
+    setup::run(root)?;
+    let interpreter = python::ready(root)?;
+    let mut all = words.to_vec();
+    all.extend(["--python".into(), interpreter.into()]);
+    let packages = ["adjoin-conformance", "adjoin-cli", "adjoin-conformance-app"];
+    program::run(root, &packages, false, "adjoin-conformance", &all)
+}
+
+/// The demo as a person runs it, with its output read back.
+fn demo(root: &Path, total: &mut Count) -> Result<(), String> {
+    let output = Command::new("cargo").args(["xtask", "demo"]).current_dir(root).output();
+    let output = output.map_err(|error| format!("the demo did not start: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    print!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    match demo::missing(&said) {
+        None if output.status.success() => total.passed += 1,
+        None => return Err(format!("the demo ended with {}", output.status)),
+        Some(part) => return Err(format!("the demo did not print {part:?}")),
+    }
+    Ok(())
+}
+
+/// The Python SDK's own tests and types, and the examples in Python.
+fn python_tests(root: &Path, total: &mut Count) -> Result<(), String> {
+    let interpreter = python::ready(root)?.display().to_string();
+    let sdk = root.join("sdks/python");
+    spawn(&sdk, &interpreter, &["-m", "pytest", "-q", "-p", "no:cacheprovider"], total)
 }
 
 /// One stage, after `setup` if it builds anything.
@@ -79,6 +111,9 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "gen" => r#gen::run(root, true),
         "no-std" => no_std(root, total),
         "tests" => cargo(root, &["test", "--workspace", "--no-fail-fast"], total),
+        "python" => python_tests(root, total),
+        "conformance" => conformance(root, &[]),
+        "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
     }
 }
@@ -117,11 +152,24 @@ fn spawn(root: &Path, program: &str, arguments: &[&str], total: &mut Count) -> R
 
 /// Reads `test result: ok. 7 passed; 0 failed; …` as cargo's test runner prints it; other lines count nothing.
 fn closing_line(text: &str) -> Count {
-    let Some(rest) = text.strip_prefix("test result: ") else { return Count::default() };
+    let Some(rest) = text.strip_prefix("test result: ") else { return pytest_line(text) };
     let number = |word: &str| {
         rest.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok()).unwrap_or(0)
     };
     Count { passed: number("passed"), failed: number("failed") }
+}
+
+/// Reads `3 failed, 41 passed in 1.2s` as pytest prints it.
+fn pytest_line(text: &str) -> Count {
+    let line = text.trim_matches(['=', ' ']);
+    if !line.contains(" in ") || !(line.contains(" passed") || line.contains(" failed") || line.contains(" error")) {
+        return Count::default();
+    }
+    let number = |word: &str| {
+        let counts = line.split(" in ").next().unwrap_or_default().split(", ");
+        counts.filter_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok()).sum::<u64>()
+    };
+    Count { passed: number(" passed"), failed: number(" failed") + number(" error") + number(" errors") }
 }
 
 #[cfg(test)]
@@ -133,6 +181,9 @@ mod tests {
         let line = "test result: FAILED. 6 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.17s";
         assert_eq!(closing_line(line), Count { passed: 6, failed: 1 });
         assert_eq!(closing_line("test a::b ... ok"), Count::default());
+        assert_eq!(closing_line("1 failed, 41 passed in 1.23s"), Count { passed: 41, failed: 1 });
+        assert_eq!(closing_line("2 passed, 1 error in 0.1s"), Count { passed: 2, failed: 1 });
+        assert_eq!(closing_line("put in 3 passed hands"), Count::default());
     }
 
     #[test]
