@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod demo;
+mod docs;
 mod r#gen;
 mod program;
 mod python;
@@ -66,6 +67,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
+    /// Compares the examples in documents with the files they come from and with what those print; builds the reference.
+    Docs {
+        /// Mends the documents instead.
+        #[arg(long)]
+        write: bool,
+    },
     /// Prints the version after checking that every place has it; with a number, writes it to every place.
     Version {
         /// The new version: three numbers.
@@ -107,6 +114,10 @@ fn main() -> ExitCode {
         Command::Bench { words } => {
             stage::report(setup::run(root).and_then(|()| program::bench(root, &words)), "the bench is over")
         }
+        Command::Docs { write } => stage::report(
+            setup::run(root).and_then(|()| docs::run(root, write)).map(drop),
+            "every example in the documents is as shown",
+        ),
         Command::Version { new, check: _ } => match version::run(root, new.as_deref()) {
             Ok(said) => stage::report(Ok(()), &said),
             Err(error) => stage::report(Err(error), ""),

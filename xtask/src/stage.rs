@@ -6,11 +6,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::{demo, r#gen, program, python, setup, tidy};
+use crate::{demo, docs, r#gen, program, python, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 10] =
-    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "conformance", "demo"];
+pub const ALL: [&str; 11] =
+    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "demo"];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -112,6 +112,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "no-std" => no_std(root, total),
         "tests" => cargo(root, &["test", "--workspace", "--no-fail-fast"], total),
         "python" => python_tests(root, total),
+        "docs" => docs::run(root, false).map(|blocks| total.passed += blocks),
         "conformance" => conformance(root, &[]),
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
