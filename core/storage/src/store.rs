@@ -31,6 +31,56 @@ pub struct Meta {
     pub store_id: u128,
 }
 
+impl Meta {
+    /// Says whether there is such a shard.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the range.
+    pub fn check_shard(&self, shard: ShardId) -> Result<()> {
+        if shard.0 < self.shards {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("there are {} shards, counted from 0", self.shards)).at("shard", shard))
+    }
+}
+
+/// Says whether a store may have so many shards.
+///
+/// # Errors
+/// `Invalid` unless there are 16 to 65 536.
+pub fn check_shards(shards: u32) -> Result<()> {
+    if (16..=65_536).contains(&shards) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("a store has 16 to 65536 shards, not {shards}")))
+}
+
+/// What every store asks of a batch before it looks at any head.
+///
+/// # Errors
+/// `Invalid` for a shard that is not there, `Exhausted` for an empty batch or one above the store's bytes.
+pub fn check_batch(batch: &ShardBatch, meta: Meta, capability: &Capability) -> Result<()> {
+    meta.check_shard(batch.shard)?;
+    let bytes: usize = batch.records.iter().map(Record::size).sum();
+    if !batch.records.is_empty() && bytes <= capability.max_batch_bytes {
+        return Ok(());
+    }
+    let said = format!("a batch has 1 record or more and at most {} bytes", capability.max_batch_bytes);
+    Err(Error::exhausted(said).at("shard", batch.shard))
+}
+
+/// The second guard, beside the head: a sequenced record continues its entity.
+///
+/// # Errors
+/// `Internal`, naming the entity and the sequence that should follow: a writer that has lost count is a bug.
+pub fn check_sequence(record: &Record, before: Sequence) -> Result<()> {
+    if record.sequence == before + 1 {
+        return Ok(());
+    }
+    let said = format!("the entity's next sequence is {}, not {}", before + 1, record.sequence);
+    Err(Error::internal(said).at("entity", &record.entity))
+}
+
 /// Why a batch or a raise was not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -116,6 +166,7 @@ pub trait Journal: Send + Sync {
     /// * `sequence_is_unique`: a sequenced record whose sequence is not the entity's last + 1 within the batch order
     ///   gives `Refused(Failed(Internal))`: the second guard.
     /// * `durable_survives_reopen`: what was `Durable` is read back after close and open (durable stores).
+    /// * `everything_survives_reopen`: so are values, deletes, snapshots and idempotency records.
     async fn write(&self, batches: &[ShardBatch]) -> Vec<Written>;
 
     /// The head of a shard; [`Head::EMPTY`] when nothing was written.
@@ -184,6 +235,12 @@ pub trait Entities: Send + Sync {
     /// * `keys_pages_meet_without_gap_or_overlap`
     /// * `keys_of_one_type_only`
     async fn keys(&self, entity_type: &str, after: Option<&str>, limit: usize) -> Result<KeyPage>;
+
+    /// Every entity type of which an entity is known, in byte order.
+    ///
+    /// # Contract
+    /// * `types_lists_every_type_once`
+    async fn types(&self) -> Result<Vec<String>>;
 
     /// Forgets a deleted entity: its payloads, snapshots, dedup records and last sequence; headers stay in the journal.
     ///
