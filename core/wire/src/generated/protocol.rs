@@ -416,6 +416,9 @@ pub struct Failure {
     /// "none" or "unknown"; empty: none.
     #[prost(string, tag = "5")]
     pub outcome: ::prost::alloc::string::String,
+    /// When trying again can help, in milliseconds; absent: not said.
+    #[prost(uint64, optional, tag = "6")]
+    pub retry_after_ms: ::core::option::Option<u64>,
 }
 /// A command of an entity.
 #[derive(Clone, PartialEq, ::prost::Message)]
