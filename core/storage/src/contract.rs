@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The contract suite: what every store must do. Each function is the bullet of that name in `store.rs`.
 //!
-//! ```ignore
-//! adjoin_storage::contract!(my_fixture());          // every store
-//! adjoin_storage::contract_durable!(my_fixture());  // stores whose capability says durable
-//! ```
+//! A store's `tests/contract.rs` says `adjoin_storage::contract!(Fixture::new())`, and if its capability says durable
+//! also `adjoin_storage::contract_durable!(Fixture::new())`; each test gets a fixture of its own.
 
 mod durable;
 mod entities;
@@ -148,7 +146,8 @@ macro_rules! contract_tests {
 macro_rules! contract {
     ($fixture:expr) => {
         $crate::contract_tests! { $fixture;
-            batch_applies_on_matching_head batch_updates_head_atomically stale_epoch_is_fenced
+            batch_applies_on_matching_head batch_updates_head_atomically concurrent_writes_keep_the_chain
+            stale_epoch_is_fenced batch_without_records_is_refused
             wrong_position_is_refused refused_shard_leaves_others_alone batch_is_all_or_nothing
             oversized_batch_is_refused sequence_is_unique head_of_untouched_shard_is_empty
             shard_out_of_range_is_invalid heads_lists_touched_shards raise_gives_next_epoch
@@ -158,9 +157,13 @@ macro_rules! contract {
             load_returns_events_in_sequence_order load_pages_meet_without_gap_or_overlap
             load_starts_at_newest_snapshot unreadable_snapshot_can_be_passed_over load_after_delete_starts_empty
             load_returns_last_value_only load_returns_dedup_records keys_may_hold_any_bytes older_snapshot_is_ignored
-            two_snapshots_are_kept snapshot_of_deleted_past_is_ignored keys_lists_entities_in_key_order
+            two_snapshots_are_kept snapshot_of_deleted_past_is_ignored snapshot_of_the_future_is_ignored
+            keys_lists_entities_in_key_order
             keys_pages_meet_without_gap_or_overlap keys_of_one_type_only types_lists_every_type_once
-            purge_removes_a_deleted_entity purge_of_a_live_entity_is_refused expired_dedup_records_are_swept
+            purge_removes_a_deleted_entity purge_of_a_live_entity_is_refused
+            purge_of_an_unknown_entity_does_nothing purged_records_keep_their_places
+            purged_entity_begins_again_at_one expired_dedup_records_are_swept lasting_dedup_records_are_kept
+
             closed_store_is_unavailable
         }
     };

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod guard;
 mod memory;
 mod store;
 
-pub use memory::MemoryJournal;
+pub use memory::MemoryStore;
 pub use store::{
     Capability, Entities, EntityRow, Journal, KeyPage, Meta, Refusal, Store, StoredRecord, TailPage, Written,
 };

@@ -1,109 +1,118 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The conditional chain in memory: for tests, and for entities opened without a path.
+//! The store in memory: for tests, and for entities opened without a path.
+
+mod chain;
+mod entity;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use adjoin_model::{Epoch, Error, Head, Owner, Position, Record, Result, Sequence, ShardBatch, ShardId};
+use adjoin_model::{
+    EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Wall,
+};
 use async_trait::async_trait;
 
-use crate::store::{Capability, Journal, Meta, Refusal, StoredRecord, TailPage, Written};
+use crate::guard;
+use crate::store::{Capability, Entities, EntityRow, Journal, KeyPage, Meta, Refusal, Store, TailPage, Written};
+use chain::Chain;
+use entity::Entity;
 
 #[derive(Default)]
-struct Chain {
-    head: Option<Head>,
-    records: Vec<(Epoch, Record)>,
-    last: BTreeMap<adjoin_model::EntityId, Sequence>,
+struct State {
+    chains: BTreeMap<ShardId, Chain>,
+    entities: BTreeMap<EntityId, Entity>,
 }
 
-/// A journal that lives as long as the process. Nothing survives it, which its capability says.
-pub struct MemoryJournal {
+/// A store that lives as long as the process. Nothing survives it, which its capability says.
+pub struct MemoryStore {
     capability: Capability,
     meta: Meta,
-    chains: Mutex<BTreeMap<ShardId, Chain>>,
+    /// `None` once closed.
+    state: Mutex<Option<State>>,
 }
 
-impl MemoryJournal {
-    /// An empty journal of so many shards. `store_id` is the caller's randomness.
+impl MemoryStore {
+    /// An empty store of so many shards. `store_id` is the caller's randomness.
     ///
     /// # Errors
     /// `Invalid` unless there are 16 to 65 536 shards.
     pub fn new(shards: u32, store_id: u128) -> Result<Self> {
-        if !(16..=65_536).contains(&shards) {
-            return Err(Error::invalid(format!("a store has 16 to 65536 shards, not {shards}")));
-        }
-        let capability = Capability { name: "memory", durable: false, max_batch_bytes: 8 << 20, shared: false };
-        Ok(Self { capability, meta: Meta { format: 1, shards, store_id }, chains: Mutex::default() })
+        let meta = Meta { format: 1, shards, store_id }.checked()?;
+        let max_batch_bytes = Capability::BATCH_BYTES;
+        let capability = Capability { name: "memory", durable: false, max_batch_bytes, shared: false };
+        Ok(Self { capability, meta, state: Mutex::new(Some(State::default())) })
     }
 
-    fn chains(&self) -> MutexGuard<'_, BTreeMap<ShardId, Chain>> {
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
         // A batch is checked before anything changes, so a panic elsewhere leaves no half-applied one behind.
-        self.chains.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn in_range(&self, shard: ShardId) -> Result<()> {
-        if shard.0 < self.meta.shards {
-            return Ok(());
-        }
-        Err(Error::invalid(format!("there are {} shards, counted from 0", self.meta.shards)).at("shard", shard))
+    /// Runs `work` on the state of an open store.
+    fn with<T>(&self, work: impl FnOnce(&mut State) -> Result<T>) -> Result<T> {
+        work(self.lock().as_mut().ok_or_else(guard::closed)?)
     }
 
     fn write_one(&self, batch: &ShardBatch) -> core::result::Result<(), Refusal> {
-        self.in_range(batch.shard).map_err(Refusal::Failed)?;
-        let bytes: usize = batch.records.iter().map(Record::size).sum();
-        if batch.records.is_empty() || bytes > self.capability.max_batch_bytes {
-            let said = format!("a batch has 1 record or more and at most {} bytes", self.capability.max_batch_bytes);
-            return Err(Refusal::Failed(Error::exhausted(said).at("shard", batch.shard)));
-        }
-        let mut chains = self.chains();
-        let chain = chains.entry(batch.shard).or_default();
-        let head = chain.head.unwrap_or(Head::EMPTY);
-        if head.epoch != batch.epoch || head.owner != Some(batch.owner) {
-            return Err(Refusal::Fenced(head));
-        }
-        if head.position.checked_add(1) != Some(batch.first) {
-            return Err(Refusal::Position(head));
-        }
-        let last = next_sequences(&chain.last, &batch.records).map_err(Refusal::Failed)?;
-        chain.last.extend(last);
-        chain.records.extend(batch.records.iter().map(|record| (batch.epoch, record.clone())));
-        chain.head = Some(Head { position: batch.last(), ..head });
-        Ok(())
+        guard::batch_fits(&self.meta, &self.capability, batch).map_err(Refusal::Failed)?;
+        let mut locked = self.lock();
+        locked.as_mut().ok_or_else(|| Refusal::Failed(guard::closed()))?.write(batch)
     }
 
     fn raise_one(&self, shard: ShardId, expected: Head, owner: Owner) -> core::result::Result<Head, Refusal> {
-        self.in_range(shard).map_err(Refusal::Failed)?;
-        let mut chains = self.chains();
-        let chain = chains.entry(shard).or_default();
-        let head = chain.head.unwrap_or(Head::EMPTY);
-        if (head.epoch, head.owner) != (expected.epoch, expected.owner) {
-            return Err(Refusal::Fenced(head));
-        }
-        let raised = Head { epoch: Epoch(head.epoch.0 + 1), owner: Some(owner), position: head.position };
-        chain.head = Some(raised);
+        guard::shard_exists(&self.meta, shard).map_err(Refusal::Failed)?;
+        let mut locked = self.lock();
+        let state = locked.as_mut().ok_or_else(|| Refusal::Failed(guard::closed()))?;
+        let head = state.chains.get(&shard).map_or(Head::EMPTY, |chain| chain.head);
+        let raised = guard::head_raised(head, expected, owner)?;
+        state.chains.entry(shard).or_default().head = raised;
         Ok(raised)
     }
 }
 
-/// The last sequences after these records: the second guard, beside the head.
-fn next_sequences(
-    known: &BTreeMap<adjoin_model::EntityId, Sequence>,
-    records: &[Record],
-) -> Result<BTreeMap<adjoin_model::EntityId, Sequence>> {
-    let mut last = BTreeMap::new();
-    for record in records.iter().filter(|record| record.is_sequenced()) {
-        let before = last.get(&record.entity).or_else(|| known.get(&record.entity)).copied().unwrap_or(0);
-        if record.sequence != before + 1 {
-            let said = format!("the entity's next sequence is {}, not {}", before + 1, record.sequence);
-            return Err(Error::internal(said).at("entity", &record.entity));
+impl State {
+    fn write(&mut self, batch: &ShardBatch) -> core::result::Result<(), Refusal> {
+        let head = self.chains.get(&batch.shard).map_or(Head::EMPTY, |chain| chain.head);
+        let head = guard::head_after(head, batch)?;
+        let known = |entity: &EntityId| Ok(self.entities.get(entity).map_or(0, |entity| entity.last));
+        guard::next_sequences(&batch.records, known).map_err(Refusal::Failed)?;
+        let chain = self.chains.entry(batch.shard).or_default();
+        chain.head = head;
+        for (record, position) in batch.records.iter().zip(batch.first..) {
+            chain.push(position, batch.epoch, record);
+            let entity = self.entities.entry(record.entity.clone()).or_default();
+            if let Some(replaced) = entity.apply(record, (batch.shard, position)) {
+                // A value's writer holds its shard, so what it replaces stands in the same chain.
+                chain.supersede(replaced.1);
+            }
         }
-        last.insert(record.entity.clone(), record.sequence);
+        Ok(())
     }
-    Ok(last)
+
+    fn forget(&mut self, entity: &EntityId) -> Result<()> {
+        match self.entities.get(entity) {
+            None => return Ok(()),
+            Some(found) if !found.is_deleted() => {
+                let said = "only a deleted entity can be purged; delete it first";
+                return Err(Error::conflict(said).at("entity", entity));
+            }
+            Some(_) => {}
+        }
+        for (shard, position) in self.entities.remove(entity).into_iter().flat_map(|gone| gone.places) {
+            self.blank(shard, position);
+        }
+        Ok(())
+    }
+
+    fn blank(&mut self, shard: ShardId, position: Position) {
+        if let Some(chain) = self.chains.get_mut(&shard) {
+            chain.blank(position);
+        }
+    }
 }
 
 #[async_trait]
-impl Journal for MemoryJournal {
+impl Journal for MemoryStore {
     fn capability(&self) -> &Capability {
         &self.capability
     }
@@ -118,12 +127,12 @@ impl Journal for MemoryJournal {
     }
 
     async fn head(&self, shard: ShardId) -> Result<Head> {
-        self.in_range(shard)?;
-        Ok(self.chains().get(&shard).and_then(|chain| chain.head).unwrap_or(Head::EMPTY))
+        guard::shard_exists(&self.meta, shard)?;
+        self.with(|state| Ok(state.chains.get(&shard).map_or(Head::EMPTY, |chain| chain.head)))
     }
 
     async fn heads(&self) -> Result<Vec<(ShardId, Head)>> {
-        Ok(self.chains().iter().filter_map(|(shard, chain)| Some((*shard, chain.head?))).collect())
+        self.with(|state| Ok(state.chains.iter().map(|(shard, chain)| (*shard, chain.head)).collect()))
     }
 
     async fn raise(&self, claims: &[(ShardId, Head)], owner: Owner) -> Vec<core::result::Result<Head, Written>> {
@@ -133,19 +142,66 @@ impl Journal for MemoryJournal {
     }
 
     async fn tail(&self, shard: ShardId, from: Position, max_bytes: usize) -> Result<TailPage> {
-        self.in_range(shard)?;
-        let chains = self.chains();
-        let records = chains.get(&shard).map_or(&[][..], |chain| &chain.records);
-        let start = usize::try_from(from.max(1) - 1).unwrap_or(usize::MAX).min(records.len());
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        for ((epoch, record), position) in records[start..].iter().zip(from.max(1)..) {
-            bytes += record.size();
-            if !page.is_empty() && bytes > max_bytes {
-                break;
+        guard::shard_exists(&self.meta, shard)?;
+        let none = TailPage { records: Vec::new(), more: false };
+        self.with(|state| Ok(state.chains.get(&shard).map_or(none, |chain| chain.page(from, max_bytes))))
+    }
+}
+
+#[async_trait]
+impl Entities for MemoryStore {
+    async fn load(&self, entity: &EntityId, request: LoadRequest) -> Result<EntityPage> {
+        self.with(|state| Ok(state.entities.get(entity).map(|entity| entity.page(request)).unwrap_or_default()))
+    }
+
+    async fn keep_snapshot(&self, entity: &EntityId, snapshot: &Snapshot) -> Result<()> {
+        self.with(|state| {
+            if let Some(entity) = state.entities.get_mut(entity) {
+                entity.keep_snapshot(snapshot);
             }
-            page.push(StoredRecord { position, epoch: *epoch, record: Some(record.clone()) });
-        }
-        let more = start + page.len() < records.len();
-        Ok(TailPage { records: page, more })
+            Ok(())
+        })
+    }
+
+    async fn keys(&self, entity_type: &str, after: Option<&str>, limit: usize) -> Result<KeyPage> {
+        self.with(|state| {
+            let rows = state.entities.iter().filter(|(id, _)| id.entity_type() == entity_type);
+            let mut rows = rows.filter(|(id, _)| after.is_none_or(|after| id.key() > after));
+            let row = |(id, entity): (&EntityId, &Entity)| EntityRow {
+                entity: id.clone(),
+                last: entity.last,
+                deleted: entity.is_deleted(),
+            };
+            let page = rows.by_ref().take(limit).map(row).collect();
+            Ok(KeyPage { rows: page, more: rows.next().is_some() })
+        })
+    }
+
+    async fn types(&self) -> Result<Vec<String>> {
+        self.with(|state| {
+            let mut types: Vec<_> = state.entities.keys().map(|id| id.entity_type().to_owned()).collect();
+            types.dedup();
+            Ok(types)
+        })
+    }
+
+    async fn purge(&self, entity: &EntityId) -> Result<()> {
+        self.with(|state| state.forget(entity))
+    }
+
+    async fn sweep_dedup(&self, now: Wall) -> Result<usize> {
+        self.with(|state| {
+            let expired: Vec<_> = state.entities.values_mut().flat_map(|entity| entity.sweep(now)).collect();
+            expired.iter().for_each(|(shard, position)| state.blank(*shard, *position));
+            Ok(expired.len())
+        })
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn close(&self) -> Result<()> {
+        *self.lock() = None;
+        Ok(())
     }
 }

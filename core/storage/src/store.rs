@@ -20,6 +20,12 @@ pub struct Capability {
     pub shared: bool,
 }
 
+impl Capability {
+    /// Batch bound of stores that have none of their own, in bytes: a value of 64 MiB, the largest that default limits
+    /// let in, fits together with its reply.
+    pub const BATCH_BYTES: usize = 72 << 20;
+}
+
 /// What is fixed when a store is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
@@ -32,53 +38,19 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// Says whether there is such a shard.
+    /// Fewest and most shards of a store.
+    pub const SHARDS: core::ops::RangeInclusive<u32> = 16..=65_536;
+
+    /// This, if a store can have so many shards.
     ///
     /// # Errors
-    /// `Invalid`, naming the range.
-    pub fn check_shard(&self, shard: ShardId) -> Result<()> {
-        if shard.0 < self.shards {
-            return Ok(());
+    /// `Invalid` unless there are 16 to 65 536.
+    pub fn checked(self) -> Result<Self> {
+        if Self::SHARDS.contains(&self.shards) {
+            return Ok(self);
         }
-        Err(Error::invalid(format!("there are {} shards, counted from 0", self.shards)).at("shard", shard))
+        Err(Error::invalid(format!("a store has 16 to 65536 shards, not {}", self.shards)))
     }
-}
-
-/// Says whether a store may have so many shards.
-///
-/// # Errors
-/// `Invalid` unless there are 16 to 65 536.
-pub fn check_shards(shards: u32) -> Result<()> {
-    if (16..=65_536).contains(&shards) {
-        return Ok(());
-    }
-    Err(Error::invalid(format!("a store has 16 to 65536 shards, not {shards}")))
-}
-
-/// What every store asks of a batch before it looks at any head.
-///
-/// # Errors
-/// `Invalid` for a shard that is not there, `Exhausted` for an empty batch or one above the store's bytes.
-pub fn check_batch(batch: &ShardBatch, meta: Meta, capability: &Capability) -> Result<()> {
-    meta.check_shard(batch.shard)?;
-    let bytes: usize = batch.records.iter().map(Record::size).sum();
-    if !batch.records.is_empty() && bytes <= capability.max_batch_bytes {
-        return Ok(());
-    }
-    let said = format!("a batch has 1 record or more and at most {} bytes", capability.max_batch_bytes);
-    Err(Error::exhausted(said).at("shard", batch.shard))
-}
-
-/// The second guard, beside the head: a sequenced record continues its entity.
-///
-/// # Errors
-/// `Internal`, naming the entity and the sequence that should follow: a writer that has lost count is a bug.
-pub fn check_sequence(record: &Record, before: Sequence) -> Result<()> {
-    if record.sequence == before + 1 {
-        return Ok(());
-    }
-    let said = format!("the entity's next sequence is {}, not {}", before + 1, record.sequence);
-    Err(Error::internal(said).at("entity", &record.entity))
 }
 
 /// Why a batch or a raise was not applied.
@@ -158,10 +130,12 @@ pub trait Journal: Send + Sync {
     /// # Contract
     /// * `batch_applies_on_matching_head`: applied iff epoch, owner and `first - 1 == position` match the head.
     /// * `batch_updates_head_atomically`: the head's position is then `batch.last()`.
+    /// * `concurrent_writes_keep_the_chain`: of several calls at once for one position, exactly one is applied.
     /// * `stale_epoch_is_fenced`: another epoch or owner gives `Refused(Fenced(head))`, and nothing changes.
     /// * `wrong_position_is_refused`: right epoch and owner, other position gives `Refused(Position(head))`.
     /// * `refused_shard_leaves_others_alone`: other batches of the call are applied.
-    /// * `batch_is_all_or_nothing`: no reader sees part of a batch.
+    /// * `batch_is_all_or_nothing`: no reader sees part of a batch, and a refused one leaves nothing.
+    /// * `batch_without_records_is_refused`: `Refused(Failed(Invalid))`.
     /// * `oversized_batch_is_refused`: above `max_batch_bytes` gives `Refused(Failed(Exhausted))`.
     /// * `sequence_is_unique`: a sequenced record whose sequence is not the entity's last + 1 within the batch order
     ///   gives `Refused(Failed(Internal))`: the second guard.
@@ -226,6 +200,7 @@ pub trait Entities: Send + Sync {
     /// * `older_snapshot_is_ignored`: only a sequence above the newest one's is stored.
     /// * `two_snapshots_are_kept`
     /// * `snapshot_of_deleted_past_is_ignored`: a snapshot at or below the last delete is never returned.
+    /// * `snapshot_of_the_future_is_ignored`: one above the entity's last sequence, such as one that comes after a purge.
     async fn keep_snapshot(&self, entity: &EntityId, snapshot: &Snapshot) -> Result<()>;
 
     /// Known entities of a type whose key is greater than `after`, in byte order of keys, at most `limit`.
@@ -247,12 +222,16 @@ pub trait Entities: Send + Sync {
     /// # Contract
     /// * `purge_removes_a_deleted_entity`: load is empty afterwards, keys no longer lists it.
     /// * `purge_of_a_live_entity_is_refused`: `Conflict`, nothing changes.
+    /// * `purge_of_an_unknown_entity_does_nothing`
+    /// * `purged_records_keep_their_places`: the tail has them, without record.
+    /// * `purged_entity_begins_again_at_one`: and what it held before is never read as its own.
     async fn purge(&self, entity: &EntityId) -> Result<()>;
 
     /// Removes dedup records that expired at or before this wall time; returns how many.
     ///
     /// # Contract
-    /// * `expired_dedup_records_are_swept`
+    /// * `expired_dedup_records_are_swept`: their places in the tail stay, without record.
+    /// * `lasting_dedup_records_are_kept`
     async fn sweep_dedup(&self, now: adjoin_model::Wall) -> Result<usize>;
 }
 
@@ -262,6 +241,6 @@ pub trait Store: Journal + Entities {
     /// Flushes and closes; later calls answer `Unavailable`.
     ///
     /// # Contract
-    /// * `closed_store_is_unavailable`
+    /// * `closed_store_is_unavailable`: writes and raises are `Refused(Failed(Unavailable))`; closing again is fine.
     async fn close(&self) -> Result<()>;
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The contract of [`Entities`](crate::Entities) and [`Store`](crate::Store).
 
-use adjoin_model::{Body, EntityPage, Kind, Snapshot, Wall};
+use adjoin_model::{Body, EntityPage, Kind, LoadRequest, Snapshot, Wall};
 
-use super::{Fixture, Subject, dedup, event, id, named, payload, record, sequences, well};
+use super::{Fixture, ME, Subject, dedup, event, id, named, payload, record, sequences, well};
+use crate::{Refusal, Written};
 
 /// Nothing, and no error.
 pub async fn load_of_unknown_entity_is_empty(fixture: &dyn Fixture) {
@@ -92,6 +93,15 @@ pub async fn snapshot_of_deleted_past_is_ignored(fixture: &dyn Fixture) {
     let late = Snapshot { sequence: 6, state: payload(6, 5) };
     well(subject.store.keep_snapshot(&id("ada"), &late).await);
     assert_eq!(subject.load(&id("ada")).await.snapshot, None);
+}
+
+/// A snapshot above the last sequence is not kept, such as one that was on its way during a purge.
+pub async fn snapshot_of_the_future_is_ignored(fixture: &dyn Fixture) {
+    let subject = with_snapshots(fixture, &[7]).await;
+    assert_eq!(subject.load(&id("ada")).await.snapshot, None);
+    let early = Snapshot { sequence: 1, state: payload(1, 5) };
+    well(subject.store.keep_snapshot(&id("nobody"), &early).await);
+    assert_eq!(subject.load(&id("nobody")).await, EntityPage::default());
 }
 
 /// What was before the delete does not come back; the numbering goes on.
@@ -200,20 +210,44 @@ pub async fn types_lists_every_type_once(fixture: &dyn Fixture) {
     assert_eq!(subject.store.types().await, Ok(vec!["shop.A".to_owned(), "shop.Z".to_owned()]));
 }
 
-/// Nothing of it is left but the places in the journal.
+/// Nothing of it can be loaded or listed.
 pub async fn purge_removes_a_deleted_entity(fixture: &dyn Fixture) {
-    let subject = Subject::new(fixture).await;
-    let kept = record(&id("ada"), 1, Body::Dedup(dedup("k", 100)));
-    subject.write(vec![event("ada", 1, 1), kept, record(&id("ada"), 2, Body::Delete)]).await;
-    well(subject.store.purge(&id("ada")).await);
+    let subject = purged(fixture).await;
     assert_eq!(subject.load(&id("ada")).await, EntityPage::default());
     assert!(well(subject.store.keys("shop.Cart", None, 10).await).rows.is_empty());
+}
+
+/// An entity with an event, an idempotency record and a snapshot, deleted and purged.
+async fn purged(fixture: &dyn Fixture) -> Subject {
+    let subject = Subject::new(fixture).await;
+    let kept = record(&id("ada"), 1, Body::Dedup(dedup("k", 100)));
+    subject.write(vec![event("ada", 1, 1), kept]).await;
+    well(subject.store.keep_snapshot(&id("ada"), &Snapshot { sequence: 1, state: payload(1, 5) }).await);
+    subject.write(vec![record(&id("ada"), 2, Body::Delete)]).await;
+    well(subject.store.purge(&id("ada")).await);
+    subject
+}
+
+/// The tail has every place, and none of what was there.
+pub async fn purged_records_keep_their_places(fixture: &dyn Fixture) {
+    let subject = purged(fixture).await;
+    let shard = subject.shard(&id("ada"));
+    let tail = well(subject.store.tail(shard, 1, usize::MAX).await);
+    let seen: Vec<_> = tail.records.iter().map(|stored| (stored.position, stored.record.is_none())).collect();
+    assert_eq!(seen, [(1, true), (2, true), (3, true)]);
+    assert_eq!(subject.head(shard).await.position, 3);
+}
+
+/// Its numbering starts over, and what it held before is not read as its own.
+pub async fn purged_entity_begins_again_at_one(fixture: &dyn Fixture) {
+    let subject = purged(fixture).await;
+    subject.write(vec![record(&id("ada"), 1, Body::Event(payload(9, 7)))]).await;
+    let page = subject.load(&id("ada")).await;
+    assert_eq!((page.last, page.deleted, page.snapshot, page.dedup.len()), (1, false, None, 0));
+    assert_eq!(page.events, [(1, payload(9, 7))]);
     let tail = well(subject.store.tail(subject.shard(&id("ada")), 1, usize::MAX).await);
-    assert_eq!(tail.records.iter().map(|stored| stored.position).collect::<Vec<_>>(), [1, 2, 3]);
-    assert!(!tail.records.iter().any(|stored| {
-        stored.record.as_ref().is_some_and(|record| matches!(record.body, Body::Event(_) | Body::Dedup(_)))
-    }));
-    subject.events("ada", 1..=1).await;
+    let bodies: Vec<_> = tail.records.into_iter().map(|stored| stored.record.map(|record| record.body)).collect();
+    assert_eq!(bodies, [None, None, None, Some(Body::Event(payload(9, 7)))]);
 }
 
 /// Conflict, and nothing changes.
@@ -222,31 +256,67 @@ pub async fn purge_of_a_live_entity_is_refused(fixture: &dyn Fixture) {
     subject.events("ada", 1..=2).await;
     let error = subject.store.purge(&id("ada")).await.err();
     assert!(error.as_ref().is_some_and(|error| error.kind == Kind::Conflict), "{error:?}");
-    assert_eq!(subject.load(&id("ada")).await.last, 2);
-    well(subject.store.purge(&id("nobody")).await);
+    assert_eq!(sequences(&subject.load(&id("ada")).await), [1, 2]);
 }
 
-/// Those that expired at or before the time, and no others.
-pub async fn expired_dedup_records_are_swept(fixture: &dyn Fixture) {
+/// Nothing happens, and it is no error.
+pub async fn purge_of_an_unknown_entity_does_nothing(fixture: &dyn Fixture) {
+    let subject = Subject::new(fixture).await;
+    well(subject.store.purge(&id("nobody")).await);
+    assert!(well(subject.store.keys("shop.Cart", None, 10).await).rows.is_empty());
+}
+
+/// A store with idempotency records that expire at 50, 51 and 49.
+async fn with_dedup(fixture: &dyn Fixture) -> Subject {
     let subject = Subject::new(fixture).await;
     for (sequence, (key, expires)) in [(1, ("a", 50)), (2, ("b", 51)), (3, ("c", 49))] {
         let kept = record(&id("ada"), sequence, Body::Dedup(dedup(key, expires)));
         subject.write(vec![event("ada", sequence, 1), kept]).await;
     }
-    assert_eq!(subject.store.sweep_dedup(Wall(50)).await, Ok(2));
-    assert_eq!(subject.load(&id("ada")).await.dedup, [dedup("b", 51)]);
+    subject
 }
 
-/// Every later call says so.
+/// Those that expired at or before the time; their places stay.
+pub async fn expired_dedup_records_are_swept(fixture: &dyn Fixture) {
+    let subject = with_dedup(fixture).await;
+    assert_eq!(subject.store.sweep_dedup(Wall(50)).await, Ok(2));
+    let tail = well(subject.store.tail(subject.shard(&id("ada")), 1, usize::MAX).await);
+    let gone: Vec<_> = tail.records.iter().filter(|stored| stored.record.is_none()).collect();
+    assert_eq!(gone.iter().map(|stored| stored.position).collect::<Vec<_>>(), [2, 6]);
+}
+
+/// Those that expire later; sweeping again finds nothing.
+pub async fn lasting_dedup_records_are_kept(fixture: &dyn Fixture) {
+    let subject = with_dedup(fixture).await;
+    assert_eq!(subject.store.sweep_dedup(Wall(50)).await, Ok(2));
+    assert_eq!(subject.load(&id("ada")).await.dedup, [dedup("b", 51)]);
+    assert_eq!(subject.store.sweep_dedup(Wall(50)).await, Ok(0));
+}
+
+/// Writes and raises are refused, reads fail, and closing again is fine.
 pub async fn closed_store_is_unavailable(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
     let batch = subject.batch(vec![event("ada", 1, 1)]).await;
+    let (shard, head) = (batch.shard, subject.head(batch.shard).await);
     well(subject.store.close().await);
-    let error = subject.store.head(batch.shard).await.err();
-    assert!(error.as_ref().is_some_and(|error| error.kind == Kind::Unavailable), "{error:?}");
-    let refused = subject.write_batch(batch).await;
-    assert!(
-        matches!(&refused, crate::Written::Refused(crate::Refusal::Failed(e)) if e.kind == Kind::Unavailable),
-        "{refused:?}"
-    );
+    let refused =
+        |written: &Written| matches!(written, Written::Refused(Refusal::Failed(e)) if e.kind == Kind::Unavailable);
+    assert!(refused(&subject.write_batch(batch).await));
+    assert!(subject.store.raise(&[(shard, head)], ME).await[0].as_ref().is_err_and(refused));
+    let store = &subject.store;
+    let request = LoadRequest { after: None, snapshot_below: None, max_bytes: 1 };
+    let answers = [
+        store.head(shard).await.err(),
+        store.heads().await.err(),
+        store.tail(shard, 1, 1).await.err(),
+        store.load(&id("ada"), request).await.err(),
+        store.keys("shop.Cart", None, 1).await.err(),
+        store.types().await.err(),
+        store.purge(&id("ada")).await.err(),
+        store.sweep_dedup(Wall(1)).await.err(),
+    ];
+    for error in answers {
+        assert!(error.as_ref().is_some_and(|error| error.kind == Kind::Unavailable), "{error:?}");
+    }
+    well(store.close().await);
 }
