@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
 
+mod crash;
 mod load;
 mod peer;
 mod process;
@@ -21,15 +22,18 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 #[derive(Parser, Debug)]
 #[command(name = "adjoin-bench", version)]
 pub(crate) struct Arguments {
-    /// A group (first, proofs) or rows (claim, raw, sidecar, resident, start, replay, loop).
+    /// The group first, rows of it (claim, loop), or a proof: crash.
     #[arg(default_value = "first")]
     names: Vec<String>,
     /// Seconds of load for each side and round.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// Rounds; what is printed is their median.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    /// Rounds: of a row 3, whose median is printed; of the crash proof 100.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Seed of random moments.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Folder with the built programs (shop, adjoin).
     #[arg(long)]
     programs: Option<PathBuf>,
@@ -52,6 +56,11 @@ impl Arguments {
         Duration::from_secs_f64(self.seconds.clamp(0.2, 600.0))
     }
 
+    /// Rounds of a row.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(3).max(1)
+    }
+
     /// A program that was built with this one.
     pub(crate) fn program(&self, name: &str) -> Outcome<PathBuf> {
         let folder = match &self.programs {
@@ -70,6 +79,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match &arguments.peer_service {
         Some(database) => peer::service::run(database),
+        None if arguments.names == ["crash"] => crash::run(&arguments),
         None => row::run(&arguments),
     };
     match outcome {

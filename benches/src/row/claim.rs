@@ -118,8 +118,8 @@ fn compare(arguments: &Arguments, keys: usize, named: &str) -> Outcome<Vec<Targe
         ),
         side("Redis INCR, fsync always", increments, &redis_cpu),
     ];
-    for round in 1..=arguments.rounds {
-        println!("-- {named}, round {round} of {}", arguments.rounds);
+    for round in 1..=arguments.rounds() {
+        println!("-- {named}, round {round} of {}", arguments.rounds());
         for side in &mut sides {
             side.measure()?;
         }

@@ -170,7 +170,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
     let bytes = resident_bytes()?;
     let (many, hot) = (keys(KEYS)?, keys(1)?);
     let mut rounds = (Vec::new(), Vec::new());
-    for round in 1..=arguments.rounds {
+    for round in 1..=arguments.rounds() {
         rounds.0.push(command_us(&many));
         rounds.1.push(command_us(&hot));
         println!(
