@@ -136,6 +136,7 @@ impl ShardLoop {
         }
         self.begin_activations();
         self.run_ready();
+        self.feed_all();
         self.write_dirty();
         self.finish_drain();
         core::mem::swap(&mut self.out, outputs);

@@ -3,6 +3,7 @@
 
 use adjoin_model::{Error, Outcome, Payload};
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::vec::Vec;
 
 use super::ShardLoop;
@@ -17,6 +18,9 @@ use crate::io::{Output, SessionId};
 
 /// Elements that a function may send before the edge has taken any.
 const STREAM_CREDIT: u32 = 16;
+
+/// Elements that an edge may send before the function has taken any.
+const INPUT_CREDIT: usize = 16;
 
 /// An action that the function runs.
 pub(crate) struct Action {
@@ -60,6 +64,13 @@ impl ShardLoop {
         self.send(session, HostFrame::Command(command_frame(&job, 0, remaining_ms)));
         if streams {
             self.send(session, HostFrame::StreamCredit { call: frame, elements: STREAM_CREDIT });
+        }
+        let early = self.calls.early.remove(&job.id()).unwrap_or_default();
+        for payload in early.elements {
+            self.send(session, HostFrame::StreamInput { call: frame, payload });
+        }
+        if early.ended {
+            self.send(session, HostFrame::StreamInputEnd { call: frame });
         }
         self.actions.insert(frame, Action { job, session, streams, effects: 0 });
     }
@@ -153,15 +164,26 @@ impl ShardLoop {
         }
     }
 
+    /// An element of the client's stream. Before its action was sent it is kept, within the credit a stream begins with.
     pub(super) fn stream_input(&mut self, call: CallId, payload: Payload) {
         if let Some((session, call)) = self.running_action(call) {
-            self.send(session, HostFrame::StreamInput { call, payload });
+            return self.send(session, HostFrame::StreamInput { call, payload });
         }
+        let Some(Place::Starved | Place::Entity(_)) = self.calls.place(call) else { return };
+        let early = self.calls.early.entry(call).or_default();
+        if early.elements.len() < INPUT_CREDIT {
+            return early.elements.push(payload);
+        }
+        let said = format!("more than {INPUT_CREDIT} elements came before the function took any");
+        self.give_up(call, Error::exhausted(said));
     }
 
     pub(super) fn stream_input_end(&mut self, call: CallId) {
         if let Some((session, call)) = self.running_action(call) {
-            self.send(session, HostFrame::StreamInputEnd { call });
+            return self.send(session, HostFrame::StreamInputEnd { call });
+        }
+        if let Some(Place::Starved | Place::Entity(_)) = self.calls.place(call) {
+            self.calls.early.entry(call).or_default().ended = true;
         }
     }
 

@@ -11,6 +11,7 @@ use super::ShardLoop;
 use super::dedup::Dedups;
 use super::entity::{Entity, Growth, Loading, NONE, Slot};
 use super::job::{Ask, Job};
+use super::sessions::Starved;
 use crate::frame::{ActivationId, HostFrame};
 use crate::io::{LoadId, Output, SessionId};
 use crate::mutant::Mutant;
@@ -233,6 +234,12 @@ impl ShardLoop {
         entity.activation = 0;
         entity.session = 0;
         entity.loading = None;
+        if core::mem::take(&mut entity.starved)
+            && let Some(session) = self.sessions.get_mut(session)
+        {
+            // It may come back in another session, which would never feed it.
+            session.starved.retain(|one| !matches!(one, Starved::Entity(other) if *other == slot));
+        }
         if activation != 0 {
             if let Some(session) = self.sessions.get_mut(session) {
                 credit.into_iter().for_each(|bytes| session.give_credit(bytes));

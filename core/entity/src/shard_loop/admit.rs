@@ -195,6 +195,14 @@ impl ShardLoop {
         }
     }
 
+    /// Ends a call that has not been run: its caller is told why.
+    pub(super) fn give_up(&mut self, call: CallId, error: Error) {
+        if let Some(place) = self.calls.remove(call) {
+            self.leave(call, place);
+            self.out.push(Output::Reply { call, result: Err(error) });
+        }
+    }
+
     /// Takes a caller away from what it waits for; says whether the command may have its effect all the same.
     fn leave(&mut self, call: CallId, place: Place) -> bool {
         match place {

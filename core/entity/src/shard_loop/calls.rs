@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where each call is, and what waits for time.
 
-use adjoin_model::Mono;
+use adjoin_model::{Mono, Payload};
 use alloc::collections::BinaryHeap;
+use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::hash::BuildHasherDefault;
 use hashbrown::HashMap;
@@ -66,6 +67,13 @@ impl core::hash::Hasher for CountHasher {
 /// A map keyed by ids that the host counts.
 pub(crate) type CountMap<V> = HashMap<u64, V, BuildHasherDefault<CountHasher>>;
 
+/// Elements of a client's stream that came before its action was sent.
+#[derive(Default)]
+pub(crate) struct Early {
+    pub(crate) elements: Vec<Payload>,
+    pub(crate) ended: bool,
+}
+
 /// All calls of a loop.
 #[derive(Default)]
 pub(crate) struct Calls {
@@ -75,6 +83,7 @@ pub(crate) struct Calls {
     pub(crate) held: CountMap<super::release::Held>,
     pub(crate) effects: CountMap<CallId>,
     pub(crate) next_effect: EffectId,
+    pub(crate) early: CountMap<Early>,
 }
 
 impl Calls {
@@ -91,6 +100,7 @@ impl Calls {
     }
 
     pub(crate) fn remove(&mut self, call: CallId) -> Option<Place> {
+        self.early.remove(&call);
         self.places.remove(&call)
     }
 

@@ -77,6 +77,15 @@ impl Sessions {
         self.live.get_mut(&session)
     }
 
+    pub(crate) fn get(&self, session: SessionId) -> Option<&Session> {
+        self.live.get(&session)
+    }
+
+    /// Sessions in which somebody waits for credit.
+    pub(crate) fn starving(&self) -> Vec<SessionId> {
+        self.live.iter().filter(|(_, session)| !session.starved.is_empty()).map(|(id, _)| *id).collect()
+    }
+
     pub(crate) fn is_live(&self, session: SessionId) -> bool {
         self.live.contains_key(&session)
     }
@@ -184,6 +193,11 @@ impl Session {
         self.running += 1;
         self.bytes += bytes;
         true
+    }
+
+    /// Whether a small command would be given credit.
+    pub(crate) fn has_room(&self) -> bool {
+        self.running == 0 || (self.running < self.running_bound && self.bytes < self.bytes_bound)
     }
 
     pub(crate) fn give_credit(&mut self, bytes: u64) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who runs next in an entity: commands in order, queries together, never both (rule 1).
 
-use adjoin_model::{Answer, Body, Error, Record};
+use adjoin_model::{Answer, Body, Error, Record, Sequence};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
@@ -10,7 +10,7 @@ use super::ShardLoop;
 use super::dedup::Duplicate;
 use super::entity::{Entity, Slot};
 use super::job::{Answered, Ask, Ending, Job, digest};
-use super::sessions::Starved;
+use super::sessions::{Session, Sessions, Starved};
 use crate::frame::{CommandFrame, Effects, HostFrame, Target};
 use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
@@ -21,8 +21,8 @@ enum Move {
     Wait,
     /// It goes to the function.
     Send,
-    /// It is answered without running.
-    Answer(Ending, bool),
+    /// It is answered without running; with the sequence of the record that its answer comes from, if from one.
+    Answer(Ending, Option<Sequence>),
     /// It follows a running command with the same idempotency key.
     Follow,
     /// The host deletes the entity.
@@ -35,10 +35,10 @@ impl ShardLoop {
         while let Some(entity) = self.entities.get(slot) {
             let Some(job) = entity.mailbox.front().filter(|_| entity.phase == Phase::Active) else { return };
             let next = match job.ask {
-                Ask::Query | Ask::Watch | Ask::State => self.query_move(entity),
+                Ask::Query | Ask::Watch | Ask::State => self.query_move(entity, job),
                 Ask::Command => self.command_move(entity, job),
-                Ask::Delete if entity.running.is_empty() && entity.queries.is_empty() => Move::Delete,
-                Ask::Delete => Move::Wait,
+                Ask::Delete if !entity.running.is_empty() || !entity.queries.is_empty() => Move::Wait,
+                Ask::Delete => mismatch(entity, job).unwrap_or(Move::Delete),
             };
             if !self.make_move(slot, next) {
                 return;
@@ -46,9 +46,12 @@ impl ShardLoop {
         }
     }
 
-    fn query_move(&self, entity: &Entity) -> Move {
+    fn query_move(&self, entity: &Entity, job: &Job) -> Move {
         let room = entity.queries.len() < self.settings.limits.watches.max(1);
-        if entity.running.is_empty() && room { Move::Send } else { Move::Wait }
+        if !entity.running.is_empty() || !room {
+            return Move::Wait;
+        }
+        mismatch(entity, job).unwrap_or(Move::Send)
     }
 
     fn command_move(&self, entity: &Entity, job: &Job) -> Move {
@@ -60,14 +63,7 @@ impl ShardLoop {
         if let Some(next) = self.duplicate_move(entity, job) {
             return next;
         }
-        match job.call.if_match {
-            Some(wanted) if wanted != entity.sequence => {
-                let said = format!("the entity is at sequence {}, not at {wanted}", entity.sequence);
-                let error = Error::conflict(said).at("entity", &entity.id).at("sequence", entity.sequence);
-                Move::Answer(Ending::Reply(Err(error)), false)
-            }
-            _ => Move::Send,
-        }
+        mismatch(entity, job).unwrap_or(Move::Send)
     }
 
     /// A command whose idempotency key is known is not run again (rule 8).
@@ -81,11 +77,14 @@ impl ShardLoop {
         let known = entity.dedups.as_ref()?.duplicate(&key, digest(&job.call.payload), self.now.wall)?;
         Some(match known {
             Duplicate::Differs => differs(job),
-            Duplicate::Same(Answer::Reply { payload, .. }) => Move::Answer(Ending::Reply(Ok(payload)), true),
-            Duplicate::Same(Answer::Failed(error)) => Move::Answer(Ending::Reply(Err(error)), true),
-            Duplicate::Same(Answer::Forward { entity, command, payload }) => {
+            Duplicate::Same(Answer::Reply { payload, sequence }) => {
+                Move::Answer(Ending::Reply(Ok(payload)), Some(sequence))
+            }
+            Duplicate::Same(Answer::Failed(error)) => Move::Answer(Ending::Reply(Err(error)), Some(entity.sequence)),
+            Duplicate::Same(Answer::Forward { entity: to, command, payload }) => {
                 let metadata = job.call.metadata.clone();
-                Move::Answer(Ending::Forward(Target { entity, command: command.into(), payload, metadata }), true)
+                let target = Target { entity: to, command: command.into(), payload, metadata };
+                Move::Answer(Ending::Forward(target), Some(entity.sequence))
             }
         })
     }
@@ -99,9 +98,9 @@ impl ShardLoop {
                 self.delete_front(slot);
                 false
             }
-            Move::Answer(ending, replayed) => {
+            Move::Answer(ending, recorded) => {
                 if let Some(job) = self.pop_front(slot) {
-                    self.answer_here(slot, job, ending, replayed);
+                    self.answer_here(slot, job, ending, recorded);
                 }
                 true
             }
@@ -128,17 +127,17 @@ impl ShardLoop {
     }
 
     /// Ends a job by what the host knows already; what it rests on must be durable first.
-    fn answer_here(&mut self, slot: Slot, job: Box<Job>, ending: Ending, replayed: bool) {
+    fn answer_here(&mut self, slot: Slot, job: Box<Job>, ending: Ending, recorded: Option<Sequence>) {
         let Some(entity) = self.entities.get(slot) else { return };
         let answered = Answered {
             ending,
-            sequence: entity.sequence,
+            sequence: recorded.unwrap_or(entity.sequence),
             after_group: entity.groups,
             writes: false,
             side_effects: vec![],
             snapshot: None,
-            recorded: replayed,
-            replayed,
+            recorded: recorded.is_some(),
+            replayed: recorded.is_some(),
         };
         self.finish(slot, job, answered);
     }
@@ -185,7 +184,7 @@ impl ShardLoop {
         let Some(entity) = self.entities.get(slot) else { return };
         if entity.sequence == 0 {
             let error = Error::not_found(format!("{} was never written", entity.id));
-            return self.answer_here(slot, job, Ending::Reply(Err(error)), false);
+            return self.answer_here(slot, job, Ending::Reply(Err(error)), None);
         }
         let sequence = entity.sequence + 1;
         let record = Record {
@@ -197,9 +196,27 @@ impl ShardLoop {
         };
         let effects = Effects::default();
         if let Err((job, error)) = self.admit_group(slot, job, Ending::Reply(Ok(None)), effects, vec![record]) {
-            return self.answer_here(slot, job, Ending::Reply(Err(error)), false);
+            return self.answer_here(slot, job, Ending::Reply(Err(error)), None);
         }
         self.end_activation(slot, On::Discarded, true);
+    }
+
+    /// Feeds whoever waits while there is credit: one that was fed may have had nothing to send any more, and the next
+    /// one must not wait for an answer that does not come.
+    pub(super) fn feed_all(&mut self) {
+        for id in self.sessions.starving() {
+            let waiting = |sessions: &Sessions| sessions.get(id).map_or(0, |session| session.starved.len());
+            let mut before = waiting(&self.sessions);
+            while before > 0 && self.sessions.get(id).is_some_and(Session::has_room) {
+                self.feed_starved(id);
+                self.run_ready();
+                let after = waiting(&self.sessions);
+                if after >= before {
+                    break;
+                }
+                before = after;
+            }
+        }
     }
 
     /// Credit came back: those who waited for it go, in order.
@@ -218,6 +235,14 @@ impl ShardLoop {
     }
 }
 
+/// What is told to a call that wants another sequence than the entity is at. Asked only while no command runs.
+fn mismatch(entity: &Entity, job: &Job) -> Option<Move> {
+    let wanted = job.call.if_match.filter(|wanted| *wanted != entity.sequence)?;
+    let said = format!("the entity is at sequence {}, not at {wanted}", entity.sequence);
+    let error = Error::conflict(said).at("entity", &entity.id).at("sequence", entity.sequence);
+    Some(Move::Answer(Ending::Reply(Err(error)), None))
+}
+
 fn is_twin(other: &Job, job: &Job) -> bool {
     other.call.idempotency_key.is_some()
         && other.call.idempotency_key == job.call.idempotency_key
@@ -229,7 +254,7 @@ fn is_twin(other: &Job, job: &Job) -> bool {
 fn differs(job: &Job) -> Move {
     let key = job.call.idempotency_key.as_deref().unwrap_or_default();
     let said = format!("the idempotency key {key:?} was used with another payload: choose a new key");
-    Move::Answer(Ending::Reply(Err(Error::conflict(said).at("entity", &job.call.entity))), false)
+    Move::Answer(Ending::Reply(Err(Error::conflict(said).at("entity", &job.call.entity))), None)
 }
 
 /// By count and by size: none until the events since the last exceed its bytes, so cost stays linear (rule 12).

@@ -6,5 +6,6 @@ mod host;
 mod activation;
 mod durability;
 mod effects;
+mod found;
 mod idempotency;
 mod turns;
