@@ -27,11 +27,9 @@ impl ShardLoop {
         match self.sessions.resolve(&call) {
             Err(error) => self.refuse(&call, error),
             Ok(Resolved::Action) => self.admit_action(call),
-            Ok(Resolved::Entity(Ask::Watch)) => match self.place_for(&call.entity) {
-                Ok(slot) => self.add_watch(slot, call),
-                Err(error) => self.refuse(&call, error),
-            },
+            Ok(Resolved::Entity(Ask::Watch)) => self.admit_watch(call),
             Ok(Resolved::Entity(ask)) => self.enqueue(call, ask),
+            Ok(Resolved::Unknown) if matches!(call.operation, Operation::Watch { .. }) => self.admit_watch(call),
             Ok(Resolved::Unknown) => self.enqueue(call, Ask::Command),
         }
     }
@@ -116,7 +114,14 @@ impl ShardLoop {
         }
     }
 
-    pub(super) fn add_watch(&mut self, slot: Slot, call: Call) {
+    fn admit_watch(&mut self, call: Call) {
+        match self.place_for(&call.entity) {
+            Ok(slot) => self.add_watch(slot, call),
+            Err(error) => self.refuse(&call, error),
+        }
+    }
+
+    fn add_watch(&mut self, slot: Slot, call: Call) {
         let after = match call.operation {
             Operation::Watch { after } => after,
             Operation::Run | Operation::State | Operation::Delete => None,

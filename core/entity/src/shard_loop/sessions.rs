@@ -231,7 +231,6 @@ impl ShardLoop {
         let mut kept = VecDeque::with_capacity(jobs.len());
         for mut job in jobs {
             match self.sessions.resolve(&job.call) {
-                Ok(Resolved::Entity(Ask::Watch)) if job.ask != Ask::Watch => self.add_watch(slot, job.call),
                 Ok(Resolved::Entity(ask)) => {
                     job.ask = ask;
                     kept.push_back(job);
@@ -244,7 +243,24 @@ impl ShardLoop {
         if let Some(entity) = self.entities.get_mut(slot) {
             entity.mailbox = kept;
         }
+        self.resolve_watches(slot);
         self.want(slot);
+    }
+
+    fn resolve_watches(&mut self, slot: Slot) {
+        let Some(entity) = self.entities.get(slot) else { return };
+        let refused: Vec<(CallId, Error)> = entity
+            .watches
+            .iter()
+            .filter_map(|watch| match self.sessions.resolve(&watch.call) {
+                Ok(Resolved::Entity(_) | Resolved::Unknown) => None,
+                Ok(Resolved::Action) => Some((watch.call.id, Error::invalid("an action cannot be watched"))),
+                Err(error) => Some((watch.call.id, error)),
+            })
+            .collect();
+        for (call, error) in refused {
+            self.watch_failed(slot, call, error);
+        }
     }
 
     /// A function's process is gone: what it had is redelivered or fails.

@@ -243,3 +243,17 @@ fn unknown_types_and_commands_are_not_found() {
         assert_eq!(host.error(call), (Kind::NotFound, Outcome::None));
     }
 }
+
+#[test]
+fn a_watch_that_came_before_its_function_ends_when_that_has_no_such_query() {
+    let mut host = Host::without_function(settings());
+    let calls = ["read", "add"].map(|name| {
+        let mut watch = host.new_call(id("ada"), name);
+        watch.operation = Operation::Watch { after: None };
+        host.send(watch)
+    });
+    host.up(1);
+    host.read();
+    assert_eq!(host.elements, [(calls[0], 0)]);
+    assert!(matches!(&host.ends[..], [(call, Some(error))] if *call == calls[1] && error.kind == Kind::Invalid));
+}
