@@ -90,6 +90,7 @@ impl Machine {
             metadata: Vec::new(),
             chain: Vec::new(),
             hops: 0,
+            wrote: false,
             idempotency_key: None,
             if_match: None,
             deadline: Some(Mono(u64::MAX / 2)),

@@ -3,16 +3,21 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use adjoin_entity::{Call, CallId, Input};
-use adjoin_model::{CommandId, EntityId, Error, Outcome, Payload, Result, shard_of};
-use tokio::sync::mpsc;
+use adjoin_entity::{Call, CallId, Input, Operation};
+use adjoin_model::{CommandId, EntityId, Error, Mono, Outcome, shard_of};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::driver::call_span;
 use crate::message::{Edge, Message, Waiting};
 use crate::request::Request;
 use crate::responder::Responder;
+
+/// An odd factor, so that numbering stays one to one.
+const MIX: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 /// Reaches the loops. Loops hold it too, for forwards and effects.
 pub(crate) struct Shared {
@@ -36,85 +41,89 @@ impl Shared {
         (shard_of(entity, self.shards).0 % self.inboxes.len() as u32) as u8
     }
 
-    pub(crate) fn send(&self, to: u8, message: Message) -> core::result::Result<(), Message> {
+    pub(crate) fn send(&self, to: u8, message: Message) -> Result<(), Message> {
         let Some(inbox) = self.inboxes.get(usize::from(to)) else { return Err(message) };
         inbox.send(message).map_err(|unsent| unsent.0)
     }
 
-    /// Names a call; the lowest byte is the loop it enters at.
-    pub(crate) fn name(&self, home: u8) -> (CallId, CommandId) {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        // An odd factor makes the map one to one; the salt keeps hosts apart.
-        let command =
-            self.salt.wrapping_add(u128::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        ((number << 8) | u64::from(home), CommandId(command))
+    /// Says something to every loop. One that has stopped needs no telling.
+    pub(crate) fn send_all(&self, message: impl Fn() -> Message) {
+        for inbox in &self.inboxes {
+            drop(inbox.send(message()));
+        }
     }
 
-    /// Hands a call in. The responder hears of it in any case.
-    pub(crate) fn submit(&self, request: Request, responder: Responder) -> CallId {
+    /// Says something about a call to every loop but one.
+    pub(crate) fn send_others(&self, but: u8, input: &Input) {
+        for (_, inbox) in (0_u8..).zip(&self.inboxes).filter(|(index, _)| *index != but) {
+            drop(inbox.send(Message::Input(input.clone())));
+        }
+    }
+
+    /// Names a call that enters at this loop: the lowest byte says so.
+    pub(crate) fn call_id(&self, home: u8) -> (CallId, u64) {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        ((number << 8) | u64::from(home), number)
+    }
+
+    /// Hands a call in. Its responder hears of it in any case.
+    pub(crate) fn submit(&self, request: Request, responder: Responder, upstream: Option<Arc<Semaphore>>) -> CallId {
         let home = self.home(&request.entity);
-        let (id, command) = self.name(home);
-        let (permit, bytes) = match self.admission.call(request.bytes()) {
-            Ok(admitted) => admitted,
+        let (id, number) = self.call_id(home);
+        let watch = matches!(request.operation, Operation::Watch { .. });
+        let permit = match self.admission.call(request.bytes(), watch) {
+            Ok(permit) => permit,
             Err(error) => {
                 responder.refuse(error);
                 return id;
             }
         };
+        let command = CommandId(self.salt.wrapping_add(u128::from(number)).wrapping_mul(MIX));
         let since = self.clock.now().mono;
-        let waiting =
-            Waiting { edge: Edge::Responder(responder), since, _permit: Some(permit), span: tracing::Span::none() };
-        let deadline = request.timeout.map(|timeout| {
-            adjoin_model::Mono(since.0.saturating_add(u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX)))
-        });
-        let call = Call {
-            id,
-            command,
-            entity: request.entity,
-            name: request.name,
-            payload: request.payload,
-            caller: request.caller,
-            metadata: request.metadata,
-            chain: request.chain,
-            hops: 0,
-            idempotency_key: request.idempotency_key,
-            if_match: request.if_match,
-            deadline,
-            operation: request.operation,
-        };
-        if let Err(Message::Call(unsent)) = self.send(home, Message::Call(Box::new((call, waiting, Some(bytes))))) {
-            let (_, waiting, _) = *unsent;
-            waiting.refuse(stopped());
+        let call = into_call(request, id, command, since);
+        let edge = Edge::Responder(responder);
+        let waiting = Waiting { edge, since, upstream, span: call_span(&call), permit };
+        if let Err(Message::Call(_, waiting)) = self.send(home, Message::Call(call, waiting)) {
+            waiting.refuse(stopped().with_outcome(Outcome::None));
         }
         id
     }
 
     /// Nobody waits for the call any more.
     pub(crate) fn cancel(&self, call: CallId) {
-        self.follow(call, Input::Cancel(call));
+        self.follow(Input::Cancel(call), call);
     }
 
-    pub(crate) fn taken_at(&self, at: u8, call: CallId, elements: u32) {
+    /// Elements were taken that the loop `from` had sent.
+    pub(crate) fn taken_from(&self, from: u8, call: CallId, elements: u32) {
         // A stopped loop needs no report.
-        let _ = self.send(at, Message::Follow(Input::Taken { call, elements }));
+        drop(self.send(from, Message::Follow(Input::Taken { call, elements })));
     }
 
-    pub(crate) fn taken(&self, call: CallId, elements: u32) {
-        self.taken_at((call & 0xff) as u8, call, elements);
-    }
-
-    pub(crate) async fn stream_input(&self, call: CallId, payload: Payload) -> Result<()> {
-        self.admission.room().await;
-        self.follow(call, Input::StreamInput { call, payload });
-        Ok(())
-    }
-
-    pub(crate) fn stream_input_end(&self, call: CallId) {
-        self.follow(call, Input::StreamInputEnd { call });
-    }
-
-    fn follow(&self, call: CallId, input: Input) {
+    /// An input about a call goes to where the call entered; from there it is passed on.
+    pub(crate) fn follow(&self, input: Input, call: CallId) {
         // A stopped loop has answered all its calls.
-        let _ = self.send((call & 0xff) as u8, Message::Follow(input));
+        drop(self.send((call & 0xff) as u8, Message::Follow(input)));
+    }
+}
+
+fn into_call(request: Request, id: CallId, command: CommandId, since: Mono) -> Call {
+    let micros = |timeout: Duration| u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+    let deadline = request.timeout.map(|timeout| Mono(since.0.saturating_add(micros(timeout))));
+    Call {
+        id,
+        command,
+        entity: request.entity,
+        name: request.name,
+        payload: request.payload,
+        caller: request.caller,
+        metadata: request.metadata,
+        chain: request.chain,
+        hops: 0,
+        wrote: false,
+        idempotency_key: request.idempotency_key,
+        if_match: request.if_match,
+        deadline,
+        operation: request.operation,
     }
 }

@@ -31,6 +31,9 @@ pub struct Call {
     pub chain: Vec<String>,
     /// How often the call was forwarded.
     pub hops: u32,
+    /// An entity that forwarded it has written something, or has made calls for it: whatever becomes of it from here
+    /// on, it is not without effect.
+    pub wrote: bool,
     /// Makes it safe to send again.
     pub idempotency_key: Option<Arc<str>>,
     /// Run only at this sequence.

@@ -173,7 +173,8 @@ pub enum Output {
         /// The snapshot.
         snapshot: Snapshot,
     },
-    /// Nothing is under way any more.
+    /// Nothing is under way in this loop any more. A call that another loop forwards can still come in; then it is said
+    /// again. A host ends when all its loops have drained and none of its calls is open.
     Drained,
 }
 

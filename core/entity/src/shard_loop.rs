@@ -281,13 +281,15 @@ impl ShardLoop {
         }
     }
 
+    /// Says that nothing is under way; again, if a call that another loop has forwarded came in since.
     fn finish_drain(&mut self) {
         let over = self.calls.len() == 0 && self.actions.is_empty() && self.calls.effects.is_empty();
         let settled = || self.shards.iter().flatten().all(|owned| owned.shard.is_settled());
-        if self.draining && !self.drained && over && settled() {
-            self.drained = true;
+        let drained = self.draining && over && settled();
+        if drained && !self.drained {
             self.out.push(Output::Drained);
         }
+        self.drained = drained;
     }
 
     /// Ends a job that was not run, or whose effects were not taken.

@@ -35,7 +35,7 @@ impl ShardLoop {
         if let Some(deadline) = call.deadline {
             self.calls.due_at(deadline, Due::Deadline(call.id));
         }
-        self.calls.put(call.id, Place::Starved);
+        self.calls.begin(&call, Place::Starved);
         self.start_action(Job::new(call, Ask::Command));
     }
 
@@ -100,7 +100,11 @@ impl ShardLoop {
                 self.end_action(action, Err(error));
             }
             HandlerResult::Failed(error) => self.end_action(action, Err(error)),
-            HandlerResult::Forward(target) => self.forward(action.job, target),
+            HandlerResult::Forward(target) => {
+                let wrote = !effects.is_empty();
+                self.make_effects(&action.job.call, effects);
+                self.forward(action.job, target, wrote);
+            }
             HandlerResult::Reply(payload) if !action.streams => {
                 self.reply(action.job, Ok(plain_reply(payload)), effects);
             }
@@ -149,6 +153,11 @@ impl ShardLoop {
             self.out.push(Output::Element { call: call.id, payload: Some(payload), sequence: 0 });
         }
         self.stream_effects(&call, effects, from);
+    }
+
+    /// Whether an action's reply is a stream.
+    pub(super) fn is_stream(&self, frame: FrameCall) -> bool {
+        self.actions.get(&frame).is_some_and(|action| action.streams)
     }
 
     pub(super) fn stream_end(&mut self, session: SessionId, frame: FrameCall, error: Option<Error>) {

@@ -3,9 +3,10 @@
 
 use adjoin_model::{EntityId, Error, Outcome, Result, shard_of};
 use alloc::format;
+use alloc::vec::Vec;
 
 use super::ShardLoop;
-use super::calls::{Due, Place};
+use super::calls::{Due, Place, told};
 use super::entity::Slot;
 use super::job::{Ask, Job};
 use super::sessions::Resolved;
@@ -58,6 +59,7 @@ impl ShardLoop {
 
     /// Answers a call that was not taken.
     fn refuse(&mut self, call: &Call, error: Error) {
+        let error = told(call.wrote, error);
         self.out.push(match call.operation {
             Operation::Watch { .. } => Output::End { call: call.id, error: Some(error) },
             _ => Output::Reply { call: call.id, result: Err(error) },
@@ -95,7 +97,7 @@ impl ShardLoop {
     /// Puts a job at the end of its entity's mailbox, with its deadline.
     pub(super) fn wait_in(&mut self, slot: Slot, job: alloc::boxed::Box<Job>) {
         let now = self.now.mono;
-        self.calls.put(job.id(), Place::Entity(slot));
+        self.calls.begin(&job.call, Place::Entity(slot));
         if let Some(deadline) = job.call.deadline {
             self.calls.due_at(deadline, Due::Deadline(job.id()));
         }
@@ -132,7 +134,7 @@ impl ShardLoop {
             let error = Error::exhausted(said).at("entity", &call.entity).retry_after(RETRY_AFTER_MS);
             return self.refuse(&call, error);
         }
-        self.calls.put(call.id, Place::Watch(slot));
+        self.calls.begin(&call, Place::Watch(slot));
         if let Some(deadline) = call.deadline {
             self.calls.due_at(deadline, Due::Deadline(call.id));
         }
@@ -175,8 +177,8 @@ impl ShardLoop {
 
     /// Nobody waits for a call any more.
     pub(super) fn cancel(&mut self, call: CallId) {
-        if let Some(place) = self.calls.remove(call) {
-            self.leave(call, place);
+        if let Some(known) = self.calls.remove(call) {
+            self.leave(call, known.place);
         }
     }
 
@@ -187,13 +189,15 @@ impl ShardLoop {
             (Due::FunctionWait(_), Some(Place::Entity(slot))) => self.function_wait_over(call, slot),
             (Due::FunctionWait(_), Some(_)) => {}
             (Due::Deadline(_), Some(place)) => {
-                self.calls.remove(call);
-                let ran = self.leave(call, place);
+                let wrote = self.calls.remove(call).is_some_and(|known| known.wrote);
+                let streams = matches!(place, Place::Action(frame) if self.is_stream(frame));
+                let ran = self.leave(call, place) || wrote;
                 let outcome = if ran && !self.is(Mutant::ExpiredIsNone) { Outcome::Unknown } else { Outcome::None };
                 let said = if ran { "the deadline passed while it ran" } else { "the deadline passed before it ran" };
                 let error = Error::expired(said).with_outcome(outcome);
                 self.out.push(match place {
                     Place::Watch(_) => Output::End { call, error: Some(error) },
+                    _ if streams => Output::End { call, error: Some(error) },
                     _ => Output::Reply { call, result: Err(error) },
                 });
             }
@@ -202,9 +206,9 @@ impl ShardLoop {
 
     /// Ends a call that has not been run: its caller is told why.
     pub(super) fn give_up(&mut self, call: CallId, error: Error) {
-        if let Some(place) = self.calls.remove(call) {
-            self.leave(call, place);
-            self.out.push(Output::Reply { call, result: Err(error) });
+        if let Some(known) = self.calls.remove(call) {
+            self.leave(call, known.place);
+            self.out.push(Output::Reply { call, result: Err(known.told(error)) });
         }
     }
 
@@ -219,7 +223,7 @@ impl ShardLoop {
             Place::Action(frame) => self.abandon_action(frame),
             Place::Starved => self.forget_starved(call),
             Place::Held => {
-                self.calls.held.remove(&call);
+                self.leave_held(call);
                 true
             }
             Place::Entity(slot) => self.leave_entity(slot, call),
@@ -229,9 +233,10 @@ impl ShardLoop {
     fn leave_entity(&mut self, slot: Slot, call: CallId) -> bool {
         let Some(entity) = self.entities.get_mut(slot) else { return false };
         if let Some(index) = entity.mailbox.iter().position(|job| job.id() == call) {
-            let orphans = entity.mailbox.remove(index).map(|job| job.followers).unwrap_or_default();
-            for follower in orphans {
-                entity.mailbox.insert(index.min(entity.mailbox.len()), Job::new(follower, Ask::Command));
+            let (ask, orphans) =
+                entity.mailbox.remove(index).map_or((Ask::Command, Vec::new()), |job| (job.ask, job.followers));
+            for (place, follower) in (index..).zip(orphans) {
+                entity.mailbox.insert(place.min(entity.mailbox.len()), Job::new(follower, ask));
             }
             self.make_ready(slot);
             self.unwanted(slot);
@@ -259,8 +264,9 @@ impl ShardLoop {
     /// Tells everybody who waits for a job how it ended. A reply whose caller has left is dropped.
     pub(super) fn tell(&mut self, job: alloc::boxed::Box<Job>, result: Result<Reply>) {
         for follower in job.followers {
-            if self.calls.remove(follower.id).is_some() {
+            if let Some(known) = self.calls.remove(follower.id) {
                 let result = result.clone().map(|reply| Reply { replayed: true, ..reply });
+                let result = result.map_err(|error| known.told(error));
                 self.out.push(Output::Reply { call: follower.id, result });
             }
         }
@@ -270,7 +276,9 @@ impl ShardLoop {
             }
             return;
         }
-        if !job.abandoned && self.calls.remove(job.call.id).is_some() {
+        let known = self.calls.remove(job.call.id);
+        if let Some(known) = known.filter(|_| !job.abandoned) {
+            let result = result.map_err(|error| known.told(error));
             self.out.push(Output::Reply { call: job.call.id, result });
         }
     }

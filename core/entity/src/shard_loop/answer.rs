@@ -182,7 +182,7 @@ impl ShardLoop {
         records
     }
 
-    fn dedup_record(&self, job: &Job, ending: &Ending, sequence: Sequence) -> Option<Body> {
+    pub(super) fn dedup_record(&self, job: &Job, ending: &Ending, sequence: Sequence) -> Option<Body> {
         Some(Body::Dedup(Dedup {
             key: job.dedup_key()?,
             digest: digest(&job.call.payload),

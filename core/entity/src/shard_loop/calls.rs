@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where each call is, and what waits for time.
 
-use adjoin_model::{Mono, Payload};
+use adjoin_model::{Error, Mono, Outcome, Payload};
 use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -9,7 +9,7 @@ use core::hash::BuildHasherDefault;
 use hashbrown::HashMap;
 
 use super::entity::Slot;
-use crate::call::CallId;
+use crate::call::{Call, CallId};
 use crate::frame::FrameCall;
 use crate::io::EffectId;
 
@@ -26,6 +26,26 @@ pub(crate) enum Place {
     Starved,
     /// Done, but its synchronous effects are not.
     Held,
+}
+
+/// What is known of a call that is under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) place: Place,
+    /// It has had an effect before it came here.
+    pub(crate) wrote: bool,
+}
+
+impl Known {
+    /// The error as its caller may be told it.
+    pub(crate) fn told(self, error: Error) -> Error {
+        told(self.wrote, error)
+    }
+}
+
+/// An error of a call that had an effect elsewhere is not without effect, whatever happened here.
+pub(crate) fn told(wrote: bool, error: Error) -> Error {
+    if wrote { error.with_outcome(Outcome::Unknown) } else { error }
 }
 
 /// What is due at a time.
@@ -77,7 +97,7 @@ pub(crate) struct Early {
 /// All calls of a loop.
 #[derive(Default)]
 pub(crate) struct Calls {
-    places: CountMap<Place>,
+    places: CountMap<Known>,
     due: BinaryHeap<Reverse<(Mono, Due)>>,
     /// Replies that wait for synchronous effects: how many are open.
     pub(crate) held: CountMap<super::release::Held>,
@@ -92,14 +112,22 @@ impl Calls {
     }
 
     pub(crate) fn place(&self, call: CallId) -> Option<Place> {
-        self.places.get(&call).copied()
+        self.places.get(&call).map(|known| known.place)
     }
 
+    /// A call has come in.
+    pub(crate) fn begin(&mut self, call: &Call, place: Place) {
+        self.places.insert(call.id, Known { place, wrote: call.wrote });
+    }
+
+    /// A call that is there is somewhere else now.
     pub(crate) fn put(&mut self, call: CallId, place: Place) {
-        self.places.insert(call, place);
+        if let Some(known) = self.places.get_mut(&call) {
+            known.place = place;
+        }
     }
 
-    pub(crate) fn remove(&mut self, call: CallId) -> Option<Place> {
+    pub(crate) fn remove(&mut self, call: CallId) -> Option<Known> {
         self.early.remove(&call);
         self.places.remove(&call)
     }

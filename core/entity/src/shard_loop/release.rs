@@ -157,13 +157,17 @@ impl ShardLoop {
     /// Lets a job's answer out: what it rests on is durable.
     fn release(&mut self, slot: Slot, mut job: Box<Job>) {
         let Some(answered) = job.answer.take() else { return };
-        let Answered { ending, sequence, side_effects, snapshot, recorded, replayed, .. } = *answered;
+        let Answered { ending, sequence, writes, side_effects, snapshot, recorded, replayed, .. } = *answered;
         if let Some(state) = snapshot {
             let snapshot = Snapshot { sequence, state };
             self.out.push(Output::KeepSnapshot { entity: job.call.entity.clone(), snapshot });
         }
         match ending {
-            Ending::Forward(target) => self.forward(job, target),
+            Ending::Forward(target) => {
+                let wrote = writes || recorded || !side_effects.is_empty();
+                self.make_effects(&job.call, side_effects);
+                self.forward(job, target, wrote);
+            }
             Ending::Reply(Ok(payload)) if job.ask == Ask::Watch => self.watch_answered(slot, job, payload, sequence),
             Ending::Reply(result) => {
                 let reply = result.map(|payload| Reply { payload, sequence, replayed: recorded && replayed });
@@ -207,21 +211,35 @@ impl ShardLoop {
         }
     }
 
-    /// The call goes on elsewhere, with everybody who waits for it.
-    pub(super) fn forward(&mut self, job: Box<Job>, target: Target) {
-        let followers = job.followers.iter().map(|follower| follower.id).collect::<Vec<CallId>>();
-        for follower in followers {
-            if self.calls.remove(follower).is_some() {
-                self.out.push(Output::Forward(forwarded(&job.call, target.clone(), follower)));
+    /// The caller of a held reply has left; those who follow it wait on.
+    pub(super) fn leave_held(&mut self, call: CallId) {
+        let Some(held) = self.calls.held.get_mut(&call) else { return };
+        held.job.abandoned = true;
+        if held.job.followers.is_empty() {
+            self.calls.held.remove(&call);
+        }
+    }
+
+    /// The call goes on elsewhere, with everybody who waits for it. `wrote`: it has had an effect here.
+    pub(super) fn forward(&mut self, job: Box<Job>, target: Target, wrote: bool) {
+        let forwarded = |target, id| Call { wrote: wrote || job.call.wrote, ..forwarded(&job.call, target, id) };
+        for follower in &job.followers {
+            if self.calls.remove(follower.id).is_some() {
+                self.out.push(Output::Forward(forwarded(target.clone(), follower.id)));
             }
         }
-        let call = forwarded(&job.call, target, job.call.id);
+        let call = forwarded(target, job.call.id);
         if self.calls.remove(job.call.id).is_some() && !job.abandoned {
             self.out.push(Output::Forward(call));
         } else {
             // Nobody waits, but the command has asked for it all the same.
             self.out.push(Output::Effect { effect: None, call: Call { id: 0, deadline: None, ..call } });
         }
+    }
+
+    /// Makes the calls of a command that goes on elsewhere: its reply is not this entity's to hold.
+    pub(super) fn make_effects(&mut self, call: &Call, effects: Vec<SideEffect>) {
+        self.stream_effects(call, effects, 0);
     }
 
     /// Calls that a streamed reply asks for.
@@ -244,6 +262,7 @@ fn forwarded(call: &Call, target: Target, id: CallId) -> Call {
         metadata: target.metadata,
         chain: call.chain.clone(),
         hops: call.hops + 1,
+        wrote: call.wrote,
         idempotency_key: call.idempotency_key.clone(),
         if_match: None,
         deadline: call.deadline,
@@ -261,7 +280,7 @@ fn effect_call(call: &Call, target: Target, index: usize, waits: bool) -> Call {
     let inner = forwarded(call, target, 0);
     let chain = if waits { inner.chain.clone() } else { Vec::new() };
     let (hops, deadline) = if waits { (inner.hops, inner.deadline) } else { (0, None) };
-    Call { command, chain, hops, deadline, idempotency_key: None, ..inner }
+    Call { command, chain, hops, deadline, idempotency_key: None, wrote: false, ..inner }
 }
 
 /// What a reply of an action is made of.

@@ -5,6 +5,7 @@ use adjoin_model::{Answer, Body, Error, Record, Sequence};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec;
+use core::iter;
 
 use super::ShardLoop;
 use super::dedup::Duplicate;
@@ -38,7 +39,7 @@ impl ShardLoop {
                 Ask::Query | Ask::Watch | Ask::State => self.query_move(entity, job),
                 Ask::Command => self.command_move(entity, job),
                 Ask::Delete if !entity.running.is_empty() || !entity.queries.is_empty() => Move::Wait,
-                Ask::Delete => mismatch(entity, job).unwrap_or(Move::Delete),
+                Ask::Delete => self.duplicate_move(entity, job).or(mismatch(entity, job)).unwrap_or(Move::Delete),
             };
             if !self.make_move(slot, next) {
                 return;
@@ -194,8 +195,10 @@ impl ShardLoop {
             at: self.now.wall,
             body: Body::Delete,
         };
-        let effects = Effects::default();
-        if let Err((job, error)) = self.admit_group(slot, job, Ending::Reply(Ok(None)), effects, vec![record]) {
+        let (effects, ending) = (Effects::default(), Ending::Reply(Ok(None)));
+        let dedup = self.dedup_record(&job, &ending, sequence).map(|body| Record { body, ..record.clone() });
+        let records = iter::once(record).chain(dedup).collect();
+        if let Err((job, error)) = self.admit_group(slot, job, ending, effects, records) {
             return self.answer_here(slot, job, Ending::Reply(Err(error)), None);
         }
         self.end_activation(slot, On::Discarded, true);
@@ -248,7 +251,7 @@ fn is_twin(other: &Job, job: &Job) -> bool {
         && other.call.idempotency_key == job.call.idempotency_key
         && other.call.name == job.call.name
         && other.call.caller == job.call.caller
-        && other.ask == Ask::Command
+        && other.ask == job.ask
 }
 
 fn differs(job: &Job) -> Move {

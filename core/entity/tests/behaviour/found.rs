@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the simulator found, each as the few steps that it takes.
 
-use adjoin_entity::frame::HostFrame;
-use adjoin_entity::{Input, Operation};
-use adjoin_model::{EntityId, Kind, Outcome};
+use adjoin_entity::frame::{Effects, HandlerResult, HostFrame};
+use adjoin_entity::{Call, Input, Operation, Reply};
+use adjoin_model::{Body, EntityId, EntityPage, Kind, Outcome};
 
 use crate::host::*;
 
@@ -101,4 +101,99 @@ fn more_elements_than_the_credit_before_an_action_has_its_turn_end_the_call() {
     assert_eq!(host.error(call), (Kind::Exhausted, Outcome::None));
     host.run(&["A"]);
     assert!(host.commands.is_empty(), "it is not run any more");
+}
+
+fn profile() -> EntityId {
+    EntityId::new("shop.Profile", "ada").expect("an id")
+}
+
+/// A command that wrote and went on elsewhere: its call as it arrives there.
+fn forwarded_after_writing(host: &mut Host) -> Call {
+    host.call("ada", "add");
+    let command = host.command();
+    let side_effects = vec![side_effect(profile(), "add", false)];
+    let effects = Effects { events: vec![event("A")], side_effects, ..Effects::default() };
+    host.answer(&command, HandlerResult::Forward(target(profile(), "add")), effects);
+    host.durable();
+    host.forwards.remove(0)
+}
+
+#[test]
+fn a_forwarded_command_that_wrote_before_never_fails_without_effect() {
+    let mut host = Host::new();
+    let mut forward = forwarded_after_writing(&mut host);
+    assert!(forward.wrote);
+    let call = host.send(forward.clone());
+    let command = host.command();
+    host.answer(&command, refused(), Effects::default());
+    assert_eq!(host.error(call), (Kind::Rejected, Outcome::Unknown));
+    forward.id += 100;
+    forward.deadline = Some(host.now.mono);
+    let expired = host.send(forward);
+    assert_eq!(host.error(expired), (Kind::Expired, Outcome::Unknown));
+}
+
+#[test]
+fn a_command_that_goes_on_elsewhere_makes_its_calls_too() {
+    let mut host = Host::new();
+    forwarded_after_writing(&mut host);
+    assert_eq!(host.effects.len(), 1);
+}
+
+#[test]
+fn a_delete_with_a_key_has_its_effect_once() {
+    let mut host = Host::new();
+    host.call("ada", "add");
+    host.run(&["A"]);
+    host.durable();
+    let delete = |host: &mut Host| {
+        let mut call = host.new_call(id("ada"), "");
+        call.operation = Operation::Delete;
+        call.idempotency_key = Some("k".into());
+        host.send(call)
+    };
+    let first = delete(&mut host);
+    let batch = host.durable();
+    let Body::Dedup(dedup) = batch.records[1].body.clone() else { panic!("no record for duplicates: {batch:?}") };
+    host.pages.insert(id("ada"), EntityPage { last: 2, deleted: true, dedup: vec![dedup], ..EntityPage::default() });
+    let again = delete(&mut host);
+    assert!(host.writes.is_empty());
+    assert_eq!(host.reply(first).expect("well").sequence, 2);
+    assert_eq!(host.reply(again).expect("well").sequence, 2);
+}
+
+#[test]
+fn who_follows_a_held_reply_gets_it_when_the_first_caller_leaves() {
+    let mut host = Host::new();
+    let keyed = |host: &mut Host| {
+        let mut call = host.new_call(id("ada"), "add");
+        call.idempotency_key = Some("k".into());
+        host.send(call)
+    };
+    let first = keyed(&mut host);
+    let follower = keyed(&mut host);
+    let command = host.command();
+    let side_effects = vec![side_effect(profile(), "add", true)];
+    let effects = Effects { events: vec![event("A")], side_effects, ..Effects::default() };
+    host.answer(&command, reply("1"), effects);
+    host.durable();
+    let (effect, _) = host.effects.remove(0);
+    host.step(vec![Input::Cancel(first)]);
+    let result = Ok(Reply { payload: None, sequence: 1, replayed: false });
+    host.step(vec![Input::EffectDone { effect: effect.expect("it waits"), result }]);
+    assert!(host.replied(follower));
+}
+
+#[test]
+fn a_drained_loop_that_finishes_a_forwarded_call_says_so_again() {
+    let mut host = Host::new();
+    host.step(vec![Input::Drain]);
+    assert!(std::mem::take(&mut host.drained));
+    let mut call = host.new_call(id("ada"), "add");
+    call.hops = 1;
+    let call = host.send(call);
+    host.run(&["A"]);
+    assert!(!host.drained);
+    host.durable();
+    assert!(host.replied(call) && host.drained);
 }

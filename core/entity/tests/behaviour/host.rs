@@ -225,6 +225,7 @@ impl Host {
             metadata: Vec::new(),
             chain: Vec::new(),
             hops: 0,
+            wrote: false,
             idempotency_key: None,
             if_match: None,
             deadline: None,
