@@ -227,10 +227,10 @@ impl ShardLoop {
 
     /// Ends what the function has of an entity. What it had not answered waits at the front of the mailbox again.
     pub(super) fn end_activation(&mut self, slot: Slot, on: On, tell: bool) {
-        let Some(entity) = self.entities.get_mut(slot) else { return };
+        let Some(entity) = self.entities.get(slot) else { return };
         let (session, activation) = (entity.session, entity.activation);
-        let credit: Vec<u64> = entity.running.iter().chain(&entity.queries).map(|job| job.bytes()).collect();
-        requeue(entity, VecDeque::new());
+        self.requeue(slot, VecDeque::new());
+        let Some(entity) = self.entities.get_mut(slot) else { return };
         entity.activation = 0;
         entity.session = 0;
         entity.loading = None;
@@ -242,7 +242,6 @@ impl ShardLoop {
         }
         if activation != 0 {
             if let Some(session) = self.sessions.get_mut(session) {
-                credit.into_iter().for_each(|bytes| session.give_credit(bytes));
                 session.deactivated();
             }
             if tell {
@@ -256,6 +255,25 @@ impl ShardLoop {
             Some(Phase::Parked) => self.park(slot),
             _ => {}
         }
+    }
+
+    /// Puts `first` and everything that the function has not answered back to the front of the mailbox, in order; the
+    /// credit that it had is free again.
+    pub(super) fn requeue(&mut self, slot: Slot, first: VecDeque<Box<Job>>) {
+        let Some(entity) = self.entities.get_mut(slot) else { return };
+        let unanswered: Vec<Box<Job>> = entity.running.drain(..).chain(entity.queries.drain(..)).collect();
+        if let Some(session) = self.sessions.get_mut(entity.session) {
+            unanswered.iter().for_each(|job| session.give_credit(job.bytes()));
+        }
+        let mut again: Vec<Box<Job>> = first.into_iter().chain(unanswered).collect();
+        again.retain(|job| !job.abandoned || !job.followers.is_empty());
+        let watches = &entity.watches;
+        again.retain(|job| job.ask != Ask::Watch || watches.iter().any(|watch| watch.call.id == job.id()));
+        for mut job in again.into_iter().rev() {
+            job.again();
+            entity.mailbox.push_front(job);
+        }
+        entity.growth.asked = false;
     }
 
     /// Leaves Settling once no append is open.
@@ -284,20 +302,6 @@ impl ShardLoop {
         let entity = self.entities.get(slot)?;
         (activation != 0 && entity.activation == activation && entity.session == session).then_some(slot)
     }
-}
-
-/// Puts `first` and everything that the function has not answered back to the front of the mailbox, in order.
-pub(super) fn requeue(entity: &mut Entity, first: VecDeque<Box<Job>>) {
-    let unanswered = entity.running.drain(..).chain(entity.queries.drain(..));
-    let mut again: Vec<Box<Job>> = first.into_iter().chain(unanswered).collect();
-    again.retain(|job| !job.abandoned || !job.followers.is_empty());
-    let watches = &entity.watches;
-    again.retain(|job| job.ask != Ask::Watch || watches.iter().any(|watch| watch.call.id == job.id()));
-    for mut job in again.into_iter().rev() {
-        job.again();
-        entity.mailbox.push_front(job);
-    }
-    entity.growth.asked = false;
 }
 
 fn slot_of(name: u64) -> Slot {

@@ -6,7 +6,6 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::activate::requeue;
 use super::calls::Place;
 use super::entity::{Growth, Slot};
 use super::job::{Answered, Ask, Ending, Job};
@@ -142,7 +141,7 @@ impl ShardLoop {
         let shard = entity.shard;
         entity.settled = entity.groups;
         let unreleased: VecDeque<Box<Job>> = core::mem::take(&mut entity.appending);
-        requeue(entity, unreleased);
+        self.requeue(slot, unreleased);
         if let Some(owned) = self.owned_mut(shard) {
             owned.shard.withdraw(|group| group.slot == slot);
         }
@@ -222,13 +221,14 @@ impl ShardLoop {
 
     /// The call goes on elsewhere, with everybody who waits for it. `wrote`: it has had an effect here.
     pub(super) fn forward(&mut self, job: Box<Job>, target: Target, wrote: bool) {
-        let forwarded = |target, id| Call { wrote: wrote || job.call.wrote, ..forwarded(&job.call, target, id) };
+        // Each under its own id, with its own deadline: they only share the idempotency key.
+        let forwarded = |call: &Call, target| Call { wrote: wrote || call.wrote, ..forwarded(call, target, call.id) };
         for follower in &job.followers {
             if self.calls.remove(follower.id).is_some() {
-                self.out.push(Output::Forward(forwarded(target.clone(), follower.id)));
+                self.out.push(Output::Forward(forwarded(follower, target.clone())));
             }
         }
-        let call = forwarded(target, job.call.id);
+        let call = forwarded(&job.call, target);
         if self.calls.remove(job.call.id).is_some() && !job.abandoned {
             self.out.push(Output::Forward(call));
         } else {

@@ -9,7 +9,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::ShardLoop;
-use super::activate::requeue;
 use super::calls::Due;
 use super::entity::Slot;
 use super::job::{Ask, Job};
@@ -290,7 +289,7 @@ impl ShardLoop {
         }
         if redelivers {
             let answered = core::mem::take(&mut entity.appending);
-            requeue(entity, answered);
+            self.requeue(slot, answered);
         }
         self.end_activation(slot, On::SessionLost, false);
         self.fail_deadly(slot);

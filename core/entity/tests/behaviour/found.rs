@@ -2,8 +2,8 @@
 //! What the simulator found, each as the few steps that it takes.
 
 use adjoin_entity::frame::{Effects, HandlerResult, HostFrame};
-use adjoin_entity::{Call, Input, Operation, Reply};
-use adjoin_model::{Body, EntityId, EntityPage, Kind, Outcome};
+use adjoin_entity::{Call, Input, Operation, Reply, ShardInput};
+use adjoin_model::{Body, EntityId, EntityPage, Error, Kind, Outcome};
 
 use crate::host::*;
 
@@ -196,4 +196,39 @@ fn a_drained_loop_that_finishes_a_forwarded_call_says_so_again() {
     assert!(!host.drained);
     host.durable();
     assert!(host.replied(call) && host.drained);
+}
+
+#[test]
+fn a_duplicate_that_goes_on_elsewhere_keeps_its_own_name_and_deadline() {
+    let mut host = Host::new();
+    let keyed = |host: &mut Host, deadline| {
+        let mut call = host.new_call(id("ada"), "add");
+        call.idempotency_key = Some("k".into());
+        call.deadline = deadline;
+        let command = call.command;
+        (host.send(call), command)
+    };
+    let soon = Some(host.now.mono.plus_ms(10));
+    let (first, first_command) = keyed(&mut host, soon);
+    let (follower, its_command) = keyed(&mut host, None);
+    let command = host.command();
+    host.answer(&command, HandlerResult::Forward(target(profile(), "add")), Effects::default());
+    host.durable();
+    let said: Vec<_> = host.forwards.iter().map(|call| (call.id, call.command, call.deadline)).collect();
+    assert_eq!(said, [(follower, its_command, None), (first, first_command, soon)]);
+}
+
+#[test]
+fn a_lost_append_gives_back_the_credit_of_what_was_running() {
+    let mut host = Host::without_function(settings());
+    host.up_with(1, spec(), 2);
+    for _ in 0..3 {
+        host.call("ada", "add");
+    }
+    host.run(&["A"]);
+    assert_eq!(host.commands.len(), 2, "as many as the function takes");
+    let shard = host.write().shard;
+    host.commands.clear();
+    host.store_says(shard, ShardInput::Refused(Error::unavailable("full")));
+    assert_eq!(host.commands.len(), 2, "both run again");
 }
