@@ -1,2 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
+
+mod address;
+mod connections;
+mod dial;
+mod generated;
+mod inbound;
+mod listener;
+mod outgoing;
+mod serve;
+mod service;
+mod sessions;
+mod settings;
+mod status;
+mod supervise;
+mod token;
+
+pub use address::Address;
+pub use dial::{Discovered, Link};
+pub use inbound::Inbound;
+pub use listener::Listener;
+pub use outgoing::Source;
+pub use serve::{Event, FunctionSession, Server, serve};
+pub use sessions::{Session, Sessions};
+pub use settings::{DialSettings, ServeSettings};
+pub use supervise::{Status, Supervised, supervise};

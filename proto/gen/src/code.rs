@@ -90,8 +90,9 @@ fn services(package: &Package) -> Config {
     config
 }
 
+/// Without the shorthand that connects: it would clash with the call of that name.
 fn generator() -> Builder {
-    tonic_prost_build::configure()
+    tonic_prost_build::configure().build_transport(false)
 }
 
 fn source(set: &FileDescriptorSet, package: &Package, path: String, mut config: Config) -> Result<File, String> {

@@ -17,17 +17,6 @@ pub mod function_client {
     pub struct FunctionClient<T> {
         inner: tonic::client::Grpc<T>,
     }
-    impl FunctionClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
     impl<T> FunctionClient<T>
     where
         T: tonic::client::GrpcService<tonic::body::Body>,

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A host's connection to a function.
+
+use std::future::ready;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use adjoin_entity::frame::{FunctionFrame, HostFrame};
+use adjoin_entity::spec::Spec;
+use adjoin_model::{Error, Result};
+use adjoin_wire::protocol::{DiscoverRequest, Hello, ReportSpecErrorRequest, Welcome};
+use adjoin_wire::{BATCH_BYTES, Bounds, DISCOVERY_BYTES, Decoder, Encoder, discovery_in, negotiate};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+use tokio_util::either::Either;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+
+use crate::address::Address;
+use crate::generated::protocol::function_client::FunctionClient;
+use crate::inbound::Inbound;
+use crate::outgoing::{Outgoing, Request as Batches, Source};
+use crate::settings::{CONNECTION_WINDOW, DialSettings, HEADER_BYTES, HTTP2_FRAME, STREAM_WINDOW, unless_zero};
+use crate::status::error_of;
+use crate::token;
+
+type Io = Either<TcpStream, UnixStream>;
+
+/// What a function said of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Discovered {
+    /// Its entity types. Not checked yet: [`Spec::check`] does.
+    pub spec: Spec,
+    /// The version of the protocol that both sides speak.
+    pub version: u32,
+}
+
+/// One connection to one function process. It is never made anew behind the caller's back: what Discover said is true
+/// for every session of the same link, and when the process goes, the link has ended.
+pub struct Link {
+    address: Address,
+    settings: DialSettings,
+    token: Option<MetadataValue<Ascii>>,
+    client: FunctionClient<Channel>,
+}
+
+impl Link {
+    /// Connects.
+    ///
+    /// # Errors
+    /// `Unavailable`, naming the address and what to do, when nothing listens there or it takes too long; `Invalid` when
+    /// the token is no header value.
+    pub async fn dial(address: &Address, settings: &DialSettings) -> Result<Self> {
+        let token = settings.token.as_deref().map(token::header).transpose()?;
+        let io = connect(address, Duration::from_millis(settings.connect_ms)).await?;
+        let channel = channel(address, settings, io).await?;
+        let client = FunctionClient::new(channel).max_encoding_message_size(BATCH_BYTES);
+        Ok(Self { address: address.clone(), settings: settings.clone(), token, client })
+    }
+
+    /// Where it leads.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Asks the function what it has.
+    ///
+    /// # Errors
+    /// `Invalid` when no version is spoken by both (both ranges are named), or the spec is of a kind this host does not
+    /// know; `Unavailable` when the connection is lost or the answer does not come in time; `Protocol` when it is broken.
+    pub async fn discover(&mut self) -> Result<Discovered> {
+        let host = self.settings.host.clone();
+        let request = self.request(DiscoverRequest { versions: Some(self.settings.versions), host });
+        let mut client = self.client.clone().max_decoding_message_size(DISCOVERY_BYTES);
+        let discovery = self.answer("Discover", client.discover(request)).await?.into_inner();
+        let version = negotiate(Some(self.settings.versions), discovery.versions);
+        let version = version.map_err(|error| error.at("function", &self.address))?;
+        let spec = discovery_in(discovery).map_err(|error| error.at("function", &self.address))?;
+        Ok(Discovered { spec, version })
+    }
+
+    /// Tells the function why its spec, or its version, was refused.
+    ///
+    /// # Errors
+    /// As [`Link::discover`].
+    pub async fn report_spec_error(&mut self, problem: &str) -> Result<()> {
+        let request = self.request(ReportSpecErrorRequest { message: problem.to_owned() });
+        let mut client = self.client.clone();
+        self.answer("ReportSpecError", client.report_spec_error(request)).await?;
+        Ok(())
+    }
+
+    /// Opens a session: sends `welcome`, waits for Hello, then carries the frames of `outgoing` to the function.
+    /// Dropping the [`Inbound`] ends the session at once; dropping every sender of `outgoing` lets the function end it.
+    ///
+    /// # Errors
+    /// As [`Link::discover`].
+    pub async fn connect(
+        &mut self,
+        welcome: Welcome,
+        outgoing: impl Into<Source<HostFrame>>,
+    ) -> Result<(Hello, Inbound<FunctionFrame>)> {
+        let bounds = Bounds::new(welcome.value_bytes, welcome.message_bytes);
+        let mut encoder = Encoder::new(bounds);
+        encoder.open(welcome);
+        let outgoing = Outgoing::new(outgoing.into(), encoder, CancellationToken::new());
+        let (batches, broken) = Batches::new(outgoing);
+        let request = self.request(batches);
+        let mut client = self.client.clone().max_decoding_message_size(BATCH_BYTES);
+        let batches = self.answer("Connect", client.connect(request)).await?.into_inner();
+        let mut inbound = Inbound::new(batches, Decoder::new(bounds)).of_function(self.address.clone(), broken);
+        let limit = Duration::from_millis(self.settings.answer_ms);
+        let hello = timeout(limit, inbound.open()).await.unwrap_or_else(|_| Err(self.silent("Welcome")))?;
+        Ok((hello, inbound))
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        if let Some(token) = &self.token {
+            request.metadata_mut().insert(token::HEADER, token.clone());
+        }
+        request
+    }
+
+    async fn answer<T>(
+        &self,
+        what: &str,
+        asked: impl Future<Output = core::result::Result<T, tonic::Status>>,
+    ) -> Result<T> {
+        match timeout(Duration::from_millis(self.settings.answer_ms), asked).await {
+            Ok(answer) => answer.map_err(|status| error_of(&status, &self.address, what)),
+            Err(_) => Err(self.silent(what)),
+        }
+    }
+
+    fn silent(&self, what: &str) -> Error {
+        Error::unavailable(format!(
+            "the function at {} did not answer {what} within {} ms: it hangs, or something else listens there",
+            self.address, self.settings.answer_ms
+        ))
+        .at("function", &self.address)
+    }
+}
+
+async fn connect(address: &Address, limit: Duration) -> Result<Io> {
+    let connecting = async {
+        match address {
+            Address::Tcp { host, port } => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                Ok(Either::Left(stream))
+            }
+            Address::Unix(path) => UnixStream::connect(path).await.map(Either::Right),
+        }
+    };
+    let why = match timeout(limit, connecting).await {
+        Ok(Ok(io)) => return Ok(io),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} ms", limit.as_millis()),
+    };
+    let said = format!("no function listens at {address} ({why}): start it, or correct the address");
+    Err(Error::unavailable(said).at("function", address))
+}
+
+/// HTTP/2 over one stream. A second one is never made: the link has then ended.
+async fn channel(address: &Address, settings: &DialSettings, io: Io) -> Result<Channel> {
+    let mut endpoint = Endpoint::from_static("http://function.adjoin")
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(HTTP2_FRAME)
+        .http2_max_header_list_size(HEADER_BYTES);
+    if let Some(interval) = unless_zero(settings.keep_alive_ms) {
+        endpoint = endpoint
+            .http2_keep_alive_interval(interval)
+            .keep_alive_timeout(Duration::from_millis(settings.keep_alive_timeout_ms))
+            .keep_alive_while_idle(true);
+    }
+    let once = Mutex::new(Some(io));
+    let connector = tower::service_fn(move |_| {
+        let io = once.lock().unwrap_or_else(PoisonError::into_inner).take();
+        ready(io.map(TokioIo::new).ok_or_else(|| std::io::Error::other("the connection has ended")))
+    });
+    endpoint.connect_with_connector(connector).await.map_err(|error| {
+        Error::unavailable(format!("the function at {address} closed the connection ({error}): look into its log"))
+            .at("function", address)
+    })
+}

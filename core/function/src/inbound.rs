@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Frames that come.
+
+use std::future::pending;
+
+use adjoin_model::{Error, Result};
+use adjoin_wire::{Batch, Decoder, Frame};
+use tokio::sync::oneshot;
+use tonic::{Status, Streaming};
+
+use crate::address::Address;
+use crate::status::error_of;
+
+/// The frames that the other side of a session sends. Dropping it ends the session.
+pub struct Inbound<F> {
+    batches: Streaming<Batch>,
+    decoder: Decoder<F>,
+    /// What came in the first batch, behind the opening.
+    first: Vec<F>,
+    broken: Option<oneshot::Receiver<Error>>,
+    peer: Option<Address>,
+}
+
+impl<F: Frame> Inbound<F> {
+    pub(crate) fn new(batches: Streaming<Batch>, decoder: Decoder<F>) -> Self {
+        Self { batches, decoder, first: Vec::new(), broken: None, peer: None }
+    }
+
+    /// Frames of the function at `peer`; `broken` tells of a failure of the other direction.
+    pub(crate) fn of_function(mut self, peer: Address, broken: oneshot::Receiver<Error>) -> Self {
+        self.peer = Some(peer);
+        self.broken = Some(broken);
+        self
+    }
+
+    /// Waits for the opening of the session.
+    pub(crate) async fn open(&mut self) -> Result<F::Opening> {
+        let batch = self.batch().await?.ok_or_else(|| Error::unavailable("the session ended before it began"))?;
+        let (opening, frames) = self.decoder.open(batch)?;
+        self.first = frames;
+        Ok(opening)
+    }
+
+    /// The bounds that the Welcome gave.
+    pub(crate) fn decoder(&mut self) -> &mut Decoder<F> {
+        &mut self.decoder
+    }
+
+    /// The next frames, in order, all that came in one batch; none when the other side has ended the session in an
+    /// orderly way. Reading no further holds the other side back. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// `Unavailable` when the connection was lost, `Protocol` when the other side broke the contract, `Exhausted` when a
+    /// frame of this side was longer than the session takes. The session is over.
+    pub async fn recv(&mut self) -> Result<Option<Vec<F>>> {
+        if !self.first.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.first)));
+        }
+        while let Some(batch) = self.batch().await? {
+            let frames = self.decoder.decode(batch)?;
+            // A batch of parts alone brings nothing yet.
+            if !frames.is_empty() {
+                return Ok(Some(frames));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn batch(&mut self) -> Result<Option<Batch>> {
+        let broken = async {
+            match &mut self.broken {
+                Some(broken) => broken.await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            batch = self.batches.message() => batch.map_err(|status| lost(&status, self.peer.as_ref())),
+            error = broken => {
+                self.broken = None;
+                match error {
+                    Ok(error) => Err(error),
+                    // The other direction has ended without a failure: only this one is left to wait for.
+                    Err(_) => self.batches.message().await.map_err(|status| lost(&status, self.peer.as_ref())),
+                }
+            }
+        }
+    }
+}
+
+fn lost(status: &Status, peer: Option<&Address>) -> Error {
+    match peer {
+        Some(address) => error_of(status, address, "a session"),
+        None => Error::unavailable(format!("the host has gone: {}", crate::status::printable(status.message()))),
+    }
+}
