@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+//! HTTP/JSON and server-sent events.
+
+pub(crate) mod call;
+pub(crate) mod head;
+pub(crate) mod index;
+pub(crate) mod json;
+pub(crate) mod params;
+pub(crate) mod path;
+pub(crate) mod problem;
+pub(crate) mod query;
+pub(crate) mod read;
+pub(crate) mod stream;

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `/{type}/{key}/{command}`: commands, queries, watches and streamed replies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use adjoin_engine::Request as EngineRequest;
+use adjoin_entity::Reply;
+use adjoin_model::{EntityId, Error, Payload, Sequence};
+use bytes::{Bytes, BytesMut};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http_body::Body as HttpBody;
+
+use crate::app::App;
+use crate::body::Body;
+use crate::http::problem::Problem;
+use crate::http::query::{self, Pairs};
+use crate::http::stream::{self, Form};
+use crate::http::{head, json, path};
+use crate::routes::Route;
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The type name of every payload from JSON.
+pub(crate) fn json_payload(body: Bytes) -> Payload {
+    thread_local! {
+        static JSON: Arc<str> = Arc::from("json");
+    }
+    Payload { type_name: JSON.with(Clone::clone), data: body }
+}
+
+/// Answers a request to an entity.
+pub(crate) async fn respond<B>(app: &App, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let target = path::parse(parts.uri.path())?;
+    let table = app.routes.ready().await?;
+    let route = table.find(&target.entity_type, &target.command)?;
+    let mut pairs = query::parse(parts.uri.query().unwrap_or(""))?;
+    let declared = route.params.declares("watch");
+    let watch = query::take_watch(&mut pairs, declared)?;
+    check_method(route, &parts.method, watch)?;
+    let entity = EntityId::new(route.entity_type.name.clone(), &*target.key)?;
+    let body = body_of(app, route, parts, &pairs, body).await?;
+    let request = request_of(entity, route, &parts.headers, body)?;
+    if watch {
+        return self::watch(app, request, &parts.headers).await;
+    }
+    if route.handler().streamed_out {
+        let place = app.streams.place(&app.settings)?;
+        let elements = app.engine.stream(request);
+        return stream::respond(elements, Form::accepted(&parts.headers), false, place, &app.settings).await;
+    }
+    run(app, request, route).await
+}
+
+/// Which methods a handler takes.
+fn check_method(route: &Route, method: &Method, watch: bool) -> Result<(), Problem> {
+    let query = route.handler().query;
+    if watch && !query {
+        return Err(Error::invalid("only a query can be watched").into());
+    }
+    match *method {
+        Method::POST => Ok(()),
+        Method::GET | Method::HEAD if query => Ok(()),
+        _ if query => Err(Problem::method("a query is asked by GET or POST", "GET, HEAD, POST")),
+        _ => Err(Problem::method("a command is sent by POST", "POST")),
+    }
+}
+
+/// One JSON value: the body of a POST, the parameters of a GET.
+async fn body_of<B>(app: &App, route: &Route, parts: &Parts, pairs: &Pairs<'_>, body: B) -> Result<Bytes, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    if parts.method != Method::POST {
+        return Ok(route.params.body(pairs)?);
+    }
+    if !pairs.is_empty() {
+        let said = "a POST takes its parameters in the body, none in the address";
+        return Err(Error::invalid(said).into());
+    }
+    let body = app.reading.whole(body, &parts.headers, &app.settings).await?;
+    if !body.is_empty() {
+        json::check(&body, app.settings.json_depth)?;
+    }
+    Ok(body)
+}
+
+fn request_of(entity: EntityId, route: &Route, headers: &HeaderMap, body: Bytes) -> Result<EngineRequest, Problem> {
+    let mut request = EngineRequest::new(entity, route.handler().name.clone(), json_payload(body));
+    request.metadata = head::metadata(headers)?;
+    request.idempotency_key = head::idempotency_key(headers)?;
+    request.if_match = head::if_match(headers)?;
+    request.timeout = head::timeout(headers)?;
+    if request.if_match.is_some() && !route.has_state() {
+        return Err(Error::invalid("an action has no sequence that if-match could name").into());
+    }
+    Ok(request)
+}
+
+async fn watch(app: &App, request: EngineRequest, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
+    let after = head::last_event_id(headers)?;
+    let place = app.streams.place(&app.settings)?;
+    let elements = app.engine.watch(request, after);
+    stream::respond(elements, Form::accepted(headers), true, place, &app.settings).await
+}
+
+async fn run(app: &App, mut request: EngineRequest, route: &Route) -> Result<Response<Body>, Problem> {
+    request.timeout = request.timeout.or(app.timeout());
+    let conditional = request.if_match.is_some();
+    let reply = app.engine.call(request).await.map_err(|error| Problem::of_call(error, conditional))?;
+    Ok(reply_of(reply, route))
+}
+
+fn reply_of(reply: Reply, route: &Route) -> Response<Body> {
+    let body = reply.payload.map(|payload| payload.data).filter(|data| !data.is_empty());
+    let mut response = Response::new(body.unwrap_or(Bytes::from_static(b"null")).into());
+    let headers = response.headers_mut();
+    headers.reserve(3);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if route.handler().query {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if route.has_state()
+        && let Some(tag) = etag(reply.sequence)
+    {
+        headers.insert(ETAG, tag);
+    }
+    if reply.replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// `"7"`.
+fn etag(sequence: Sequence) -> Option<HeaderValue> {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(sequence).as_bytes();
+    let mut tag = BytesMut::with_capacity(digits.len() + 2);
+    tag.extend_from_slice(b"\"");
+    tag.extend_from_slice(digits);
+    tag.extend_from_slice(b"\"");
+    HeaderValue::from_maybe_shared(tag.freeze()).ok()
+}
+
+impl App {
+    /// The deadline of a call that names none.
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        (self.settings.timeout_ms > 0).then(|| Duration::from_millis(self.settings.timeout_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_the_sequence_in_quotes() {
+        assert_eq!(etag(0).expect("a tag"), "\"0\"");
+        assert_eq!(etag(u64::MAX).expect("a tag"), format!("\"{}\"", u64::MAX).as_str());
+    }
+}

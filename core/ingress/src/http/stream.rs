@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Watches and streamed replies as bodies: server-sent events, or one JSON value a line.
+//!
+//! Back-pressure is the connection's: an element is taken from the engine when the connection has room, and the engine
+//! sends no other before it was taken.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use adjoin_engine::{Element, Elements};
+use adjoin_model::{Error, Result};
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_stream::Stream;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::body::Body;
+use crate::http::problem::Problem;
+use crate::settings::Settings;
+
+/// How long the head of the response waits for the first element, so that what fails at once fails with a status.
+const FIRST: Duration = Duration::from_millis(250);
+
+/// How elements are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// `text/event-stream`.
+    Events,
+    /// `application/x-ndjson`.
+    Lines,
+}
+
+impl Form {
+    /// What the client asked for; events where it does not say.
+    pub(crate) fn accepted(headers: &HeaderMap) -> Self {
+        let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut kinds =
+            accept.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next().unwrap_or("").trim());
+        let lines =
+            kinds.any(|kind| matches!(kind, "application/x-ndjson" | "application/jsonl" | "application/ndjson"));
+        if lines { Self::Lines } else { Self::Events }
+    }
+
+    const fn content_type(self) -> &'static str {
+        match self {
+            Self::Events => "text/event-stream",
+            Self::Lines => "application/x-ndjson",
+        }
+    }
+}
+
+/// What all streams of an ingress share.
+#[derive(Clone)]
+pub(crate) struct Streams {
+    places: Arc<Semaphore>,
+    closing: CancellationToken,
+}
+
+impl Streams {
+    pub(crate) fn new(settings: &Settings, closing: CancellationToken) -> Self {
+        Self { places: Arc::new(Semaphore::new(settings.streams.min(Semaphore::MAX_PERMITS))), closing }
+    }
+
+    /// A place for one stream.
+    ///
+    /// # Errors
+    /// `Exhausted` past the bound, `Unavailable` while the ingress closes.
+    pub(crate) fn place(&self, settings: &Settings) -> Result<Place> {
+        if self.closing.is_cancelled() {
+            return Err(closing());
+        }
+        let said = "this host serves as many watches and streams as it may";
+        let full = || Error::exhausted(said).retry_after(settings.retry_after_ms);
+        let permit = self.places.clone().try_acquire_owned().map_err(|_| full())?;
+        Ok(Place { closing: Box::pin(self.closing.clone().cancelled_owned()), _permit: permit })
+    }
+}
+
+/// One of the bounded places for streams.
+pub(crate) struct Place {
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Ready once the ingress closes: the stream is then to end with [`closing`].
+    pub(crate) fn poll_closing(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.closing.as_mut().poll(context)
+    }
+}
+
+pub(crate) fn closing() -> Error {
+    Error::unavailable("this host shuts down: connect again, with the last id seen").retry_after(1000)
+}
+
+/// The body of a watch or a streamed reply.
+pub(crate) struct ElementBody {
+    first: Option<Option<Result<Element>>>,
+    elements: Elements,
+    form: Form,
+    watch: bool,
+    place: Place,
+    keep_alive: Duration,
+    silence: Pin<Box<Sleep>>,
+    over: bool,
+}
+
+/// Answers with a stream, or with a problem if the first thing that comes is one.
+pub(crate) async fn respond(
+    mut elements: Elements,
+    form: Form,
+    watch: bool,
+    place: Place,
+    settings: &Settings,
+) -> core::result::Result<Response<Body>, Problem> {
+    let first = match tokio::time::timeout(FIRST, elements.next()).await {
+        Ok(Some(Err(error))) => return Err(error.into()),
+        Ok(first) => Some(first),
+        Err(_) => None,
+    };
+    let keep_alive = Duration::from_millis(settings.keep_alive_ms);
+    let silence = Box::pin(sleep_until(Instant::now() + keep_alive));
+    let body = ElementBody { first, elements, form, watch, place, keep_alive, silence, over: false };
+    let mut response = Response::new(Body::Elements(Box::new(body)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+impl ElementBody {
+    pub(crate) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        if let Poll::Ready(item) = self.poll_item(context) {
+            self.silence.as_mut().reset(Instant::now() + self.keep_alive);
+            return Poll::Ready(self.chunk(item));
+        }
+        if self.place.poll_closing(context).is_ready() {
+            return Poll::Ready(self.chunk(Some(Err(closing()))));
+        }
+        self.poll_silence(context)
+    }
+
+    fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Element>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(first),
+            None => Pin::new(&mut self.elements).poll_next(context),
+        }
+    }
+
+    fn chunk(&mut self, item: Option<Result<Element>>) -> Option<Bytes> {
+        match item {
+            Some(Ok(element)) => Some(self.element(&element)),
+            Some(Err(error)) => {
+                self.over = true;
+                Some(failure(self.form, error))
+            }
+            None => {
+                self.over = true;
+                // A client that reads events takes an end for a broken connection, unless it is told.
+                (self.form == Form::Events).then(|| Bytes::from_static(b"event: end\ndata:\n\n"))
+            }
+        }
+    }
+
+    fn element(&self, element: &Element) -> Bytes {
+        let data = element.payload.as_ref().map_or(&b"null"[..], |payload| &payload.data);
+        let data = if data.is_empty() { &b"null"[..] } else { data };
+        let mut chunk = BytesMut::with_capacity(data.len() + 48);
+        match self.form {
+            Form::Lines => line(data, &mut chunk),
+            Form::Events => {
+                if self.watch {
+                    chunk.put_slice(b"id: ");
+                    chunk.put_slice(itoa::Buffer::new().format(element.sequence).as_bytes());
+                    chunk.put_u8(b'\n');
+                }
+                event_data(data, &mut chunk);
+            }
+        }
+        chunk.freeze()
+    }
+
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.silence.as_mut().poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.silence.as_mut().reset(Instant::now() + self.keep_alive);
+        // Registers the timer again; it cannot be due.
+        let _ = self.silence.as_mut().poll(context);
+        Poll::Ready(Some(Bytes::from_static(match self.form {
+            Form::Events => b": keep-alive\n\n",
+            // Readers of JSON lines pass over an empty one.
+            Form::Lines => b"\n",
+        })))
+    }
+}
+
+/// The last thing a stream says when it fails.
+fn failure(form: Form, error: Error) -> Bytes {
+    let retry = error.retry_after_ms;
+    let problem = Problem::from(error).json();
+    let mut chunk = BytesMut::with_capacity(problem.len() + 48);
+    match form {
+        Form::Lines => {
+            chunk.put_slice(b"{\"$error\":");
+            chunk.put_slice(&problem);
+            chunk.put_slice(b"}\n");
+        }
+        Form::Events => {
+            chunk.put_slice(b"event: error\n");
+            if let Some(ms) = retry {
+                chunk.put_slice(b"retry: ");
+                chunk.put_slice(itoa::Buffer::new().format(ms).as_bytes());
+                chunk.put_u8(b'\n');
+            }
+            event_data(&problem, &mut chunk);
+        }
+    }
+    chunk.freeze()
+}
+
+fn event_data(data: &[u8], chunk: &mut BytesMut) {
+    // A line break in JSON is white space, and readers join lines by one.
+    for piece in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        chunk.put_slice(b"data: ");
+        chunk.put_slice(piece);
+        chunk.put_u8(b'\n');
+    }
+    chunk.put_u8(b'\n');
+}
+
+fn line(data: &[u8], chunk: &mut BytesMut) {
+    chunk.extend(data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    chunk.put_u8(b'\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_over_several_lines_stays_one_event_and_one_line() {
+        let mut chunk = BytesMut::new();
+        event_data(b"[1,\n2]", &mut chunk);
+        assert_eq!(&chunk[..], b"data: [1,\ndata: 2]\n\n");
+        let mut chunk = BytesMut::new();
+        line(b"[1,\r\n2]", &mut chunk);
+        assert_eq!(&chunk[..], b"[1,  2]\n");
+    }
+
+    #[test]
+    fn a_failure_says_what_and_when_to_come_back() {
+        let error = Error::unavailable("gone").retry_after(5);
+        let events = failure(Form::Events, error.clone());
+        assert!(events.starts_with(b"event: error\nretry: 5\ndata: {\"type\":"), "{events:?}");
+        let lines = failure(Form::Lines, error);
+        let line: serde_json::Value = serde_json::from_slice(&lines).expect("JSON");
+        assert_eq!(line["$error"]["kind"], "Unavailable");
+    }
+
+    #[test]
+    fn lines_are_for_those_who_ask() {
+        let form =
+            |accept: &'static str| Form::accepted(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]));
+        assert_eq!(form("*/*"), Form::Events);
+        assert_eq!(form("text/html, application/x-ndjson;q=0.9"), Form::Lines);
+        assert_eq!(Form::accepted(&HeaderMap::new()), Form::Events);
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which handlers there are, by name: one look-up in a hash map for a call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use adjoin_engine::{Catalog, Engine};
+use adjoin_entity::spec::{EntityKind, EntityType, Handler};
+use adjoin_model::{Error, Result};
+use tokio::sync::Semaphore;
+
+use crate::http::params::Params;
+
+/// Requests that may wait for the first function at once.
+const WAITING: usize = 1024;
+
+/// One handler of an entity type.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) entity_type: Arc<EntityType>,
+    /// Its place in the type's handlers.
+    at: usize,
+    pub(crate) params: Params,
+}
+
+impl Route {
+    pub(crate) fn handler(&self) -> &Handler {
+        &self.entity_type.handlers[self.at]
+    }
+
+    /// Whether a watch, an `ETag` and a condition mean something.
+    pub(crate) fn has_state(&self) -> bool {
+        self.entity_type.kind != EntityKind::Action
+    }
+}
+
+/// The handlers of one entity type.
+#[derive(Debug)]
+pub(crate) struct TypeRoutes {
+    pub(crate) entity_type: Arc<EntityType>,
+    handlers: HashMap<Arc<str>, Arc<Route>>,
+}
+
+impl TypeRoutes {
+    fn of(entity_type: &Arc<EntityType>) -> Self {
+        let routes = entity_type.handlers.iter().enumerate().map(|(at, handler)| {
+            let params = Params::of(&handler.input_schema);
+            (handler.name.clone(), Arc::new(Route { entity_type: entity_type.clone(), at, params }))
+        });
+        Self { entity_type: entity_type.clone(), handlers: routes.collect() }
+    }
+
+    pub(crate) fn find(&self, command: &str) -> Option<&Arc<Route>> {
+        self.handlers.get(command)
+    }
+
+    /// Its handlers in order of declaration.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.entity_type.handlers.iter().filter_map(|handler| self.handlers.get(&handler.name))
+    }
+}
+
+/// The handlers of one catalogue.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    catalog: Arc<Catalog>,
+    types: HashMap<Arc<str>, Arc<TypeRoutes>>,
+}
+
+impl Table {
+    /// What is known of `earlier` and has not changed is taken over.
+    fn of(catalog: Arc<Catalog>, earlier: &Self) -> Self {
+        let routes = |entity_type: &Arc<EntityType>| match earlier.types.get(&entity_type.name) {
+            Some(routes) if Arc::ptr_eq(&routes.entity_type, entity_type) => routes.clone(),
+            _ => Arc::new(TypeRoutes::of(entity_type)),
+        };
+        let types = catalog.iter().map(|known| (known.entity_type.name.clone(), routes(&known.entity_type))).collect();
+        Self { catalog, types }
+    }
+
+    /// The route of a command.
+    ///
+    /// # Errors
+    /// `NotFound`, saying which of the two is not there.
+    pub(crate) fn find(&self, entity_type: &str, command: &str) -> Result<&Arc<Route>> {
+        let Some(routes) = self.types.get(entity_type) else {
+            return Err(Error::not_found("no function declares this entity type").at("type", shown(entity_type)));
+        };
+        let missing = || {
+            let error = Error::not_found("this entity type has no such command or query");
+            error.at("type", entity_type).at("command", shown(command))
+        };
+        routes.find(command).ok_or_else(missing)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.types.is_empty()
+    }
+
+    /// Every type, ordered by name.
+    pub(crate) fn types(&self) -> impl Iterator<Item = &Arc<TypeRoutes>> {
+        self.catalog.iter().filter_map(|known| self.types.get(&known.entity_type.name))
+    }
+}
+
+/// A name that a client chose, cut to what fits a message.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
+/// The present table of an engine.
+pub(crate) struct Routes {
+    engine: Engine,
+    table: RwLock<Arc<Table>>,
+    waiting: Semaphore,
+}
+
+impl Routes {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine, table: RwLock::default(), waiting: Semaphore::new(WAITING) }
+    }
+
+    /// The handlers that are known now.
+    pub(crate) fn now(&self) -> Arc<Table> {
+        let catalog = self.engine.types();
+        // A pointer is whole at any time.
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if Arc::ptr_eq(&table.catalog, &catalog) {
+            return table;
+        }
+        let table = Arc::new(Table::of(catalog, &table));
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = table.clone();
+        table
+    }
+
+    /// The same; until the first function ever has come, waits for it as long as a call would.
+    ///
+    /// # Errors
+    /// `Unavailable` when none comes.
+    pub(crate) async fn ready(&self) -> Result<Arc<Table>> {
+        let table = self.now();
+        if !table.is_empty() {
+            return Ok(table);
+        }
+        let none = || Error::unavailable("no function has connected yet").retry_after(1000);
+        let _place = self.waiting.try_acquire().map_err(|_| none())?;
+        let mut news = self.engine.watch_types();
+        let come = news.wait_for(|catalog| !catalog.is_empty());
+        let limit = Duration::from_millis(self.engine.settings().function_wait_ms);
+        tokio::time::timeout(limit, come).await.map_err(|_| none())?.map_err(|_| none())?;
+        Ok(self.now())
+    }
+}

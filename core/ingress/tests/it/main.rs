@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The ingress over real sockets, in front of a real engine and a real memory store.
+
+mod calls;
+mod host;
+mod shop;
