@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use adjoin_entity::CallId;
+use adjoin_entity::{CallId, Input};
 use adjoin_model::{Error, Payload, Result, Sequence};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::Stream;
 
 use crate::shared::Shared;
@@ -34,7 +34,7 @@ pub(crate) enum Item {
 pub struct ElementSink(mpsc::UnboundedSender<Item>);
 
 impl ElementSink {
-    /// Says whether somebody still listens.
+    /// Sends; says whether somebody still listens.
     pub(crate) fn send(&self, item: Item) -> bool {
         self.0.send(item).is_ok()
     }
@@ -55,7 +55,7 @@ pub struct Elements {
     over: bool,
 }
 
-/// A channel for the elements of a call that is about to be submitted. The call's id is set by `Elements::of`.
+/// Both ends for a call that is about to be submitted.
 pub(crate) fn channel() -> (ElementSink, mpsc::UnboundedReceiver<Item>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (ElementSink(sender), receiver)
@@ -84,7 +84,7 @@ impl Elements {
         // What was taken before is reported when the next one is asked for: then it has been passed on.
         if self.taken >= REPORT_EVERY || (self.taken > 0 && self.items.is_empty()) {
             let elements = std::mem::take(&mut self.taken);
-            self.shared.taken_at(self.from, self.call, elements);
+            self.shared.taken_from(self.from, self.call, elements);
         }
         let item = ready!(self.items.poll_recv(context));
         Poll::Ready(match item {
@@ -121,36 +121,47 @@ impl Drop for Elements {
     }
 }
 
+/// Elements of the client's stream that a handler takes before it gives credit.
+const UPSTREAM: usize = 16;
+
 /// The client's stream towards an action. Dropping it without [`Upstream::end`] cancels the call.
 pub struct Upstream {
     shared: Arc<Shared>,
     call: CallId,
+    credit: Arc<Semaphore>,
     ended: bool,
 }
 
+pub(crate) fn upstream_credit() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(UPSTREAM))
+}
+
 impl Upstream {
-    pub(crate) fn of(shared: Arc<Shared>, call: CallId) -> Self {
-        Self { shared, call, ended: false }
+    pub(crate) fn of(shared: Arc<Shared>, call: CallId, credit: Arc<Semaphore>) -> Self {
+        Self { shared, call, credit, ended: false }
     }
 
-    /// Passes one element on, in order; waits while the engine's inbox is full.
+    /// Passes one element on, in order, once the handler has room for it.
     ///
     /// # Errors
-    /// `Unavailable` when the engine has stopped.
-    pub async fn send(&self, payload: Payload) -> Result<()> {
-        self.shared.stream_input(self.call, payload).await
+    /// `Unavailable` when the call is over: its reply says why.
+    pub async fn send(&mut self, payload: Payload) -> Result<()> {
+        let credit = self.credit.acquire().await.map_err(|_| Error::unavailable("the call has ended"))?;
+        credit.forget();
+        self.shared.follow(Input::StreamInput { call: self.call, payload }, self.call);
+        Ok(())
     }
 
     /// Says that the stream has ended well.
     pub fn end(mut self) {
         self.ended = true;
-        self.shared.stream_input_end(self.call);
+        self.shared.follow(Input::StreamInputEnd { call: self.call }, self.call);
     }
 }
 
 impl Drop for Upstream {
     fn drop(&mut self) {
-        if !self.ended {
+        if !self.ended && !self.credit.is_closed() {
             self.shared.cancel(self.call);
         }
     }

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The engine: loops, writer and readers of one node, and the calls that edges make.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adjoin_entity::spec::Spec;
-use adjoin_entity::{CallId, Operation, Reply, SessionId};
-use adjoin_model::{Mono, Result, Sequence};
+use adjoin_entity::{CallId, Operation, SessionId};
+use adjoin_model::{Head, Mono, Result, Sequence, ShardId};
 use adjoin_storage::Store;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::elements::{self, Elements, Upstream};
 use crate::message::{FrameSink, Message};
+use crate::pending::PendingReply;
 use crate::request::Request;
 use crate::responder::Responder;
 use crate::session::{Hello, Session};
 use crate::settings::Settings;
 use crate::shared::{Shared, stopped};
+use crate::start::{self, Started};
 use crate::status::Status;
 
-/// The driver of one node: cheap to clone, usable from any task. Dropping the last clone stops it.
+/// The driver of one node: cheap to clone, usable from any task. Dropping the last clone, and the last session, stops it.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -32,6 +34,7 @@ pub(crate) struct Inner {
     settings: Settings,
     catalog: watch::Sender<Arc<Catalog>>,
     sessions: Mutex<Sessions>,
+    ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
 
 #[derive(Default)]
@@ -44,32 +47,36 @@ impl Engine {
     /// Claims every shard of the store under a fresh random owner and starts the loops on the current tokio runtime.
     ///
     /// # Errors
-    /// `Invalid` for settings out of range; `Fenced` when another node claims at the same time; what the store says.
+    /// `Invalid` for settings out of range or outside of a runtime; `Fenced` when another node claims at the same time;
+    /// what the store says.
     pub async fn start(store: Arc<dyn Store>, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
-        settings.check()?;
-        let _ = (store, clock);
-        Err(adjoin_model::Error::unavailable("being written"))
+        let Started { shared, ended } = start::start(store.clone(), &settings, clock).await?;
+        let (catalog, sessions) = (watch::Sender::new(Arc::default()), Mutex::default());
+        let ended = tokio::sync::Mutex::new(ended);
+        Ok(Self { inner: Arc::new(Inner { shared, store, settings, catalog, sessions, ended }) })
     }
 
     /// Makes a function process usable: its frames go to `sink`, one batch per step of a loop; what it says comes
-    /// through [`Session::deliver`]. Several sessions may be up at once.
+    /// through [`Session::deliver`]. Several sessions may be up at once. When the other end of `sink` goes, the session
+    /// ends as if the process had died.
     ///
     /// # Errors
     /// `Invalid` when the spec has problems, naming all of them; `Unavailable` when the engine has stopped.
     pub fn session_up(&self, spec: Arc<Spec>, hello: Hello, sink: FrameSink) -> Result<Session> {
         spec.check()?;
-        let loops = self.inner.shared.inboxes.len() as u32;
-        let or = |said: u32, setting: u32| if said == 0 { setting } else { said };
-        let running = or(hello.running, self.inner.settings.function_running).div_ceil(loops);
-        let bytes = if hello.bytes == 0 { self.inner.settings.function_bytes } else { hello.bytes };
-        let bytes = bytes.div_ceil(u64::from(loops));
+        let (shared, settings) = (&self.inner.shared, &self.inner.settings);
+        let loops = shared.inboxes.len() as u32;
+        let running = if hello.running == 0 { settings.function_running } else { hello.running }.div_ceil(loops);
+        let bytes = if hello.bytes == 0 { settings.function_bytes } else { hello.bytes }.div_ceil(u64::from(loops));
         let id = self.inner.sessions().next();
-        for index in 0..loops {
-            let message = Message::SessionUp { session: id, spec: spec.clone(), running, bytes, sink: sink.clone() };
-            self.inner.shared.send(index as u8, message).map_err(|_| stopped())?;
-        }
+        let session = Session { engine: self.inner.clone(), id, over: false };
+        // The catalog first: whoever sees a call admitted finds its type there.
         self.inner.catalog.send_modify(|catalog| Arc::make_mut(catalog).session_up(id, &spec));
-        Ok(Session { engine: self.inner.clone(), id, over: false })
+        for index in 0..shared.inboxes.len() {
+            let message = Message::SessionUp { session: id, spec: spec.clone(), running, bytes, sink: sink.clone() };
+            shared.send(index as u8, message).map_or(Ok(()), |_| Err(stopped()))?;
+        }
+        Ok(session)
     }
 
     /// Every entity type that a function has declared so far.
@@ -84,44 +91,48 @@ impl Engine {
         self.inner.catalog.subscribe()
     }
 
-    /// Makes a call and waits for its reply. Dropping the future cancels the call.
+    /// Makes a call, at once, and gives a future of its reply. Dropping the future cancels the call.
     ///
     /// # Errors
-    /// What the call ended with; `outcome` says whether it can have had an effect.
-    pub async fn call(&self, request: Request) -> Result<Reply> {
+    /// The future's: what the call ended with; `outcome` says whether it can have had an effect.
+    pub fn call(&self, request: Request) -> PendingReply {
         let (sender, receiver) = oneshot::channel();
         let call = self.submit(request, Responder::Once(sender));
-        let mut dropped = CancelOnDrop { shared: &self.inner.shared, call: Some(call) };
-        let result = receiver.await;
-        dropped.call = None;
-        result.unwrap_or_else(|_| Err(stopped()))
+        PendingReply::of(self.inner.shared.clone(), call, receiver)
     }
 
-    /// Makes a call whose end goes to `responder`, exactly once.
+    /// Makes a call whose end goes to `responder`, exactly once; also when it is not taken. Never waits.
     pub fn submit(&self, request: Request, responder: Responder) -> CallId {
-        self.inner.shared.submit(request, responder)
+        self.inner.shared.submit(request, responder, None)
     }
 
     /// Watches a query: its answer now and after every change, the latest only. `after` is the last sequence that the
     /// watcher has seen; nothing at or below it is sent.
-    #[must_use]
     pub fn watch(&self, request: Request, after: Option<Sequence>) -> Elements {
         self.stream(Request { operation: Operation::Watch { after }, ..request })
     }
 
-    /// Calls a handler that streams its reply.
-    #[must_use]
+    /// Calls a handler that streams its reply. A handler that does not gives a stream of one.
     pub fn stream(&self, request: Request) -> Elements {
         let (sink, items) = elements::channel();
         let call = self.submit(request, Responder::Stream(sink));
         Elements::of(self.inner.shared.clone(), call, items)
     }
 
-    /// Calls a handler that streams its input, its reply, or both.
-    #[must_use]
+    /// Calls a handler that streams its input and its reply.
     pub fn duplex(&self, request: Request) -> (Upstream, Elements) {
-        let elements = self.stream(request);
-        (Upstream::of(self.inner.shared.clone(), elements.call()), elements)
+        let (sink, items) = elements::channel();
+        let (shared, credit) = (&self.inner.shared, elements::upstream_credit());
+        let call = shared.submit(request, Responder::Stream(sink), Some(credit.clone()));
+        (Upstream::of(shared.clone(), call, credit), Elements::of(shared.clone(), call, items))
+    }
+
+    /// Calls a handler that streams its input and replies once.
+    pub fn upload(&self, request: Request) -> (Upstream, PendingReply) {
+        let (sender, receiver) = oneshot::channel();
+        let (shared, credit) = (&self.inner.shared, elements::upstream_credit());
+        let call = shared.submit(request, Responder::Once(sender), Some(credit.clone()));
+        (Upstream::of(shared.clone(), call, credit), PendingReply::of(shared.clone(), call, receiver))
     }
 
     /// Nobody waits for this call any more. A command that the function has may still have its effect.
@@ -131,15 +142,48 @@ impl Engine {
 
     /// So many elements of a call with a queue as responder were passed on: more may follow.
     pub fn taken(&self, call: CallId, elements: u32) {
-        self.inner.shared.taken(call, elements);
+        self.inner.shared.follow(adjoin_entity::Input::Taken { call, elements }, call);
     }
 
-    /// Stops taking calls and waits until those in flight have ended or `deadline` has come; says whether they have.
-    /// Watches end as Unavailable.
+    /// One element of the client's stream for a call with a queue as responder. The caller keeps within the credit
+    /// that [`Delivery::InputCredit`](crate::Delivery) gives.
+    pub fn stream_input(&self, call: CallId, payload: adjoin_model::Payload) {
+        self.inner.shared.follow(adjoin_entity::Input::StreamInput { call, payload }, call);
+    }
+
+    /// The client's stream of such a call has ended.
+    pub fn stream_input_end(&self, call: CallId) {
+        self.inner.shared.follow(adjoin_entity::Input::StreamInputEnd { call }, call);
+    }
+
+    /// Stops taking calls of edges and waits until those in flight, and all that their handlers ask for, have ended or
+    /// `deadline` has come; then ends the watches. Says whether nothing is under way any more.
     pub async fn drain(&self, deadline: Mono) -> bool {
-        let _ = deadline;
-        self.inner.shared.admission.drain();
-        false
+        let shared = &self.inner.shared;
+        shared.admission.drain();
+        let drained = async {
+            shared.admission.idle().await;
+            for done in self.ask_all(Message::Drain) {
+                // A loop that has stopped has nothing under way.
+                drop(done.await);
+            }
+        };
+        tokio::select! {
+            biased;
+            () = drained => true,
+            () = shared.clock.sleep_until(deadline) => {
+                drop(self.ask_all(Message::Drain));
+                false
+            }
+        }
+    }
+
+    /// Ends the engine: what waits is answered as unknown. Returns when the store is not used any more; closing it is
+    /// the caller's.
+    pub async fn stop(&self) {
+        start::stop(&self.inner.shared);
+        // Nothing is ever sent: the channel closes when the last task and thread have ended.
+        self.inner.ended.lock().await.recv().await;
     }
 
     /// The store, for reading: journal, keys.
@@ -160,21 +204,45 @@ impl Engine {
         &self.inner.settings
     }
 
-    /// What it can say about itself. Asks every loop, so it costs a step of each.
+    /// The durable heads of the shards that were ever written or claimed, ordered by shard.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn heads(&self) -> Result<Vec<(ShardId, Head)>> {
+        self.inner.store.heads().await
+    }
+
+    /// What it can say about itself. Every loop looks through its resident entities for it: not for every second.
     pub async fn status(&self) -> Status {
+        let slow_ms = self.inner.settings.slow_ms;
+        let mut loops = Vec::new();
+        for answer in self.ask_all(|answer| Message::Status { slow_ms, answer }) {
+            loops.extend(answer.await);
+        }
         let admission = &self.inner.shared.admission;
         Status {
             calls: admission.calls(),
-            waiting_bytes: admission.bytes(),
+            call_bytes: admission.call_bytes(),
             draining: admission.is_draining(),
             sessions: self.inner.sessions().up.clone(),
-            ..Status::default()
+            loops,
         }
+    }
+
+    fn ask_all<T>(&self, ask: impl Fn(oneshot::Sender<T>) -> Message) -> Vec<oneshot::Receiver<T>> {
+        let shared = &self.inner.shared;
+        let one = |index| {
+            let (sender, receiver) = oneshot::channel();
+            // A loop that has stopped drops the sender, which the receiver sees.
+            drop(shared.send(index, ask(sender)));
+            receiver
+        };
+        (0..shared.inboxes.len() as u8).map(one).collect()
     }
 }
 
 impl Inner {
-    fn sessions(&self) -> std::sync::MutexGuard<'_, Sessions> {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
         // A list of numbers is whole at any time.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,10 +255,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        for index in 0..self.shared.inboxes.len() {
-            // One that has stopped needs no telling.
-            let _ = self.shared.send(index as u8, Message::Stop);
-        }
+        start::stop(&self.shared);
     }
 }
 
@@ -199,18 +264,5 @@ impl Sessions {
         self.last += 1;
         self.up.push(self.last);
         self.last
-    }
-}
-
-struct CancelOnDrop<'a> {
-    shared: &'a Shared,
-    call: Option<CallId>,
-}
-
-impl Drop for CancelOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(call) = self.call {
-            self.shared.cancel(call);
-        }
     }
 }

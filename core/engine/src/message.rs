@@ -5,24 +5,27 @@ use std::sync::Arc;
 
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_entity::spec::Spec;
-use adjoin_entity::{Call, EffectId, Input, SessionId};
-use adjoin_model::{Error, Mono};
-use tokio::sync::{mpsc, oneshot};
+use adjoin_entity::{Call, EffectId, Input, SessionId, ShardInput};
+use adjoin_model::{Error, Mono, ShardId};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::admission::{Bytes, Permit};
+use crate::admission::{FrameBytes, Permit};
 use crate::responder::Responder;
 use crate::status::LoopStatus;
 
 /// How frames reach a function process: one batch per step of a loop.
 pub type FrameSink = mpsc::UnboundedSender<Vec<HostFrame>>;
 
-/// Who waits for a call, and what its end is counted under.
+/// Who waits for a call, and what comes with it.
 pub(crate) struct Waiting {
     pub(crate) edge: Edge,
+    /// When the call was admitted.
     pub(crate) since: Mono,
-    /// Frees the call's place among those in flight.
-    pub(crate) _permit: Option<Permit>,
+    /// How many elements of the client's stream may be sent, where there is such a stream.
+    pub(crate) upstream: Option<Arc<Semaphore>>,
     pub(crate) span: tracing::Span,
+    /// Frees the call's place among those in flight.
+    pub(crate) permit: Permit,
 }
 
 /// Where the end of a call goes.
@@ -33,30 +36,6 @@ pub(crate) enum Edge {
     Effect { home: u8, effect: EffectId },
 }
 
-pub(crate) enum Message {
-    /// Boxed: the messages that come most, answers in batches, stay small.
-    Call(Box<(Call, Waiting, Option<Bytes>)>),
-    /// An input that needs nothing of the driver.
-    Input(Input),
-    /// An input about a call that may have moved on to another loop.
-    Follow(Input),
-    Frames {
-        session: SessionId,
-        frames: Vec<FunctionFrame>,
-        bytes: Bytes,
-    },
-    SessionUp {
-        session: SessionId,
-        spec: Arc<Spec>,
-        running: u32,
-        bytes: u64,
-        sink: FrameSink,
-    },
-    Status(oneshot::Sender<LoopStatus>),
-    Drain(oneshot::Sender<()>),
-    Stop,
-}
-
 impl Waiting {
     /// Answers a call that never entered a loop.
     pub(crate) fn refuse(self, error: Error) {
@@ -64,4 +43,25 @@ impl Waiting {
             responder.refuse(error);
         }
     }
+}
+
+pub(crate) enum Message {
+    /// A call, of an edge or of another loop.
+    Call(Call, Waiting),
+    /// An input that needs nothing of the driver.
+    Input(Input),
+    /// An input about a call that may have moved on to another loop.
+    Follow(Input),
+    /// What a function said.
+    Frames { session: SessionId, frames: Vec<FunctionFrame>, _bytes: FrameBytes },
+    /// What one write meant for this loop's shards.
+    Written(Vec<(ShardId, ShardInput)>),
+    /// A function process can be used.
+    SessionUp { session: SessionId, spec: Arc<Spec>, running: u32, bytes: u64, sink: FrameSink },
+    /// Asks for counts.
+    Status { slow_ms: u64, answer: oneshot::Sender<LoopStatus> },
+    /// Take no new calls; say when nothing is under way any more.
+    Drain(oneshot::Sender<()>),
+    /// End at once: what waits is answered as unknown.
+    Stop,
 }

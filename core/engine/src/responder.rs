@@ -13,7 +13,7 @@ use crate::elements::{ElementSink, Item};
 pub enum Responder {
     /// One reply.
     Once(oneshot::Sender<Result<Reply>>),
-    /// The elements of a watch or a streamed reply; made by [`crate::elements`].
+    /// The elements of a watch or a streamed reply: the other end is [`Elements`](crate::Elements).
     Stream(ElementSink),
     /// A queue that many calls share. Costs no allocation a call.
     Queue {
@@ -28,26 +28,30 @@ pub enum Responder {
 
 /// A queue of answers with an owner of its own, such as a language binding.
 pub trait QueueSink: Send + Sync {
-    /// Takes what one step of a loop released, in order. Called at most once per step and loop; must not block.
+    /// Takes what one step of a loop released, in order. Called at most once per step and loop, from a task of the
+    /// engine's runtime, so it must not block. Also called from within [`Engine::submit`](crate::Engine::submit) for a
+    /// call that was not taken.
     ///
-    /// The batch is drained, its allocation is used again.
+    /// What is left in the batch is dropped; its allocation is used again.
     fn take(&self, batch: &mut Vec<(u64, Delivery)>);
 }
 
 /// One answer in a [`QueueSink`].
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Delivery {
     /// The call is answered and over.
     Reply(Result<Reply>),
-    /// One element of a watch or a streamed reply. Another follows only after
-    /// [`Engine::taken`](crate::Engine::taken).
+    /// One element of a watch or a streamed reply. It counts against what the loop may send until
+    /// [`Engine::taken`](crate::Engine::taken) reports it.
     Element {
         /// The element; none for a query without result.
         payload: Option<Payload>,
         /// A watch: the sequence it shows. A stream: 0.
         sequence: Sequence,
     },
-    /// The watch or the streamed reply is over.
+    /// The handler takes so many more elements of the client's stream; it begins with 16.
+    InputCredit(u32),
+    /// The watch or the streamed reply is over, and with it the call.
     End(Option<Error>),
 }
 

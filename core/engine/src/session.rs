@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use adjoin_entity::frame::FunctionFrame;
 use adjoin_entity::{Input, SessionId, loop_of};
-use adjoin_model::{Error, Payload, Result};
+use adjoin_model::{Payload, Result};
 
 use crate::engine::Inner;
 use crate::message::Message;
+use crate::shared::stopped;
 
 /// What a function process said of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,24 +55,21 @@ impl Session {
         }
         let mut split: Vec<Vec<FunctionFrame>> = (0..loops).map(|_| Vec::new()).collect();
         for frame in frames {
-            match loop_of(&frame) {
-                // An id of another host names no loop of this one: dropped like any frame of an unknown call.
-                Some(index) => split.get_mut(usize::from(index)).into_iter().for_each(|own| own.push(frame.clone())),
+            // An id that no loop gave names nothing: dropped, as every frame about an unknown call is.
+            match loop_of(&frame).map(usize::from) {
+                Some(index) if index < loops => split[index].push(frame),
+                Some(_) => {}
                 None => split.iter_mut().for_each(|own| own.push(frame.clone())),
             }
         }
         let parts = (0_u8..).zip(split).filter(|(_, frames)| !frames.is_empty());
-        for (index, frames) in parts {
-            self.hand(index, frames)?;
-        }
-        Ok(())
+        parts.into_iter().try_for_each(|(index, frames)| self.hand(index, frames))
     }
 
     fn hand(&self, index: u8, frames: Vec<FunctionFrame>) -> Result<()> {
-        let bytes = frames.iter().map(frame_bytes).sum();
-        let bytes = self.engine.shared.admission.unchecked_bytes(bytes);
-        let message = Message::Frames { session: self.id, frames, bytes };
-        self.engine.shared.send(index, message).map_err(|_| Error::unavailable("the engine has stopped"))
+        let bytes = self.engine.shared.admission.frames(frames.iter().map(frame_bytes).sum());
+        let message = Message::Frames { session: self.id, frames, _bytes: bytes };
+        self.engine.shared.send(index, message).map_or(Ok(()), |_| Err(stopped()))
     }
 
     /// Ends the session; `orderly` when both sides knew, so nothing that ran in it is blamed.
@@ -84,11 +82,8 @@ impl Session {
             return;
         }
         self.engine.session_down(self.id);
-        for index in 0..self.engine.shared.inboxes.len() {
-            let input = Input::SessionDown { session: self.id, orderly };
-            // A stopped loop has no sessions.
-            let _ = self.engine.shared.send(index as u8, Message::Input(input));
-        }
+        let session = self.id;
+        self.engine.shared.send_all(|| Message::Input(Input::SessionDown { session, orderly }));
     }
 }
 

@@ -14,8 +14,10 @@ pub struct Settings {
     pub readers: usize,
     /// Calls in the engine at once, over all loops; the next one is Exhausted.
     pub calls: usize,
-    /// Bytes that wait for all loops together before calls are Exhausted and sessions are held back.
-    pub inbox_bytes: usize,
+    /// Bytes that calls in flight may hold; past them a call is Exhausted. One call is always taken.
+    pub call_bytes: usize,
+    /// Bytes of functions' frames that may wait for the loops; past them a session is read no further.
+    pub frame_bytes: usize,
     /// What a refused caller is told to wait.
     pub retry_after_ms: u64,
     /// Handlers that may run at once in a function that does not say.
@@ -36,6 +38,8 @@ pub struct Settings {
     pub raise_again_ms: u64,
     /// Bytes of one page of replay.
     pub page_bytes: usize,
+    /// How long a handler may take before it is listed as not answering.
+    pub slow_ms: u64,
     /// Process deaths after which the command that was running fails as Internal.
     pub deaths: u32,
     /// The bounds of one loop.
@@ -50,7 +54,8 @@ impl Default for Settings {
             loops: 0,
             readers: 4,
             calls: 65_536,
-            inbox_bytes: 256 << 20,
+            call_bytes: 256 << 20,
+            frame_bytes: 64 << 20,
             retry_after_ms: 100,
             function_running: 256,
             function_bytes: 64 << 20,
@@ -61,6 +66,7 @@ impl Default for Settings {
             sweep_every_ms: 600_000,
             raise_again_ms: machine.raise_again_ms,
             page_bytes: machine.page_bytes,
+            slow_ms: 10_000,
             deaths: machine.deaths,
             limits: machine.limits,
         }
@@ -76,7 +82,8 @@ impl Settings {
         let positive = [
             ("readers", self.readers),
             ("calls", self.calls),
-            ("inbox_bytes", self.inbox_bytes),
+            ("call_bytes", self.call_bytes),
+            ("frame_bytes", self.frame_bytes),
             ("function_running", self.function_running as usize),
             ("window", self.window as usize),
             ("page_bytes", self.page_bytes),

@@ -41,9 +41,10 @@ impl Shared {
         (shard_of(entity, self.shards).0 % self.inboxes.len() as u32) as u8
     }
 
-    pub(crate) fn send(&self, to: u8, message: Message) -> Result<(), Message> {
-        let Some(inbox) = self.inboxes.get(usize::from(to)) else { return Err(message) };
-        inbox.send(message).map_err(|unsent| unsent.0)
+    /// Hands a message to a loop; gives it back when the loop has stopped.
+    pub(crate) fn send(&self, to: u8, message: Message) -> Option<Message> {
+        let Some(inbox) = self.inboxes.get(usize::from(to)) else { return Some(message) };
+        inbox.send(message).err().map(|unsent| unsent.0)
     }
 
     /// Says something to every loop. One that has stopped needs no telling.
@@ -83,7 +84,7 @@ impl Shared {
         let call = into_call(request, id, command, since);
         let edge = Edge::Responder(responder);
         let waiting = Waiting { edge, since, upstream, span: call_span(&call), permit };
-        if let Err(Message::Call(_, waiting)) = self.send(home, Message::Call(call, waiting)) {
+        if let Some(Message::Call(_, waiting)) = self.send(home, Message::Call(call, waiting)) {
             waiting.refuse(stopped().with_outcome(Outcome::None));
         }
         id

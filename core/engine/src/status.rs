@@ -2,24 +2,33 @@
 //! What the engine can say about itself, for the admin API.
 
 use adjoin_entity::SessionId;
-use adjoin_model::{CommandId, EntityId, Head, ShardId};
-use std::sync::Arc;
 
 /// The engine at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    /// Calls in flight.
+    /// Calls in flight, watches included.
     pub calls: usize,
-    /// Bytes that wait for the loops.
-    pub waiting_bytes: usize,
+    /// Bytes that they hold.
+    pub call_bytes: usize,
     /// New calls are refused.
     pub draining: bool,
-    /// Every loop has ended what was under way.
-    pub drained: bool,
     /// Sessions that are up.
     pub sessions: Vec<SessionId>,
-    /// One entry per loop.
+    /// One entry per loop that runs.
     pub loops: Vec<LoopStatus>,
+}
+
+impl Status {
+    /// Whether every loop has ended what was under way.
+    #[must_use]
+    pub fn drained(&self) -> bool {
+        self.loops.iter().all(|one| one.drained)
+    }
+
+    /// Loops that have stopped after a bug: their entities cannot be reached until the host is restarted.
+    pub fn failed(&self) -> impl Iterator<Item = u8> {
+        self.loops.iter().filter(|one| one.failed).map(|one| one.index)
+    }
 }
 
 /// One loop at one moment.
@@ -27,44 +36,10 @@ pub struct Status {
 pub struct LoopStatus {
     /// Which loop.
     pub index: u8,
-    /// Calls that somebody waits for.
-    pub calls: usize,
-    /// Entities that are active.
-    pub resident: usize,
-    /// Commands in mailboxes.
-    pub queued: usize,
-    /// The heads of the loop's shards that were ever written.
-    pub heads: Vec<(ShardId, Head)>,
-    /// Entities whose handler does not answer.
-    pub unanswered: Vec<Unanswered>,
-    /// Commands that failed because the function's process died under them too often, newest last.
-    pub failed: Vec<FailedCommand>,
-    /// The loop has ended what was under way and takes no new calls.
+    /// What its machine says: counts, handlers that do not answer, commands that failed with their process.
+    pub machine: adjoin_entity::Status,
+    /// It takes no new calls and nothing is under way.
     pub drained: bool,
-    /// The loop has stopped after a bug; its calls fail.
-    pub stopped: bool,
-}
-
-/// A handler that does not answer.
-#[derive(Clone, Debug)]
-pub struct Unanswered {
-    /// Of which entity.
-    pub entity: EntityId,
-    /// Which handler.
-    pub name: Arc<str>,
-    /// The command.
-    pub command: CommandId,
-    /// Since when, in milliseconds.
-    pub for_ms: u64,
-}
-
-/// A command that killed its function too often.
-#[derive(Clone, Debug)]
-pub struct FailedCommand {
-    /// Of which entity.
-    pub entity: EntityId,
-    /// Which handler.
-    pub name: Arc<str>,
-    /// The command.
-    pub command: CommandId,
+    /// It has stopped after a bug; its calls fail as Internal.
+    pub failed: bool,
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The clocks of the machine.
-#![expect(clippy::disallowed_methods, reason = "the one place that waits by the machine's clock")]
 
 use std::time::Duration;
 

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The task around one shard loop: what comes in becomes inputs of one step, what the step asks for is carried out.
+//!
+//! Control flow stands here; `accept` takes messages, `dispatch` carries outputs out, `edges` answers calls, `trace` and
+//! `meter` watch.
+
+mod accept;
+mod dispatch;
+mod edges;
+mod meter;
+mod trace;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use adjoin_entity::frame::HostFrame;
+use adjoin_entity::{Input, Output, SessionId, ShardLoop};
+use adjoin_model::{Error, Mono, Outcome};
+use tokio::sync::{mpsc, oneshot};
+
+use self::edges::Edges;
+use self::meter::Meter;
+use self::trace::Traces;
+pub(crate) use self::trace::call_span;
+use crate::clock::Sleep;
+use crate::message::{FrameSink, Message};
+use crate::readers::Asks;
+use crate::shared::{Shared, stopped};
+use crate::writer::Writes;
+
+/// Messages taken into one step.
+const MESSAGES: usize = 1024;
+
+/// What a loop needs beside its machine.
+pub(crate) struct Ports {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
+    pub(crate) writes: Writes,
+    pub(crate) asks: Arc<Asks>,
+    pub(crate) sweep_every_ms: u64,
+}
+
+/// The driver of one loop.
+pub(crate) struct Driver {
+    index: u8,
+    machine: ShardLoop,
+    ports: Ports,
+    edges: Edges,
+    /// Functions, and the frames of this step for each.
+    sinks: Vec<Sink>,
+    inputs: Vec<Input>,
+    outputs: Vec<Output>,
+    meter: Meter,
+    traces: Traces,
+    /// Told once nothing is under way.
+    drains: Vec<oneshot::Sender<()>>,
+    drained: bool,
+    /// The machine has panicked: it is asked nothing any more.
+    failed: bool,
+    next_sweep: Option<Mono>,
+}
+
+struct Sink {
+    session: SessionId,
+    sink: FrameSink,
+    frames: Vec<HostFrame>,
+}
+
+impl Driver {
+    pub(crate) fn new(index: u8, machine: ShardLoop, ports: Ports) -> Self {
+        let now = ports.shared.clock.now().mono;
+        // Records of all loops are swept at once, so one loop asks for it.
+        let next_sweep = (index == 0).then(|| now.plus_ms(ports.sweep_every_ms));
+        Self {
+            index,
+            machine,
+            edges: Edges::new(index, ports.shared.clone()),
+            ports,
+            sinks: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            meter: Meter::new(index),
+            traces: Traces::default(),
+            drains: Vec::new(),
+            drained: false,
+            failed: false,
+            next_sweep,
+        }
+    }
+
+    /// Runs until it is told to stop, or nobody can tell it anything any more.
+    pub(crate) async fn run(mut self) {
+        let mut messages = Vec::with_capacity(MESSAGES);
+        let mut timer = Timer::default();
+        loop {
+            timer.set(self.next_wake(), &self.ports.shared);
+            let received = tokio::select! {
+                biased;
+                received = self.ports.inbox.recv_many(&mut messages, MESSAGES) => Some(received),
+                () = timer.wait() => None,
+            };
+            if received == Some(0) || !self.take(&mut messages) {
+                return;
+            }
+            self.step();
+        }
+    }
+
+    /// Steps until nothing is left to do here and now.
+    fn step(&mut self) {
+        loop {
+            let now = self.ports.shared.clock.now();
+            self.traces.begin_step();
+            self.sweep(now);
+            if self.failed {
+                self.inputs.clear();
+                return self.edges.fail_all(&bug());
+            }
+            let (machine, inputs, outputs) = (&mut self.machine, &mut self.inputs, &mut self.outputs);
+            if catch_unwind(AssertUnwindSafe(|| machine.step(now, inputs, outputs))).is_err() {
+                tracing::error!(index = self.index, "a shard loop has panicked; its entities are lost to this process");
+                self.failed = true;
+                self.outputs.clear();
+                continue;
+            }
+            self.dispatch(now.mono);
+            self.flush();
+            if self.inputs.is_empty() {
+                return self.meter.gauges(self.edges.len());
+            }
+        }
+    }
+
+    fn next_wake(&self) -> Option<Mono> {
+        let machine = if self.failed { None } else { self.machine.next_wake() };
+        machine.into_iter().chain(self.next_sweep).min()
+    }
+}
+
+/// What every call of a failed loop is answered.
+fn bug() -> Error {
+    Error::internal("the shard loop has stopped after a bug of adjoin; restart the host, the journal is sound")
+        .with_outcome(Outcome::Unknown)
+}
+
+impl Drop for Driver {
+    /// Also when the runtime ends: no call is left without an answer.
+    fn drop(&mut self) {
+        self.ports.inbox.close();
+        while let Ok(message) = self.ports.inbox.try_recv() {
+            match message {
+                Message::Call(_, waiting) => waiting.refuse(stopped().with_outcome(Outcome::None)),
+                Message::Input(_)
+                | Message::Follow(_)
+                | Message::Frames { .. }
+                | Message::Written(_)
+                | Message::SessionUp { .. }
+                | Message::Status { .. }
+                | Message::Drain(_)
+                | Message::Stop => {}
+            }
+        }
+        self.edges.fail_all(&stopped());
+    }
+}
+
+/// A wait that is kept while it is not too late: making one costs more than waking once too often.
+#[derive(Default)]
+struct Timer {
+    armed: Option<(Mono, Sleep)>,
+}
+
+impl Timer {
+    fn set(&mut self, wake: Option<Mono>, shared: &Shared) {
+        match (&self.armed, wake) {
+            (_, None) => self.armed = None,
+            (Some((at, _)), Some(wake)) if *at <= wake => {}
+            (_, Some(wake)) => self.armed = Some((wake, shared.clock.sleep_until(wake))),
+        }
+    }
+
+    async fn wait(&mut self) {
+        match &mut self.armed {
+            Some((_, sleep)) => {
+                sleep.await;
+                self.armed = None;
+            }
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Starting an engine: claim every shard, then set loops, writer and readers going.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use adjoin_entity::ShardLoop;
+use adjoin_model::{Error, Head, Owner, Result, ShardId};
+use adjoin_storage::{Refusal, Store, Written};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::admission::Admission;
+use crate::clock::Clock;
+use crate::driver::{Driver, Ports};
+use crate::message::Message;
+use crate::readers::{Asker, Readers};
+use crate::settings::Settings;
+use crate::shared::Shared;
+use crate::writer;
+
+/// What a started engine is held by.
+pub(crate) struct Started {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) ended: mpsc::Receiver<()>,
+}
+
+pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Started> {
+    settings.check()?;
+    let runtime = Handle::try_current().map_err(|error| Error::invalid(format!("start it within tokio: {error}")))?;
+    let owner = Owner(random()?);
+    let heads = claim(&*store, owner).await?;
+    let loops = settings.loop_count();
+    let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..loops).map(|_| mpsc::unbounded_channel()).unzip();
+    let shared = Arc::new(Shared {
+        inboxes,
+        clock,
+        admission: Arc::new(Admission::new(settings)),
+        shards: store.meta().shards,
+        salt: random()?,
+        calls: AtomicU64::new(1),
+    });
+    let (alive, ended) = mpsc::channel(1);
+    let (writes, waiting) = writer::channel();
+    writer::start(store.clone(), shared.clone(), waiting, alive.clone())?;
+    let asker = Asker { store: store.clone(), shared: shared.clone(), owner };
+    let asks = Arc::new(Readers::start(settings.readers, &asker, &alive)?);
+    for (index, inbox) in (0..loops).zip(receivers) {
+        let machine = machine(settings, &*store, owner, index, &heads)?;
+        let sweep_every_ms = settings.sweep_every_ms;
+        let ports = Ports { shared: shared.clone(), inbox, writes: writes.clone(), asks: asks.clone(), sweep_every_ms };
+        let (driver, alive) = (Driver::new(index, machine, ports), alive.clone());
+        runtime.spawn(async move {
+            driver.run().await;
+            drop(alive);
+        });
+    }
+    Ok(Started { shared, ended })
+}
+
+fn random() -> Result<u128> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Error::unavailable(format!("the system has no randomness: {error}")))?;
+    Ok(u128::from_ne_bytes(bytes))
+}
+
+/// Makes `owner` the owner of every shard, in one raise.
+async fn claim(store: &dyn Store, owner: Owner) -> Result<Vec<(ShardId, Head)>> {
+    let mut claims: Vec<_> = (0..store.meta().shards).map(|shard| (ShardId(shard), Head::EMPTY)).collect();
+    for (shard, head) in store.heads().await? {
+        let claim = claims.get_mut(shard.0 as usize).ok_or_else(|| {
+            Error::corrupt("the store has a head of a shard that it says it does not have").at("shard", shard)
+        })?;
+        claim.1 = head;
+    }
+    let raised = store.raise(&claims, owner).await;
+    if raised.len() != claims.len() {
+        return Err(Error::internal("the store answered for another number of shards than it was asked about"));
+    }
+    claims.into_iter().zip(raised).map(|((shard, _), raised)| claimed(shard, raised)).collect()
+}
+
+fn claimed(shard: ShardId, raised: core::result::Result<Head, Written>) -> Result<(ShardId, Head)> {
+    let error = match raised {
+        Ok(head) => return Ok((shard, head)),
+        Err(Written::Refused(Refusal::Fenced(head))) => {
+            Error::fenced(format!("another host claims the store at the same time: its head is now {head:?}"))
+        }
+        Err(Written::Refused(Refusal::Failed(error)) | Written::Unknown(error)) => error,
+        Err(other) => Error::internal(format!("the store answered a raise with {other:?}")),
+    };
+    Err(error.at("shard", shard))
+}
+
+fn machine(
+    settings: &Settings,
+    store: &dyn Store,
+    owner: Owner,
+    index: u8,
+    heads: &[(ShardId, Head)],
+) -> Result<ShardLoop> {
+    let loops = settings.loop_count();
+    let mut limits = settings.limits;
+    limits.batch_bytes = limits.batch_bytes.min(store.capability().max_batch_bytes);
+    let own = heads.iter().copied().filter(|(shard, _)| shard.0 % u32::from(loops) == u32::from(index)).collect();
+    let settings = adjoin_entity::Settings {
+        index,
+        loops,
+        shards: store.meta().shards,
+        owner,
+        seed: random()? as u64,
+        limits,
+        window: settings.window,
+        function_wait_ms: settings.function_wait_ms,
+        passivate_after_ms: settings.passivate_after_ms,
+        dedup_window_ms: settings.dedup_window_ms,
+        raise_again_ms: settings.raise_again_ms,
+        page_bytes: settings.page_bytes,
+        deaths: settings.deaths,
+    };
+    Ok(ShardLoop::new(settings, own))
+}
+
+/// Tells every loop to end.
+pub(crate) fn stop(shared: &Shared) {
+    shared.send_all(|| Message::Stop);
+}

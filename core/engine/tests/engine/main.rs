@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The engine from outside: a small function in Rust, the memory store, real loops.
+
+mod faulty;
+mod function;
+mod world;
+
+mod bounds;
+mod commands;
+mod sessions;
+mod store;
+mod streams;
