@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the handlers do: deterministic in the command's body and the entity's state.
+
+use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult, SideEffect, Target};
+use adjoin_entity::spec::EntityKind;
+use adjoin_model::{Error, Payload};
+
+use super::Seen;
+use super::session::{Running, Session};
+use crate::context::Context;
+use crate::fault::Fault;
+use crate::words::{Ask, Fact, NOBODY, State, child};
+
+/// What a handler returned, and the state it left.
+struct Ran {
+    result: HandlerResult,
+    effects: Effects,
+    state: State,
+}
+
+impl Session {
+    pub(super) fn handler_ends(&mut self, context: &mut Context, seen: &mut Seen<'_>, call: u64) {
+        let Some(running) = self.calls.remove(&call) else { return };
+        let activation = running.frame.activation;
+        let answer = if activation == 0 { self.run_action(context, &running) } else { self.run(context, &running) };
+        let ended = answer.activation_ended;
+        self.send(context, FunctionFrame::Answer(answer));
+        if activation == 0 || running.frame.query {
+            return;
+        }
+        if ended {
+            self.activations.remove(&activation);
+            self.over.insert(activation);
+            self.calls.retain(|_, other| other.frame.activation != activation);
+            return;
+        }
+        if let Some(entity) = self.activations.get_mut(&activation) {
+            entity.busy = false;
+        }
+        self.start_next(context, seen, activation);
+    }
+
+    fn run(&mut self, context: &mut Context, running: &Running) -> AnswerFrame {
+        let frame = &running.frame;
+        let answer = |result, effects, activation_ended| AnswerFrame {
+            activation: frame.activation,
+            call: frame.call,
+            result,
+            effects,
+            activation_ended,
+        };
+        let Some(activation) = self.activations.get_mut(&frame.activation) else {
+            return answer(HandlerResult::Failed(Error::internal("no such activation")), Effects::default(), false);
+        };
+        if !frame.query && context.befalls(Fault::ActivationEnds) {
+            let error = Error::internal("the state could not be restored");
+            return answer(HandlerResult::Failed(error), Effects::default(), true);
+        }
+        let ask = Ask::read(&frame.payload).unwrap_or_default();
+        if &*frame.name == "fail" {
+            context.count(Fault::HandlerFails);
+        }
+        let mut ran = handle(context, activation.kind, &frame.name, ask, activation.state);
+        let failed = matches!(ran.result, HandlerResult::Failed(_));
+        if frame.want_snapshot && !failed {
+            ran.effects.snapshot = Some(ran.state.payload());
+        }
+        activation.state = ran.state;
+        answer(ran.result, ran.effects, false)
+    }
+
+    fn run_action(&mut self, context: &Context, running: &Running) -> AnswerFrame {
+        let frame = &running.frame;
+        let ask = Ask::read(&frame.payload).unwrap_or_default();
+        let mut effects = Effects::default();
+        let result = match &*frame.name {
+            "route" => forward(context, ask),
+            "poke" => {
+                effects.side_effects = side_effects(context, ask);
+                HandlerResult::Reply(None)
+            }
+            "gather" => HandlerResult::Reply(Some(running.stream.gathered())),
+            _ => HandlerResult::Reply(Some(frame.payload.clone())),
+        };
+        AnswerFrame { activation: 0, call: frame.call, result, effects, activation_ended: false }
+    }
+}
+
+fn handle(context: &Context, kind: EntityKind, name: &str, ask: Ask, state: State) -> Ran {
+    let mut effects = Effects::default();
+    let mut after = state;
+    let reply = |state: State| HandlerResult::Reply(Some(state.payload()));
+    let result = match name {
+        "append" => {
+            after = append(&mut effects, state, ask);
+            reply(after)
+        }
+        "set" => {
+            effects.value = Some(Fact { token: ask.token, part: 0, parts: 1 }.payload(ask.pad));
+            after = State::of_value(ask.token);
+            reply(after)
+        }
+        "remove" | "clear" => {
+            effects.delete = true;
+            after = State::default();
+            reply(after)
+        }
+        "refuse" => HandlerResult::Failed(state.refusal()),
+        "fail" => HandlerResult::Failed(Error::internal("it fails on purpose")),
+        "pass" => {
+            after = append(&mut effects, state, ask);
+            forward(context, ask)
+        }
+        "spread" => {
+            after = append(&mut effects, state, Ask { parts: 1, ..ask });
+            effects.side_effects = side_effects(context, ask);
+            reply(after)
+        }
+        "look" | "get" | "" => reply(state),
+        other => HandlerResult::Failed(Error::not_found(format!("{kind:?} has no {other}"))),
+    };
+    Ran { result, effects, state: after }
+}
+
+fn append(effects: &mut Effects, state: State, ask: Ask) -> State {
+    let facts = (0..ask.parts).map(|part| Fact { token: ask.token, part, parts: ask.parts });
+    facts.fold(state, |state, fact| {
+        effects.events.push(fact.payload(ask.pad));
+        state.fold(fact)
+    })
+}
+
+fn forward(context: &Context, ask: Ask) -> HandlerResult {
+    let target = calls(context, ask).next();
+    target.map_or_else(|| HandlerResult::Failed(Error::invalid("no such target")), HandlerResult::Forward)
+}
+
+fn side_effects(context: &Context, ask: Ask) -> Vec<SideEffect> {
+    let effect = |target| SideEffect { target, synchronous: ask.synchronous, durable: false };
+    calls(context, ask).map(effect).collect()
+}
+
+/// The calls that a command makes: an append at each of its targets, under a token of its own.
+fn calls(context: &Context, ask: Ask) -> impl Iterator<Item = Target> + '_ {
+    let named = ask.targets.into_iter().enumerate().filter(|(_, target)| *target != NOBODY);
+    named.filter_map(move |(index, target)| {
+        let entity = context.plan.subjects.get(usize::from(target))?.id.clone();
+        let token = child(ask.token, index as u64);
+        let inner = Ask { token, parts: 1, pad: ask.pad, targets: [NOBODY, NOBODY], synchronous: false };
+        Some(Target { entity, command: "append".into(), payload: inner.payload(), metadata: Vec::new() })
+    })
+}
+
+/// A number as a payload.
+pub(super) fn number(number: u64) -> Payload {
+    Payload::new("Number", number.to_le_bytes().to_vec())
+}
