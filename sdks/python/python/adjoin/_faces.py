@@ -1,0 +1,1024 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How calls are typed. The bodies are one line each; what they do is in ``_client``.
+
+The first forms take the parameters from the handler itself, by ``ParamSpec``. A type checker cannot add options to
+those, nor take a ``Context`` out of them, so handlers of up to two arguments have forms of their own for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+
+from adjoin._context import Context
+from adjoin._watch import AsyncElements, Elements
+
+E = TypeVar("E")
+P = ParamSpec("P")
+R = TypeVar("R")
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Calls:
+    """Calls that wait in their thread."""
+
+    __slots__ = ()
+
+    @overload
+    def call(
+        self,
+        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **keywords: P.kwargs,
+    ) -> R: ...
+    @overload
+    def call(self, method: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **keywords: P.kwargs) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E], R],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, Context], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, Context], R],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, Context], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B, Context], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> R: ...
+    def call(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
+        """Calls a command or a query: ``rt.call(Cart.add_item, "ada", item)``. Its colour does not matter.
+
+        Args:
+            method: The handler, as an attribute of its class.
+            key: The entity's key.
+            *args: The body.
+            **keywords: More of the body, and options: ``timeout`` in seconds; ``idempotency_key``, which makes the call
+                safe to send again; ``if_sequence``, the entity's sequence without which it is not run; ``metadata``.
+
+        Raises:
+            Rejected: the entity refuses.
+            Error: its other kinds, as ``adjoin.errors`` lists them.
+        """
+        return self._call(method, key, args, keywords)
+
+    @overload
+    def watch(
+        self,
+        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **keywords: P.kwargs,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self, method: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self, method: Callable[[E], R], key: str, /, *, after: int = ..., metadata: Mapping[str, str] | None = ...
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, Context], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, Context], R],
+        key: str,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, Context], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B, Context], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    def watch(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
+        """Watches a query: its answer now, and again after every change. Coalesced, never backwards.
+
+            for items in rt.watch(Cart.contents, "ada"): ...
+
+        Args:
+            method: The query.
+            key: The entity's key.
+            *args: The query's body.
+            **keywords: More of the body, and options: ``after``, a sequence that was seen already; ``metadata``.
+        """
+        return self._watch(method, key, args, keywords)
+
+    @overload
+    def stream(
+        self, method: Callable[Concatenate[E, P], AsyncIterable[R]], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self, method: Callable[Concatenate[E, P], Iterable[R]], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E], AsyncIterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E], Iterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, Context], AsyncIterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, Context], Iterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A], AsyncIterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A], Iterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, Context], AsyncIterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, Context], Iterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B], AsyncIterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B], Iterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B, Context], AsyncIterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B, Context], Iterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Elements[R]: ...
+    def stream(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
+        """Calls an action's handler that streams: ``for line in rt.stream(Mailer.digest, "all", 7)``.
+
+        Args:
+            method: The handler.
+            key: The entity's key.
+            *args: The body.
+            **keywords: More of the body, and options: ``timeout`` in seconds, ``metadata``.
+        """
+        return self._stream(method, key, args, keywords)
+
+    def _call(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _stream(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+
+class AsyncCalls:
+    """Calls that are awaited."""
+
+    __slots__ = ()
+
+    @overload
+    def call(
+        self,
+        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **keywords: P.kwargs,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self, method: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E], R],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, Context], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, Context], R],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, Context], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    @overload
+    def call(
+        self,
+        method: Callable[[E, A, B, Context], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        idempotency_key: str | None = ...,
+        if_sequence: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Coroutine[Any, Any, R]: ...
+    def call(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
+        """Calls a command or a query: ``await rt.call(Cart.add_item, "ada", item)``. Its colour does not matter.
+
+        Args:
+            method: The handler, as an attribute of its class.
+            key: The entity's key.
+            *args: The body.
+            **keywords: More of the body, and options: ``timeout`` in seconds; ``idempotency_key``, which makes the call
+                safe to send again; ``if_sequence``, the entity's sequence without which it is not run; ``metadata``.
+
+        Raises:
+            Rejected: the entity refuses.
+            Error: its other kinds, as ``adjoin.errors`` lists them.
+        """
+        return self._call(method, key, args, keywords)
+
+    @overload
+    def watch(
+        self,
+        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **keywords: P.kwargs,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self, method: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self, method: Callable[[E], R], key: str, /, *, after: int = ..., metadata: Mapping[str, str] | None = ...
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, Context], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, Context], R],
+        key: str,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, Context], R],
+        key: str,
+        a: A,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self,
+        method: Callable[[E, A, B, Context], R],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        after: int = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    def watch(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
+        """Watches a query: its answer now, and again after every change. Coalesced, never backwards.
+
+            async for items in rt.watch(Cart.contents, "ada"): ...
+
+        Args:
+            method: The query.
+            key: The entity's key.
+            *args: The query's body.
+            **keywords: More of the body, and options: ``after``, a sequence that was seen already; ``metadata``.
+        """
+        return self._watch(method, key, args, keywords)
+
+    @overload
+    def stream(
+        self, method: Callable[Concatenate[E, P], AsyncIterable[R]], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self, method: Callable[Concatenate[E, P], Iterable[R]], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E], AsyncIterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E], Iterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, Context], AsyncIterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, Context], Iterable[R]],
+        key: str,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A], AsyncIterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A], Iterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, Context], AsyncIterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, Context], Iterable[R]],
+        key: str,
+        a: A,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B], AsyncIterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B], Iterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B, Context], AsyncIterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    @overload
+    def stream(
+        self,
+        method: Callable[[E, A, B, Context], Iterable[R]],
+        key: str,
+        a: A,
+        b: B,
+        /,
+        *,
+        timeout: float | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> AsyncElements[R]: ...
+    def stream(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
+        """Calls an action's handler that streams: ``async for line in rt.stream(Mailer.digest, "all", 7)``.
+
+        Args:
+            method: The handler.
+            key: The entity's key.
+            *args: The body.
+            **keywords: More of the body, and options: ``timeout`` in seconds, ``metadata``.
+        """
+        return self._stream(method, key, args, keywords)
+
+    def _call(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _stream(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        raise NotImplementedError

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command or query, read off a decorated method."""
+
+from __future__ import annotations
+
+import collections.abc
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from adjoin import _schema
+from adjoin._body import Body, Parameter
+from adjoin._codec import Codec, codec_for
+from adjoin._context import Context, current
+from adjoin._fields import MISSING, hints_of
+from adjoin._frames import Target
+from adjoin._marks import Mark
+from adjoin._names import checked, lower_camel
+from adjoin.errors import Invalid
+
+_ASYNC_STREAMS = (collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator)
+_STREAMS = (collections.abc.Iterator, collections.abc.Generator, *_ASYNC_STREAMS)
+
+
+class Handler:
+    """One command or query of an entity type, ready to run and to be called.
+
+    Attributes:
+        attribute: The method's name.
+        name: Its name on the wire.
+        entity_type: The stored name of its type.
+        where: Both, for messages: ``shop.Cart/addItem``.
+        query: Whether it is a query.
+        is_async: Whether calling it gives a coroutine or an async generator.
+        streams: Whether its reply is a stream; ``reply`` is then the codec of an element.
+        body: Its arguments as JSON.
+        reply: The codec of its result.
+        invoke: Calls the method: ``invoke(state, values of the body, context)``.
+    """
+
+    __slots__ = (
+        "attribute",
+        "body",
+        "entity_type",
+        "function",
+        "invoke",
+        "is_async",
+        "name",
+        "query",
+        "reply",
+        "slow",
+        "streams",
+        "summary",
+        "where",
+    )  # fmt: skip
+
+    def __init__(self, entity_type: str, attribute: str, function: Callable[..., Any], mark: Mark) -> None:
+        self.attribute = attribute
+        self.name = checked("command", mark.name or lower_camel(attribute))
+        self.entity_type = entity_type
+        self.where = f"{entity_type}/{self.name}"
+        self.query = mark.role == "query"
+        self.function = function
+        self.slow = False  # learnt: it takes so long that others must not wait for it
+        self.summary = (inspect.getdoc(function) or "").partition("\n")[0]
+        hints = hints_of(function)
+        parameters, context_at = _parameters(self.where, function, hints)
+        self.streams, result = _result(function, hints.get("return", Any))
+        self.is_async = (
+            inspect.iscoroutinefunction(function)
+            or inspect.isasyncgenfunction(function)
+            or (self.streams and typing.get_origin(hints.get("return")) in _ASYNC_STREAMS)
+        )
+        try:
+            self.body = Body(self.where, parameters)
+            self.reply: Codec[Any] = codec_for(result)
+        except (TypeError, ValueError) as error:
+            raise Invalid(f"{self.where}: {error}") from error
+        self.invoke = _invocation(function, parameters, context_at)
+
+    def encode_reply(self, result: Any) -> bytes | None:
+        """The reply's payload; none for ``None``."""
+        return None if result is None else self.reply.encode(result)
+
+    def decode_reply(self, data: bytes | None) -> Any:
+        """The result that a reply's payload stands for."""
+        return (
+            None
+            if data is None or (data == b"null" and self.reply.type in (None, type(None)))
+            else self.reply.decode(data)
+        )
+
+    def target(self, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Target:
+        """The call of this handler with these arguments, as frames carry it."""
+        return (self.entity_type, checked_key(key), self.name, self.body.encode(args, keywords), ())
+
+    def take_options(self, keywords: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+        """Removes from ``keywords`` the options of a call, except those that the handler has as arguments."""
+        own = {parameter.name for parameter in self.body.parameters}
+        return {name: keywords.pop(name) for name in names if name in keywords and name not in own}
+
+    def spec(self) -> dict[str, Any]:
+        """Its part of the spec, as ``core/entity`` has it."""
+        return {
+            "name": self.name,
+            "query": self.query,
+            "streamed_in": False,
+            "streamed_out": self.streams,
+            "input_schema": _schema.encoded(self.body.schema()),
+            "output_schema": "" if self.reply.type is Any else _schema.encoded(_schema.schema_of(self.reply.type)),
+            "summary": self.summary,
+        }
+
+
+def checked_key(key: Any) -> str:
+    """An entity key as it may travel.
+
+    Raises:
+        Invalid: when it is no string, empty, or beyond 1024 bytes.
+    """
+    if not isinstance(key, str):
+        raise Invalid(f"an entity key is a string, not {type(key).__qualname__}")
+    if not 0 < len(key.encode("utf-8", "surrogatepass")) <= 1024:
+        raise Invalid("an entity key has 1 to 1024 bytes")
+    return key
+
+
+def _parameters(where: str, function: Any, hints: dict[str, Any]) -> tuple[list[Parameter], tuple[str, int] | None]:
+    """The parameters that make the body, and the name and place of the one that is the context."""
+    found: list[Parameter] = []
+    context_at: tuple[str, int] | None = None
+    _, *declared = inspect.signature(function).parameters.values()  # the first is self
+    for parameter in declared:
+        hint = hints.get(parameter.name, Any)
+        keyword_only = parameter.kind is parameter.KEYWORD_ONLY
+        if hint is Context or parameter.default is current:
+            if context_at is not None:
+                raise Invalid(f"{where}: a handler has one Context")
+            context_at = (parameter.name, -1 if keyword_only else len(found))
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise Invalid(f"{where}: *{parameter.name} has no place in a body: name every argument")
+        if typing.get_origin(hint) in _STREAMS:
+            raise Invalid(f"{where}: {parameter.name} is a stream: streamed input comes with a later version of adjoin")
+        default = MISSING if parameter.default is parameter.empty else parameter.default
+        found.append(Parameter(parameter.name, hint, default, keyword_only))
+    return found, context_at
+
+
+def _result(function: Any, hint: Any) -> tuple[bool, Any]:
+    """Whether the reply is a stream, and the type of the reply or of its elements."""
+    generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    if typing.get_origin(hint) in _STREAMS:
+        return True, typing.get_args(hint)[0]
+    return generates or hint in _STREAMS, Any if generates else hint
+
+
+def _invocation(
+    function: Any, parameters: list[Parameter], context_at: tuple[str, int] | None
+) -> Callable[[Any, tuple[Any, ...], Context], Any]:
+    """The shortest way to call ``function``; the common shapes need no loop."""
+    keyword_only = [parameter.name for parameter in parameters if parameter.keyword_only]
+    if keyword_only or (context_at is not None and context_at[1] < 0):
+        return _general(function, len(parameters) - len(keyword_only), keyword_only, context_at)
+    if context_at is None:
+        return lambda state, values, context: function(state, *values)
+    place = context_at[1]
+    if place == len(parameters):
+        return lambda state, values, context: function(state, *values, context)
+    return lambda state, values, context: function(state, *values[:place], context, *values[place:])
+
+
+def _general(
+    function: Any, positional: int, keyword_only: list[str], context_at: tuple[str, int] | None
+) -> Callable[[Any, tuple[Any, ...], Context], Any]:
+    def invoke(state: Any, values: tuple[Any, ...], context: Context) -> Any:
+        args, keywords = list(values[:positional]), dict(zip(keyword_only, values[positional:], strict=True))
+        if context_at is not None and context_at[1] >= 0:
+            args.insert(context_at[1], context)
+        elif context_at is not None:
+            keywords[context_at[0]] = context
+        return function(state, *args, **keywords)
+
+    return invoke
