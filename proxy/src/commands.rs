@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One module for each command of the command line: its arguments, its help, and what it does.
+
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod dev;
+pub(crate) mod doctor;
+pub(crate) mod entity;
+pub(crate) mod journal;
+pub(crate) mod serve;

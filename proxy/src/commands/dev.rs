@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `adjoin dev`.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use adjoin_engine::Engine;
+use clap::Args;
+
+use crate::args::SettingsArgs;
+use crate::dev::{Supervisor, Watch, curl};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::node::Node;
+use crate::print;
+use crate::settings::{self, Settings, Sources};
+use crate::signals::Signals;
+
+/// Run a service while you work on it: host and user function together
+///
+/// Starts the function with the command behind `--`, and again when it ends or, with --watch, when a file changes; files
+/// that .gitignore names are left out. Its output comes with a prefix. The function learns from the variable
+/// ADJOIN_FUNCTION_LISTEN where to listen. Without a command, start the function yourself.
+///
+/// The journal is kept in .adjoin, so what you did is there tomorrow; --temp uses a folder that goes at the end.
+/// Everything listens on this machine only.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  adjoin dev --watch -- python shop.py
+  adjoin dev --watch=src -- npm start
+  adjoin dev --temp --listen 127.0.0.1:0 --function 127.0.0.1:0 -- ./shop   free ports, nothing kept
+  adjoin dev                                            the function is started elsewhere")]
+pub(crate) struct DevArgs {
+    /// Restart the function when a file changes below this folder [default when given without: the current one].
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = ".")]
+    watch: Vec<PathBuf>,
+    /// Keep the journal in a folder that is removed at the end.
+    #[arg(long, conflicts_with = "data")]
+    temp: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// The command that starts the user function.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl DevArgs {
+    pub(crate) async fn run(&self) -> Outcome<()> {
+        let temp = self.temp.then(tempfile::tempdir).transpose().map_err(|error| {
+            Failure::new(Exit::Failed, format!("no folder for a temporary journal can be made: {error}"))
+        })?;
+        let mut settings = self.settings(temp.as_ref().map(tempfile::TempDir::path))?;
+        crate::log::start(&settings.log, settings.log_format)?;
+        if !self.command.is_empty() {
+            settings.function = free_address(&settings.function)?;
+        }
+        run(&settings, &self.command, &self.watch).await
+    }
+
+    fn settings(&self, temp: Option<&Path>) -> Outcome<Settings> {
+        let mut flags = self.settings.flags();
+        if let Some(path) = temp {
+            flags.push(("data", path.to_string_lossy().into(), "--temp"));
+        }
+        let defaults = Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9000)),
+            data: Some(PathBuf::from(".adjoin")),
+            // Somebody waits at the terminal.
+            drain_ms: 2_000,
+            ..Settings::default()
+        };
+        let file = self.settings.settings.as_deref();
+        let layers = settings::join(Sources { defaults, file, environment: std::env::vars().collect(), flags })?;
+        let settings = layers.settings()?;
+        settings.check()?;
+        Ok(settings)
+    }
+}
+
+/// The address for the function: a free port for port 0; refused when something listens there already, since that would
+/// be taken for the function.
+fn free_address(address: &str) -> Outcome<String> {
+    let taken = |error: std::io::Error| {
+        Failure::unavailable(format!("the function cannot listen at {address}: {error}"))
+            .help("end what listens there, or let it take another: --function 127.0.0.1:0")
+    };
+    let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr()).map_err(taken)?;
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    Ok(format!("{host}:{}", bound.port()))
+}
+
+async fn run(settings: &Settings, command: &[String], watched: &[PathBuf]) -> Outcome<()> {
+    let mut signals = Signals::take()?;
+    let watch = if watched.is_empty() || command.is_empty() { None } else { Some(Watch::start(watched)?) };
+    let node = Node::start(settings).await?;
+    banner(settings, &node, command)?;
+    let mut supervisor = match command {
+        [] => None,
+        command => Some(Supervisor::start(command.to_vec(), settings.function.clone(), watch)?),
+    };
+    let first_call = tokio::spawn(say_first_call(node.engine().clone(), node.listen()));
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        () = supervise(supervisor.as_mut()) => "the end of supervision",
+    };
+    first_call.abort();
+    tracing::info!(signal, "ending");
+    tokio::select! {
+        ended = end(node, supervisor, signal, settings.drain_ms) => ended,
+        // Dropping the supervisor kills what is left of the function.
+        second = signals.next() => Err(Failure::new(Exit::Failed, format!("{second} again: ended at once"))),
+    }
+}
+
+async fn supervise(supervisor: Option<&mut Supervisor>) {
+    match supervisor {
+        Some(supervisor) => supervisor.run().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Commands under way still need their function, so it ends last.
+async fn end(node: Node, supervisor: Option<Supervisor>, signal: &str, drain_ms: u64) -> Outcome<()> {
+    let ended = node.end(signal, drain_ms).await;
+    if let Some(supervisor) = supervisor {
+        supervisor.end().await;
+    }
+    ended
+}
+
+fn banner(settings: &Settings, node: &Node, command: &[String]) -> Outcome<()> {
+    print::line(&format!("listening on http://{}, admin on http://{}", node.listen(), node.admin()))?;
+    let kept = settings.data.as_ref().map_or("in memory".into(), |path| path.display().to_string());
+    print::line(&format!("journal: {kept}"))?;
+    if command.is_empty() {
+        print::line(&format!("waiting for a function at {}: start it, or give its command behind `--`", settings.function))?;
+    }
+    Ok(())
+}
+
+/// Says what can be called, once the function has told.
+async fn say_first_call(engine: Engine, listen: SocketAddr) {
+    let mut types = engine.watch_types();
+    let Ok(known) = types.wait_for(|types| !types.is_empty()).await.map(|types| (*types).clone()) else { return };
+    let mut lines = vec!["ready".to_owned()];
+    for known in known.iter() {
+        let names: Vec<&str> = known.entity_type.handlers.iter().map(|handler| &*handler.name).collect();
+        lines.push(format!("  {}: {}", known.entity_type.name, names.join(", ")));
+    }
+    lines.extend(known.iter().find_map(|known| curl(listen, &known.entity_type)).map(|line| format!("try: {line}")));
+    // Nobody reading standard output is no reason to stop.
+    let _ = print::line(&lines.join("\n"));
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `adjoin entity` and `adjoin journal`, by the admin API.
+
+use crate::support::{Function, Host, Process, adjoin, post, text};
+
+fn ask(host: &Host, words: &[&str]) -> (Option<i32>, String, String) {
+    let output = adjoin().args(words).args(["--admin", &host.admin()]).output().expect("run");
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+fn shop() -> (Function, Host) {
+    let function = Function::start();
+    let host = Host::ready(&function.address, &["--memory"]);
+    host.add("ada", "p1");
+    host.add("ada", "p2");
+    host.add("bob", "p1");
+    post(host.listen, "/shop.Profile/ada/changeEmail", "\"ada@example.org\"");
+    (function, host)
+}
+
+#[test]
+fn types_and_entities_are_listed() {
+    let (_function, host) = shop();
+    assert_eq!(ask(&host, &["entity", "ls"]).1, "TYPE\nshop.Cart\nshop.Profile\n");
+    let (_, out, _) = ask(&host, &["entity", "ls", "shop.Cart", "-o", "jsonl"]);
+    let rows: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((&rows[0]["key"], &rows[0]["sequence"]), (&"ada".into(), &2.into()));
+    assert_eq!(ask(&host, &["entity", "ls", "shop.Cart", "--after", "ada", "--limit", "1", "-o", "json"]).1.lines().count(), 2);
+}
+
+#[test]
+fn an_entity_is_shown_as_the_function_has_it() {
+    let (_function, host) = shop();
+    let (_, out, _) = ask(&host, &["entity", "get", "shop.Cart/ada", "-o", "json"]);
+    let view: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(view["sequence"], 2);
+    assert_eq!(view["state_from"], "the function");
+    assert_eq!(view["state"]["items"][1]["product"], "p2");
+    let (code, ..) = ask(&host, &["entity", "get", "shop.Cart/nobody"]);
+    assert_eq!(code, Some(3));
+}
+
+#[test]
+fn a_history_is_every_record_in_order() {
+    let (_function, host) = shop();
+    let (_, out, _) = ask(&host, &["entity", "history", "shop.Cart/ada", "-o", "jsonl"]);
+    let sequences: Vec<u64> = out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .map(|row| row["sequence"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(sequences, [1, 2]);
+    assert!(out.contains("ItemAdded") && !out.contains("bob"), "{out}");
+    assert_eq!(ask(&host, &["entity", "history", "shop.Cart/nobody"]).0, Some(3));
+}
+
+#[test]
+fn a_deletion_wants_a_word_and_stays_in_the_history() {
+    let (_function, host) = shop();
+    let (code, _, said) = ask(&host, &["entity", "delete", "shop.Cart/ada"]);
+    assert_eq!(code, Some(2), "no terminal to ask: {said}");
+    assert!(ask(&host, &["entity", "delete", "shop.Cart/ada", "--yes"]).1.contains("sequence 3"));
+    assert_eq!(host.contents("ada"), "[]");
+    assert!(ask(&host, &["entity", "history", "shop.Cart/ada"]).1.contains("delete"));
+    assert!(!ask(&host, &["entity", "ls", "shop.Cart"]).1.contains("ada"));
+    assert!(ask(&host, &["entity", "ls", "shop.Cart", "--deleted"]).1.contains("deleted"));
+}
+
+#[test]
+fn a_journal_is_tailed_and_followed() {
+    let (_function, host) = shop();
+    assert_eq!(ask(&host, &["journal", "tail", "-n", "2", "-o", "jsonl"]).1.lines().count(), 2);
+    assert_eq!(ask(&host, &["journal", "cat", "-o", "jsonl"]).1.lines().count(), 4);
+    let (_, carts, _) = ask(&host, &["journal", "cat", "--type", "shop.Profile", "-o", "jsonl"]);
+    assert!(carts.contains("ada@example.org") && carts.lines().count() == 1, "{carts}");
+
+    let mut command = adjoin();
+    let mut tail = Process::start(command.args(["journal", "tail", "--follow", "-n", "1", "--admin", &host.admin()]));
+    tail.line("shop.");
+    host.add("carol", "p9");
+    tail.line("shop.Cart/carol");
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let (_function, host) = shop();
+    let mut command = std::process::Command::new("sh");
+    let line = format!("{} journal cat --admin {} | true; exit ${{PIPESTATUS:-0}}", env!("CARGO_BIN_EXE_adjoin"), host.admin());
+    let output = command.args(["-c", &line]).output().expect("run");
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn pages_of_other_origins_are_kept_out() {
+    use std::io::{Read, Write};
+    let (_function, host) = shop();
+    for head in ["host: evil.example", "host: 127.0.0.1\r\norigin: https://evil.example"] {
+        let mut stream = std::net::TcpStream::connect(host.admin).expect("connected");
+        write!(stream, "DELETE /admin/entities/shop.Cart/ada HTTP/1.1\r\nconnection: close\r\n{head}\r\n\r\n").expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    }
+    assert!(host.contents("ada").contains("p1"));
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A user function in a process of its own: this test binary, started again.
+
+use std::process::Command;
+
+use adjoin::{App, Cx, EventSourced, Handlers, JsonSchema, Reject, Value, reject};
+use serde::{Deserialize, Serialize};
+
+/// Set for the process that is to be the function; its value is the address.
+const LISTEN: &str = "ADJOIN_FUNCTION_LISTEN";
+
+/// Set when the function is to declare what no host takes.
+const BROKEN: &str = "ADJOIN_TEST_BROKEN";
+
+/// The arguments that make this binary the function; where it listens comes from the variable that `dev` sets.
+pub fn command_line() -> Vec<String> {
+    let this = std::env::current_exe().expect("this binary").display().to_string();
+    ["--exact", "function::runs_when_asked", "--nocapture"].iter().fold(vec![this], |mut line, word| {
+        line.push((*word).to_owned());
+        line
+    })
+}
+
+/// The function as a command that can be spawned, listening there.
+pub fn command(listen: &str) -> Command {
+    let line = command_line();
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]).env(LISTEN, listen);
+    command
+}
+
+/// The same, with a spec that is refused.
+pub fn broken(listen: &str) -> Command {
+    let mut command = command(listen);
+    command.env(BROKEN, "1");
+    command
+}
+
+/// No test of its own: the body of the function's process.
+#[test]
+fn runs_when_asked() {
+    let Ok(listen) = std::env::var(LISTEN) else { return };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let app = App::new().with::<Cart>().with_value::<Profile>();
+    let app = if std::env::var_os(BROKEN).is_some() { app.with_value::<Nameless>() } else { app };
+    println!("function process {} at {listen}", std::process::id());
+    runtime.block_on(app.serve(&listen)).expect("served until told to end");
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+struct Item {
+    product: String,
+    qty: u32,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+enum CartEvent {
+    ItemAdded { item: Item },
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
+struct Cart {
+    items: Vec<Item>,
+}
+
+impl Cart {
+    fn add_item(cx: &mut Cx<Self>, item: Item) -> Result<usize, Reject> {
+        if item.qty == 0 {
+            return reject("qty must be positive");
+        }
+        cx.emit(CartEvent::ItemAdded { item });
+        Ok(cx.state().items.len())
+    }
+
+    fn crash(_: &mut Cx<Self>, (): ()) -> Result<(), Reject> {
+        std::process::exit(3);
+    }
+
+    fn slow(_: &mut Cx<Self>, file: String) -> Result<bool, Reject> {
+        // Holds until the test makes the file: a handler that takes as long as it takes.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !std::path::Path::new(&file).exists() && std::time::Instant::now() < until {
+            std::thread::yield_now();
+        }
+        Ok(true)
+    }
+
+    fn contents(cx: &Cx<Self>, (): ()) -> Result<Vec<Item>, Reject> {
+        Ok(cx.state().items.clone())
+    }
+}
+
+impl EventSourced for Cart {
+    const NAME: &'static str = "shop.Cart";
+    type Event = CartEvent;
+
+    fn handlers(h: Handlers<Self>) -> Handlers<Self> {
+        h.command("addItem", Self::add_item)
+            .command("crash", Self::crash)
+            .command("slow", Self::slow)
+            .query("contents", Self::contents)
+    }
+
+    fn apply(&mut self, event: CartEvent) {
+        match event {
+            CartEvent::ItemAdded { item } => self.items.push(item),
+        }
+    }
+}
+
+#[derive(Default, Serialize, Deserialize)]
+struct Profile {
+    email: String,
+}
+
+impl Profile {
+    fn change_email(cx: &mut Cx<Self>, email: String) -> Result<(), Reject> {
+        cx.set(Self { email });
+        Ok(())
+    }
+}
+
+impl Value for Profile {
+    const NAME: &'static str = "shop.Profile";
+
+    fn handlers(h: Handlers<Self>) -> Handlers<Self> {
+        h.command("changeEmail", Self::change_email)
+    }
+}
+
+/// Has the name of another type.
+#[derive(Default, Serialize, Deserialize)]
+struct Nameless;
+
+impl Value for Nameless {
+    const NAME: &'static str = "shop.Cart";
+
+    fn handlers(h: Handlers<Self>) -> Handlers<Self> {
+        h
+    }
+}

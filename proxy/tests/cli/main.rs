@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The binary as its users meet it: real processes, real ports, a real function.
+
+mod function;
+mod support;
+
+mod admin;
+mod call;
+mod dev;
+mod serve;
+mod usage;
