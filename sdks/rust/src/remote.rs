@@ -120,7 +120,7 @@ impl Remote {
     }
 
     pub(crate) fn stream(&self, request: Request) -> RemoteElements {
-        RemoteElements::Wanted(self.clone(), Some(Box::new(request)))
+        RemoteElements { wanted: Some((self.clone(), Box::new(request))), open: None }
     }
 }
 
@@ -140,27 +140,25 @@ impl RemoteWatch {
 
 /// A streamed reply over gRPC, which begins when its first element is asked for.
 #[doc(hidden)]
-pub enum RemoteElements {
-    Wanted(Remote, Option<Box<Request>>),
-    Open(Streaming<StreamResponse>),
+pub struct RemoteElements {
+    wanted: Option<(Remote, Box<Request>)>,
+    open: Option<Streaming<StreamResponse>>,
 }
 
 impl RemoteElements {
     /// The next element; `None` after the last one.
     pub async fn next(&mut self) -> Option<Result<Payload>> {
-        if let Self::Wanted(remote, request) = self {
-            let request = outgoing(*request.take()?);
-            let opened = match request {
+        if let Some((mut remote, request)) = self.wanted.take() {
+            let opened = match outgoing(*request) {
                 Ok(request) => remote.client.stream(request).await.map_err(|status| error_of(&status)),
                 Err(error) => Err(error),
             };
             match opened {
-                Ok(response) => *self = Self::Open(response.into_inner()),
+                Ok(response) => self.open = Some(response.into_inner()),
                 Err(error) => return Some(Err(error)),
             }
         }
-        let Self::Open(elements) = self else { return None };
-        match elements.message().await {
+        match self.open.as_mut()?.message().await {
             Ok(element) => element.map(|element| Ok(json(element.body))),
             Err(status) => Some(Err(error_of(&status))),
         }
