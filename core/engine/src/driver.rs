@@ -126,7 +126,7 @@ impl Driver {
             self.dispatch(now.mono);
             self.flush();
             if self.inputs.is_empty() {
-                return self.meter.gauges(self.edges.len());
+                return self.meter.gauges(self.edges.len(), self.machine.entities());
             }
         }
     }

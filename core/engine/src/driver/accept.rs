@@ -53,7 +53,10 @@ impl Driver {
     fn take_input(&mut self, input: Input) {
         match &input {
             Input::SessionDown { session, .. } => self.sinks.retain(|sink| sink.session != *session),
-            Input::Cancel(call) => self.edges.leave(*call),
+            Input::Cancel(call) => {
+                self.traces.left(*call);
+                self.edges.leave(*call);
+            }
             Input::Loaded { load, page } => {
                 self.traces.loaded(*load);
                 self.meter.replayed(page.as_ref().map_or(0, |page| page.events.len()));

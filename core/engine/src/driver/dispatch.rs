@@ -62,6 +62,7 @@ impl Driver {
 
     /// The call goes on at another entity, with the same edge waiting.
     fn forward(&mut self, call: Call, now: Mono) {
+        self.traces.left(call.id);
         let waiting = match self.edges.take(call.id) {
             Some((waiting, _)) => waiting,
             None => self.nobody(&call, now),

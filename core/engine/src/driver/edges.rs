@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use adjoin_entity::{CallId, Input, Reply};
@@ -168,8 +169,11 @@ impl Edges {
         self.queues.retain_mut(|queued| {
             let news = !queued.batch.is_empty();
             if news {
-                queued.sink.take(&mut queued.batch);
-                queued.batch.clear();
+                let Queued { sink, batch } = queued;
+                if catch_unwind(AssertUnwindSafe(|| sink.take(batch))).is_err() {
+                    tracing::error!(answers = batch.len(), "a queue has panicked; what it was given is lost to it");
+                }
+                batch.clear();
             }
             news
         });

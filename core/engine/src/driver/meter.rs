@@ -28,7 +28,8 @@ pub(super) struct Meter {
     types: HashMap<Arc<str>, u32>,
     handles: Vec<Handles>,
     replayed: Counter,
-    waiting: Gauge,
+    calls: Gauge,
+    entities: Gauge,
 }
 
 impl Meter {
@@ -37,7 +38,8 @@ impl Meter {
             types: HashMap::new(),
             handles: Vec::new(),
             replayed: metrics::counter!("adjoin_replayed_events_total"),
-            waiting: metrics::gauge!("adjoin_calls", "loop" => index.to_string()),
+            calls: metrics::gauge!("adjoin_calls", "loop" => index.to_string()),
+            entities: metrics::gauge!("adjoin_resident_entities", "loop" => index.to_string()),
         };
         meter.add("unknown".into());
         meter
@@ -100,7 +102,8 @@ impl Meter {
         }
     }
 
-    pub(super) fn gauges(&self, waiting: usize) {
-        self.waiting.set(waiting as f64);
+    pub(super) fn gauges(&self, calls: usize, entities: usize) {
+        self.calls.set(calls as f64);
+        self.entities.set(entities as f64);
     }
 }

@@ -25,6 +25,8 @@ struct Traced {
     span: Span,
     command: CommandId,
     entity: EntityId,
+    /// The newest frame that it was sent in; 0 before.
+    frame: FrameCall,
     /// What it is in now: the handler, then the append.
     stage: Option<Span>,
 }
@@ -55,7 +57,7 @@ impl Traces {
         let (command, entity) = (call.command, call.entity.clone());
         self.by_command.insert(command, call.id);
         self.by_entity.insert(entity.clone(), call.id);
-        self.calls.insert(call.id, Traced { span: span.clone(), command, entity, stage: None });
+        self.calls.insert(call.id, Traced { span: span.clone(), command, entity, frame: 0, stage: None });
     }
 
     /// The load belongs to the newest call that waits for the entity.
@@ -87,6 +89,8 @@ impl Traces {
             let span =
                 tracing::info_span!(target: "adjoin::call", parent: parent, "handler", attempt = command.attempt);
             traced.stage = Some(span);
+            self.by_frame.remove(&traced.frame);
+            traced.frame = command.call;
             self.by_frame.insert(command.call, *call);
         }
     }
@@ -106,15 +110,20 @@ impl Traces {
     }
 
     pub(super) fn ended(&mut self, call: CallId, span: &Span, error: Option<&Error>) {
-        if span.is_disabled() {
+        span.record("outcome", error.map_or("ok", |error| error.kind.name()));
+        self.left(call);
+    }
+
+    /// The call is not this loop's any more.
+    pub(super) fn left(&mut self, call: CallId) {
+        if !self.on {
             return;
         }
-        span.record("outcome", error.map_or("ok", |error| error.kind.name()));
         let Some(traced) = self.calls.remove(&call) else { return };
         self.by_command.remove(&traced.command);
+        self.by_frame.remove(&traced.frame);
         if self.by_entity.get(&traced.entity) == Some(&call) {
             self.by_entity.remove(&traced.entity);
         }
-        drop(traced.stage);
     }
 }

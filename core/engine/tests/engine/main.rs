@@ -10,3 +10,4 @@ mod commands;
 mod sessions;
 mod store;
 mod streams;
+mod watching;

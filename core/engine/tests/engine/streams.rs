@@ -117,3 +117,21 @@ async fn a_queue_takes_the_answers_of_many_calls() {
     let of = |token| answers.iter().position(|(other, _)| *other == token);
     assert!(of(0) < of(4) && of(4) < of(8), "one entity's answers come in order");
 }
+
+struct Broken;
+
+impl QueueSink for Broken {
+    fn take(&self, _batch: &mut Vec<(u64, Delivery)>) {
+        panic!("the queue panics on request");
+    }
+}
+
+#[tokio::test]
+async fn a_queue_that_panics_harms_nobody_else() {
+    let world = World::new().await;
+    let call = world.engine.call(cart("ada", "add"));
+    world.engine.submit(cart("ada", "add"), Responder::Queue { sink: Arc::new(Broken), token: 1 });
+    within(call).await.expect("a reply");
+    assert_eq!(world.ok("ada", "add").await, "3");
+    assert_eq!(within(world.engine.status()).await.calls, 0);
+}

@@ -53,6 +53,12 @@ impl ShardLoop {
         }
     }
 
+    /// Entities in memory, resident or waited for. Cheap, unlike [`ShardLoop::status`].
+    #[must_use]
+    pub fn entities(&self) -> usize {
+        self.entities.len()
+    }
+
     /// Whether an entity has an activation that runs commands.
     #[must_use]
     pub fn is_active(&self, entity: &EntityId) -> bool {
