@@ -4,14 +4,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use adjoin_model::{Error, Kind};
+use adjoin_rocksdb::RocksStore;
 use adjoin_storage::MemoryStore;
 
 use crate::failure::{Exit, Failure, Outcome};
 use crate::inspect::VerifyReport;
+use crate::node::Note;
 use crate::settings::Settings;
 
-pub(crate) type RocksStore = MemoryStore;
+/// Shards of a store in memory, where nothing is said.
+const SHARDS: u32 = 1024;
 
+/// The store of a host.
 #[derive(Clone)]
 pub(crate) enum Store {
     Memory(Arc<MemoryStore>),
@@ -19,18 +24,85 @@ pub(crate) enum Store {
 }
 
 impl Store {
+    /// Opens what the settings name.
+    ///
+    /// # Errors
+    /// Unavailable, naming its host, when the folder is in use; Corrupt, Usage or Failed as the store says.
     pub(crate) async fn open(settings: &Settings) -> Outcome<Self> {
-        if !settings.memory {
-            return Err(Failure::unavailable("this build has no store for folders yet").help("say --memory"));
-        }
-        Ok(Self::Memory(Arc::new(MemoryStore::new(settings.shards.unwrap_or(1024), 1)?)))
+        let Some(path) = settings.data.as_deref().filter(|_| !settings.memory) else {
+            let store = MemoryStore::new(settings.shards.unwrap_or(SHARDS), random_id()?)?;
+            return Ok(Self::Memory(Arc::new(store)));
+        };
+        let rocks = adjoin_rocksdb::Settings { shards: settings.shards, ..adjoin_rocksdb::Settings::new(random_id()?) };
+        Ok(Self::Folder(open(path, rocks).await?))
     }
+
+    /// As the engine takes it.
     pub(crate) fn shared(&self) -> Arc<dyn adjoin_storage::Store> {
-        match self { Self::Memory(s) => s.clone(), Self::Folder(s) => s.clone() }
+        match self {
+            Self::Memory(store) => store.clone(),
+            Self::Folder(store) => store.clone(),
+        }
     }
-    pub(crate) fn describe(&self) -> &'static str { "memory" }
-    pub(crate) async fn verify(&self) -> adjoin_model::Result<VerifyReport> { Ok(VerifyReport::default()) }
-    pub(crate) async fn close(&self) -> adjoin_model::Result<()> { self.shared().close().await }
+
+    /// Reads everything and checks it.
+    pub(crate) async fn verify(&self) -> adjoin_model::Result<VerifyReport> {
+        match self {
+            Self::Memory(_) => Err(Error::invalid("the journal is in memory: there is nothing stored to verify")),
+            Self::Folder(store) => verify(store).await,
+        }
+    }
 }
-pub(crate) async fn open_existing(path: &Path) -> Outcome<Arc<RocksStore>> { Err(Failure::new(Exit::NotFound, path.display().to_string())) }
-pub(crate) async fn verify(_store: &Arc<RocksStore>) -> adjoin_model::Result<VerifyReport> { Ok(VerifyReport::default()) }
+
+/// Opens a folder that holds a journal, for reading it without a host.
+///
+/// # Errors
+/// NotFound without a journal; Unavailable, naming the admin address to use, when a host has it.
+pub(crate) async fn open_existing(path: &Path) -> Outcome<Arc<RocksStore>> {
+    open(path, adjoin_rocksdb::Settings { create: false, ..adjoin_rocksdb::Settings::new(0) }).await
+}
+
+/// Reads everything and checks it; damage is a finding, not a failure.
+///
+/// # Errors
+/// What keeps it from reading.
+pub(crate) async fn verify(store: &RocksStore) -> adjoin_model::Result<VerifyReport> {
+    let mut so_far = adjoin_rocksdb::Verified::default();
+    match store.verify(|verified| so_far = verified).await {
+        Ok(verified) => Ok(VerifyReport::new(verified, None)),
+        Err(error) if error.kind == Kind::Corrupt => Ok(VerifyReport::new(so_far, Some(error.to_string()))),
+        Err(error) => Err(error),
+    }
+}
+
+async fn open(path: &Path, settings: adjoin_rocksdb::Settings) -> Outcome<Arc<RocksStore>> {
+    let folder = path.to_owned();
+    let opened = tokio::task::spawn_blocking(move || RocksStore::open(folder, settings)).await;
+    let opened = opened.map_err(|error| Failure::new(Exit::Failed, format!("opening the journal failed: {error}")))?;
+    let store = opened.map_err(|error| cannot_open(path, error))?;
+    for torn in &store.report().torn {
+        tracing::warn!(?torn, "a write that was under way when the last host ended is left out; nobody was told of it");
+    }
+    Ok(Arc::new(store))
+}
+
+fn cannot_open(path: &Path, error: Error) -> Failure {
+    let kind = error.kind;
+    let failure = Failure::from(error);
+    match (kind, Note::read(path)) {
+        (Kind::Unavailable, Some(holder)) => failure.help(format!(
+            "the host with the folder is process {}: ask it by --admin {} instead, or end it first",
+            holder.pid, holder.admin
+        )),
+        (Kind::NotFound, _) => {
+            failure.help("give the folder that a host was given with --data; `adjoin dev` uses .adjoin")
+        }
+        _ => failure,
+    }
+}
+
+fn random_id() -> Outcome<u128> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new(Exit::Failed, format!("no randomness: {error}")))?;
+    Ok(u128::from_le_bytes(bytes))
+}

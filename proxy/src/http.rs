@@ -31,7 +31,9 @@ impl std::str::FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.starts_with("https://") {
-            return Err("https is not spoken by this version: put a forwarder with TLS before it, or use http://".into());
+            return Err(
+                "https is not spoken by this version: put a forwarder with TLS before it, or use http://".into()
+            );
         }
         let rest = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
         let authority: http::uri::Authority =
@@ -74,7 +76,8 @@ impl Address {
             Failure::unavailable(format!("the connection to {self} broke: {error}"))
                 .at("outcome", "unknown: what was asked may have been done")
         };
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(broken)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(broken)?;
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(broken)
     }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, Outcome};
 use crate::print::{Row, shown};
 pub(crate) use delete::delete;
-pub(crate) use entity::{EntityLine, EntityView, entities, types, view};
+pub(crate) use entity::{EntityLine, EntityView, entities, view};
 pub(crate) use tail::{TailQuery, tail};
 pub(crate) use verify::VerifyReport;
 

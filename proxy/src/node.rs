@@ -70,7 +70,7 @@ impl Node {
         let function = Function::dial(address, engine.clone(), readiness.clone());
         let ingress = adjoin_ingress::serve(engine.clone(), settings.ingress.clone(), listener)?;
         readiness.host(None);
-        tracing::info!(%listen, %admin, function = settings.function, store = store.describe(), "serving");
+        tracing::info!(%listen, %admin, function = settings.function, store = store.shared().capability().name, "serving");
         Ok(Self { engine, store, readiness, listen, admin, ingress, function, note, tasks })
     }
 
@@ -105,7 +105,7 @@ impl Node {
         let left = if drained { 0 } else { self.engine.status().await.calls };
         ingress::end(self.ingress).await;
         self.function.end().await;
-        self.store.close().await?;
+        self.store.shared().close().await?;
         drop(self.note);
         drop(self.tasks);
         if drained {

@@ -82,7 +82,8 @@ fn table<R: Row>(rows: &[R]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(R::COLUMNS);
     table.add_rows(rows.iter().map(Row::cells));
-    let trimmed: Vec<_> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let trimmed: Vec<_> =
+        table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
     trimmed.join("\n")
 }
 
@@ -97,9 +98,9 @@ pub(crate) fn one<R: Row>(format: Format, thing: &R) -> Outcome<()> {
             let named = R::COLUMNS.iter().zip(thing.cells()).filter(|(_, value)| !value.is_empty());
             named.map(|(name, value)| line(&format!("{name:<width$}  {value}"))).collect()
         }
-        Format::Json => line(
-            &serde_json::to_string_pretty(thing).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?,
-        ),
+        Format::Json => {
+            line(&serde_json::to_string_pretty(thing).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?)
+        }
         Format::Jsonl => line(&json(thing)?),
     }
 }

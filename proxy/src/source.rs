@@ -33,7 +33,7 @@ pub(crate) enum Source {
     /// A running host.
     Host(Address),
     /// A folder.
-    Folder(Arc<folder::RocksStore>),
+    Folder(Arc<adjoin_rocksdb::RocksStore>),
 }
 
 impl SourceArgs {
@@ -90,7 +90,7 @@ impl Source {
     pub(crate) async fn types(&self) -> Outcome<Vec<String>> {
         match self {
             Self::Host(address) => ask(address, Method::GET, "/admin/types").await,
-            Self::Folder(store) => Ok(inspect::types(&**store).await?),
+            Self::Folder(store) => Ok(adjoin_storage::Entities::types(&**store).await?),
         }
     }
 

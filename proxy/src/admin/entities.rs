@@ -35,7 +35,7 @@ fn page_max() -> usize {
 /// Types that the function declares or the journal holds.
 pub(super) async fn types(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<String>>, Problem> {
     let declared = admin.engine()?.types();
-    let mut types: BTreeSet<String> = inspect::types(&**admin.engine()?.store()).await?.into_iter().collect();
+    let mut types: BTreeSet<String> = admin.engine()?.store().types().await?.into_iter().collect();
     types.extend(declared.iter().map(|known| known.entity_type.name.to_string()));
     Ok(Json(types.into_iter().collect()))
 }

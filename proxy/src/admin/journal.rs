@@ -16,19 +16,15 @@ use super::problem::Problem;
 use crate::inspect::{self, RecordRow, TailQuery, VerifyReport};
 
 /// One record a line; a last line that is a problem says why there are no more.
-pub(super) async fn tail(
-    State(admin): State<Arc<Admin>>,
-    Query(query): Query<TailQuery>,
-) -> Result<Response, Problem> {
+pub(super) async fn tail(State(admin): State<Arc<Admin>>, Query(query): Query<TailQuery>) -> Result<Response, Problem> {
     let records = inspect::tail(admin.engine()?.store().clone(), query);
     let lines = ReceiverStream::new(records).map(|row| Ok::<_, std::convert::Infallible>(line(row)));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
 }
 
 fn line(row: adjoin_model::Result<RecordRow>) -> Bytes {
-    let json = row.and_then(|row| {
-        serde_json::to_string(&row).map_err(|error| adjoin_model::Error::internal(error.to_string()))
-    });
+    let json = row
+        .and_then(|row| serde_json::to_string(&row).map_err(|error| adjoin_model::Error::internal(error.to_string())));
     let mut text = json.unwrap_or_else(|error| Problem(error).json());
     text.push('\n');
     text.into()

@@ -76,9 +76,10 @@ pub(super) async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<Value
 
 fn loop_status(one: &adjoin_engine::LoopStatus) -> Value {
     let machine = &one.machine;
-    let slow = machine.slow.iter().map(
-        |it| json!({ "entity": it.entity.to_string(), "command": &*it.name, "waited_ms": it.waited_ms }),
-    );
+    let slow = machine
+        .slow
+        .iter()
+        .map(|it| json!({ "entity": it.entity.to_string(), "command": &*it.name, "waited_ms": it.waited_ms }));
     let deadly =
         machine.deadly.iter().map(|(entity, name)| json!({ "entity": entity.to_string(), "command": &**name }));
     json!({

@@ -133,7 +133,10 @@ fn banner(settings: &Settings, node: &Node, command: &[String]) -> Outcome<()> {
     let kept = settings.data.as_ref().map_or("in memory".into(), |path| path.display().to_string());
     print::line(&format!("journal: {kept}"))?;
     if command.is_empty() {
-        print::line(&format!("waiting for a function at {}: start it, or give its command behind `--`", settings.function))?;
+        print::line(&format!(
+            "waiting for a function at {}: start it, or give its command behind `--`",
+            settings.function
+        ))?;
     }
     Ok(())
 }

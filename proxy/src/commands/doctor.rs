@@ -78,7 +78,11 @@ impl DoctorArgs {
         let settings = layers.settings()?;
         findings.push(finding("settings", settings.check().map(|()| "they fit".into())));
         let notices = layers.notices.iter();
-        findings.extend(notices.map(|said| Finding { check: "settings", verdict: Verdict::Doubtful, said: said.clone() }));
+        findings.extend(notices.map(|said| Finding {
+            check: "settings",
+            verdict: Verdict::Doubtful,
+            said: said.clone(),
+        }));
         findings.push(port("clients' port", settings.listen));
         findings.push(port("admin port", settings.admin));
         if let Some(path) = &settings.data {

@@ -24,7 +24,7 @@ Examples:
   adjoin entity ls shop.Cart --limit 20
   adjoin entity get shop.Cart/ada -o json
   adjoin entity history shop.Cart/ada
-  adjoin entity history shop.Cart/ada --data .adjoin/journal -o jsonl | jq .data
+  adjoin entity history shop.Cart/ada --data .adjoin -o jsonl | jq .data
   adjoin entity delete shop.Cart/ada --yes")]
 pub(crate) enum EntityCommand {
     /// List entity types, or the entities of one type

@@ -16,8 +16,8 @@ use crate::source::{Source, SourceArgs};
 Examples:
   adjoin journal tail                               the newest 20 records
   adjoin journal tail --follow --type shop.Cart     and what comes from now on
-  adjoin journal cat --data .adjoin/journal -o jsonl > backup.jsonl
-  adjoin journal verify --data .adjoin/journal      reads everything, checks every checksum")]
+  adjoin journal cat --data .adjoin -o jsonl > backup.jsonl
+  adjoin journal verify --data .adjoin      reads everything, checks every checksum")]
 pub(crate) enum JournalCommand {
     /// Show the newest records
     Tail(TailArgs),
@@ -25,7 +25,7 @@ pub(crate) enum JournalCommand {
     Cat(CatArgs),
     /// Read everything and check it: gaps, checksums, sequences
     ///
-    /// Exit code 6 when something is damaged; every damaged place is named.
+    /// Exit code 6 when something is damaged; the place is named.
     Verify(VerifyArgs),
 }
 
@@ -98,9 +98,9 @@ async fn show(source: &Source, query: TailQuery, output: Format) -> Outcome<()> 
 async fn verify(source: &Source, output: Format) -> Outcome<()> {
     let report = source.verify().await?;
     print::one(output, &report)?;
-    if report.damage.is_empty() {
-        return Ok(());
+    match report.damage {
+        None => Ok(()),
+        Some(damage) => Err(Failure::new(Exit::Corrupt, format!("the journal is damaged: {damage}"))
+            .help("keep the folder as it is and restore a copy; what is damaged is never read as something else")),
     }
-    Err(Failure::new(Exit::Corrupt, format!("the journal is damaged in {} places", report.damage.len()))
-        .help("restore the folder from a copy; what is shown as damaged was never read as something else"))
 }

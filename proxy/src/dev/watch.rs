@@ -78,9 +78,9 @@ impl Watch {
     /// The changed file, unless it is one that does not count. New folders are watched from here on.
     fn relevant(&mut self, event: Event) -> Option<PathBuf> {
         let counts = match event.kind {
-            EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Name(_)) => {
-                true
-            }
+            EventKind::Create(_)
+            | EventKind::Remove(_)
+            | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Name(_)) => true,
             EventKind::Modify(_) | EventKind::Access(_) | EventKind::Any | EventKind::Other => false,
         };
         let path = event.paths.into_iter().find(|path| counts && !self.ignored(path))?;

@@ -124,7 +124,8 @@ fn state_of(page: &EntityPage) -> (Value, String) {
         return (plain(value), format!("the value written at sequence {sequence}"));
     }
     if let Some(snapshot) = &page.snapshot {
-        let from = format!("the snapshot at sequence {}; only a running function can fold what follows", snapshot.sequence);
+        let from =
+            format!("the snapshot at sequence {}; only a running function can fold what follows", snapshot.sequence);
         return (plain(&snapshot.state), from);
     }
     let from = match (page.last, page.deleted) {
@@ -133,24 +134,4 @@ fn state_of(page: &EntityPage) -> (Value, String) {
         (_, false) => "events alone, which only a running function can fold: see `adjoin entity history`",
     };
     (Value::Null, from.into())
-}
-
-/// Entity types with anything stored, ordered by name. Reads every journal: a store is not asked by type.
-pub(crate) async fn types(store: &dyn Store) -> Result<Vec<String>> {
-    let mut types = std::collections::BTreeSet::new();
-    for (shard, head) in store.heads().await? {
-        let mut from = 1;
-        while from <= head.position {
-            let page = store.tail(shard, from, PAGE_BYTES).await?;
-            let Some(last) = page.records.last() else { break };
-            from = last.position + 1;
-            for record in page.records.iter().filter_map(|stored| stored.record.as_ref()) {
-                let name = record.entity.entity_type();
-                if !types.contains(name) {
-                    types.insert(name.to_owned());
-                }
-            }
-        }
-    }
-    Ok(types.into_iter().collect())
 }

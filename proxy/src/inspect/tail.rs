@@ -48,11 +48,7 @@ pub(crate) struct TailQuery {
 impl TailQuery {
     /// Every record of one entity.
     pub(crate) fn entity(entity: &EntityId) -> Self {
-        Self {
-            entity_type: Some(entity.entity_type().into()),
-            key: Some(entity.key().into()),
-            ..Self::default()
-        }
+        Self { entity_type: Some(entity.entity_type().into()), key: Some(entity.key().into()), ..Self::default() }
     }
 
     fn filters(&self) -> bool {

@@ -26,7 +26,10 @@ fn types_and_entities_are_listed() {
     let rows: Vec<serde_json::Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(rows.len(), 2);
     assert_eq!((&rows[0]["key"], &rows[0]["sequence"]), (&"ada".into(), &2.into()));
-    assert_eq!(ask(&host, &["entity", "ls", "shop.Cart", "--after", "ada", "--limit", "1", "-o", "json"]).1.lines().count(), 2);
+    assert_eq!(
+        ask(&host, &["entity", "ls", "shop.Cart", "--after", "ada", "--limit", "1", "-o", "json"]).1.lines().count(),
+        2
+    );
 }
 
 #[test]
@@ -86,7 +89,11 @@ fn a_journal_is_tailed_and_followed() {
 fn a_reader_that_leaves_is_no_failure() {
     let (_function, host) = shop();
     let mut command = std::process::Command::new("sh");
-    let line = format!("{} journal cat --admin {} | true; exit ${{PIPESTATUS:-0}}", env!("CARGO_BIN_EXE_adjoin"), host.admin());
+    let line = format!(
+        "{} journal cat --admin {} | true; exit ${{PIPESTATUS:-0}}",
+        env!("CARGO_BIN_EXE_adjoin"),
+        host.admin()
+    );
     let output = command.args(["-c", &line]).output().expect("run");
     assert_eq!(text(&output.stderr), "");
 }
@@ -97,7 +104,8 @@ fn pages_of_other_origins_are_kept_out() {
     let (_function, host) = shop();
     for head in ["host: evil.example", "host: 127.0.0.1\r\norigin: https://evil.example"] {
         let mut stream = std::net::TcpStream::connect(host.admin).expect("connected");
-        write!(stream, "DELETE /admin/entities/shop.Cart/ada HTTP/1.1\r\nconnection: close\r\n{head}\r\n\r\n").expect("sent");
+        write!(stream, "DELETE /admin/entities/shop.Cart/ada HTTP/1.1\r\nconnection: close\r\n{head}\r\n\r\n")
+            .expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answered");
         assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");

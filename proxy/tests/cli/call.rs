@@ -35,7 +35,8 @@ fn an_idempotency_key_makes_a_second_call_harmless() {
     let add = ["shop.Cart/ada", "addItem", r#"{"product":"p1","qty":2}"#, "--idempotency-key", "k1"];
     assert_eq!(call(&host, &add).1, "1\n");
     assert_eq!(call(&host, &add).1, "1\n");
-    let (code, ..) = call(&host, &["shop.Cart/ada", "addItem", r#"{"product":"p2","qty":2}"#, "--idempotency-key", "k1"]);
+    let (code, ..) =
+        call(&host, &["shop.Cart/ada", "addItem", r#"{"product":"p2","qty":2}"#, "--idempotency-key", "k1"]);
     assert_eq!(code, Some(4), "the same key with another body");
     let (code, ..) = call(&host, &["shop.Cart/ada", "addItem", r#"{"product":"p2","qty":2}"#, "--if-match", "7"]);
     assert_eq!(code, Some(4), "another sequence");

@@ -4,6 +4,8 @@
 use std::process::Command;
 
 use adjoin::{App, Cx, EventSourced, Handlers, JsonSchema, Reject, Value, reject};
+use adjoin_entity::spec::{EntityKind, EntityType, Spec};
+use adjoin_function::{Listener, ServeSettings};
 use serde::{Deserialize, Serialize};
 
 /// Set for the process that is to be the function; its value is the address.
@@ -41,10 +43,31 @@ pub fn broken(listen: &str) -> Command {
 fn runs_when_asked() {
     let Ok(listen) = std::env::var(LISTEN) else { return };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let app = App::new().with::<Cart>().with_value::<Profile>();
-    let app = if std::env::var_os(BROKEN).is_some() { app.with_value::<Nameless>() } else { app };
     println!("function process {} at {listen}", std::process::id());
+    if std::env::var_os(BROKEN).is_some() {
+        return runtime.block_on(serve_broken(&listen));
+    }
+    let app = App::new().with::<Cart>().with_value::<Profile>();
     runtime.block_on(app.serve(&listen)).expect("served until told to end");
+}
+
+/// Two types of one name: the SDK would say so at once, so the protocol is spoken without it.
+async fn serve_broken(listen: &str) {
+    let cart = EntityType {
+        name: "shop.Cart".into(),
+        kind: EntityKind::Value,
+        handlers: Vec::new(),
+        readable_events: Vec::new(),
+        passivate_after_ms: 0,
+        snapshot_every: 0,
+        event_schemas: String::new(),
+        state_schema: String::new(),
+        summary: String::new(),
+    };
+    let spec = Spec { sdk: "test".into(), types: vec![cart.clone(), cart] };
+    let listener = Listener::bind(&listen.parse().expect("an address")).await.expect("bound");
+    let (_server, mut events) = adjoin_function::serve(listener, spec, ServeSettings::default()).expect("served");
+    while events.recv().await.is_some() {}
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -125,17 +148,5 @@ impl Value for Profile {
 
     fn handlers(h: Handlers<Self>) -> Handlers<Self> {
         h.command("changeEmail", Self::change_email)
-    }
-}
-
-/// Has the name of another type.
-#[derive(Default, Serialize, Deserialize)]
-struct Nameless;
-
-impl Value for Nameless {
-    const NAME: &'static str = "shop.Cart";
-
-    fn handlers(h: Handlers<Self>) -> Handlers<Self> {
-        h
     }
 }

@@ -7,5 +7,6 @@ mod support;
 mod admin;
 mod call;
 mod dev;
+mod durable;
 mod serve;
 mod usage;

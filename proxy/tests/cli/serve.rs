@@ -59,7 +59,8 @@ fn a_second_signal_ends_at_once() {
     let function = Function::start();
     let mut host = Host::ready(&function.address, &["--memory", "--drain-ms", "600000"]);
     let listen = host.listen;
-    let slow = std::thread::spawn(move || try_request(listen, "POST", "/shop.Cart/ada/slow", "\"/no/such/file\"").is_ok());
+    let slow =
+        std::thread::spawn(move || try_request(listen, "POST", "/shop.Cart/ada/slow", "\"/no/such/file\"").is_ok());
     until("a call under way", || get(host.admin, "/admin/status").body.contains(r#""calls":1,"#).then_some(()));
     host.process.signal("TERM");
     host.process.line("draining");
@@ -92,7 +93,9 @@ fn metrics_have_base_units_and_no_keys() {
     let host = Host::ready(&function.address, &["--memory"]);
     host.add("a-secret-key", "p1");
     let metrics = get(host.admin, "/metrics").body;
-    for part in ["adjoin_ready 1", "adjoin_build_info{version=", "process_resident_memory_bytes", "_seconds_bucket{", "_total"] {
+    for part in
+        ["adjoin_ready 1", "adjoin_build_info{version=", "process_resident_memory_bytes", "_seconds_bucket{", "_total"]
+    {
         assert!(metrics.contains(part), "{part} is missing in\n{metrics}");
     }
     assert!(!metrics.contains("a-secret-key"), "an entity key is no label");
@@ -147,11 +150,13 @@ fn an_admin_port_for_everybody_wants_a_flag() {
     let output = run(&["serve", "--memory", "--admin", "0.0.0.0:0"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--admin-beyond-loopback"));
-    let host = Host::start(adjoin().args(["serve", "--memory", "--listen", "127.0.0.1:0", "--function", "127.0.0.1:1"]).args([
-        "--admin",
-        "0.0.0.0:0",
-        "--admin-beyond-loopback",
-    ]));
+    let host = Host::start(
+        adjoin().args(["serve", "--memory", "--listen", "127.0.0.1:0", "--function", "127.0.0.1:1"]).args([
+            "--admin",
+            "0.0.0.0:0",
+            "--admin-beyond-loopback",
+        ]),
+    );
     assert_eq!(get(([127, 0, 0, 1], host.admin.port()).into(), "/alive").status, 200);
 }
 

@@ -38,7 +38,8 @@ fn there_is_no_colour_where_nobody_sees_it() {
 fn doctor_finds_what_keeps_a_host_from_serving() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("bound");
     let listen = taken.local_addr().expect("an address").to_string();
-    let output = run(&["doctor", "--listen", &listen, "--admin", "127.0.0.1:0", "--function", "127.0.0.1:1", "-o", "jsonl"]);
+    let output =
+        run(&["doctor", "--listen", &listen, "--admin", "127.0.0.1:0", "--function", "127.0.0.1:1", "-o", "jsonl"]);
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stdout);
     assert!(said.lines().any(|line| line.contains("clients' port") && line.contains("bad")), "{said}");

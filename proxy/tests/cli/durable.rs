@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A folder: what was acknowledged is there after `kill -9`, one host at a time, read without one.
+
+use std::path::Path;
+
+use crate::support::{Function, Host, adjoin, text};
+
+fn on(folder: &Path, function: &Function) -> Host {
+    Host::ready(&function.address, &["--data", &folder.display().to_string()])
+}
+
+fn offline(folder: &Path, words: &[&str]) -> (Option<i32>, String, String) {
+    let output = adjoin().args(words).arg("--data").arg(folder).output().expect("run");
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn what_was_acknowledged_outlives_kill_9() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    let host = on(folder.path(), &function);
+    for count in 1..=5 {
+        assert_eq!(host.add("ada", &format!("p{count}")).body, count.to_string());
+    }
+    host.process.kill();
+    let host = on(folder.path(), &function);
+    let contents = host.contents("ada");
+    assert!((1..=5).all(|count| contents.contains(&format!("p{count}"))), "{contents}");
+    assert_eq!(host.add("ada", "p6").body, "6");
+}
+
+#[test]
+fn a_second_host_on_a_folder_is_refused_and_told_of_the_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    let host = on(folder.path(), &function);
+    let words = ["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+    for words in [&words[..], &["entity", "ls"]] {
+        let (code, _, said) = offline(folder.path(), words);
+        assert_eq!(code, Some(5), "{said}");
+        assert!(said.contains(&format!("--admin {}", host.admin)), "{said}");
+    }
+    assert_eq!(host.add("ada", "p1").body, "1", "the first is not disturbed");
+}
+
+#[test]
+fn a_closed_folder_is_read_verified_and_written_without_a_host() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    let host = on(folder.path(), &function);
+    host.add("ada", "p1");
+    host.add("ada", "p2");
+    host.process.signal("TERM");
+    assert!(host.process.ended().0.success());
+
+    assert_eq!(offline(folder.path(), &["entity", "ls"]).1, "TYPE\nshop.Cart\n");
+    let (_, history, _) = offline(folder.path(), &["entity", "history", "shop.Cart/ada", "-o", "jsonl"]);
+    assert_eq!(history.lines().count(), 2);
+    let (_, view, _) = offline(folder.path(), &["entity", "get", "shop.Cart/ada", "-o", "json"]);
+    assert!(view.contains("\"sequence\": 2") && view.contains("only a running function"), "{view}");
+    let (code, report, said) = offline(folder.path(), &["journal", "verify", "-o", "json"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(report.contains("\"records\": 2"), "{report}");
+
+    let (code, out, said) = offline(folder.path(), &["entity", "delete", "shop.Cart/ada", "--yes"]);
+    assert_eq!((code, out.contains("sequence 3")), (Some(0), true), "{said}");
+    assert_eq!(offline(folder.path(), &["entity", "delete", "shop.Cart/ada", "--yes"]).0, Some(3));
+    let host = on(folder.path(), &function);
+    assert_eq!(host.contents("ada"), "[]");
+    assert_eq!(host.add("ada", "p3").body, "1");
+    let output = adjoin().args(["journal", "verify", "--admin", &host.admin()]).output().expect("run");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn damage_is_named_and_has_its_exit_code() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    let host = on(folder.path(), &function);
+    (0..50).for_each(|_| drop(host.add("ada", "p1")));
+    host.process.signal("TERM");
+    assert!(host.process.ended().0.success());
+    flip_sorted_files(folder.path());
+    let (code, _, said) = offline(folder.path(), &["journal", "verify"]);
+    assert_eq!(code, Some(6), "{said}");
+    assert!(said.contains(".sst") || said.contains("shard"), "{said}");
+}
+
+/// Flips a bit in the first block of every sorted file.
+fn flip_sorted_files(folder: &Path) {
+    let files = std::fs::read_dir(folder).expect("read").flatten().map(|file| file.path());
+    let sorted: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "sst")).collect();
+    assert!(!sorted.is_empty(), "a closed folder has sorted files");
+    for path in sorted {
+        let mut bytes = std::fs::read(&path).expect("read");
+        bytes[10] ^= 1;
+        std::fs::write(&path, bytes).expect("written");
+    }
+}
+
+#[test]
+fn a_folder_keeps_its_number_of_shards() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    drop(Host::ready(&function.address, &["--shards", "64", "--data", &folder.path().display().to_string()]));
+    let host = on(folder.path(), &function);
+    assert!(crate::support::get(host.admin, "/admin/status").body.contains("\"shards\":64"));
+    drop(host);
+    let (code, _, said) =
+        offline(folder.path(), &["serve", "--shards", "128", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    assert_eq!(code, Some(2), "{said}");
+}
