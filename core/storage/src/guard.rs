@@ -65,10 +65,10 @@ pub fn head_raised(head: Head, expected: Head, owner: Owner) -> core::result::Re
 ///
 /// # Errors
 /// `Internal` with the entity, and what `known` fails with.
-pub fn next_sequences<'a>(
-    records: &'a [Record],
+pub fn next_sequences(
+    records: &[Record],
     mut known: impl FnMut(&EntityId) -> Result<Sequence>,
-) -> Result<BTreeMap<&'a EntityId, Sequence>> {
+) -> Result<BTreeMap<&EntityId, Sequence>> {
     let mut last = BTreeMap::new();
     for record in records.iter().filter(|record| record.is_sequenced()) {
         let before = match last.get(&record.entity) {

@@ -1,2 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
+
+mod batch;
+mod codec;
+mod db;
+mod dedup;
+mod folder;
+mod keys;
+mod open;
+mod process;
+mod read;
+mod readers;
+mod rows;
+mod settings;
+mod shared;
+mod store;
+#[cfg(test)]
+mod tests;
+mod verify;
+mod wal;
+mod write;
+
+pub use open::OpenReport;
+pub use settings::Settings;
+pub use store::RocksStore;
+pub use verify::Verified;
+pub use wal::Torn;
