@@ -102,6 +102,8 @@ class Activation:
         """Begins the turn of a command; or the answer, if it cannot run at all."""
         handler = self.definition.handlers.get(frame[Command.NAME])
         if handler is None:
+            if not frame[Command.NAME] and frame[Command.QUERY]:
+                return self._shown(frame)
             known = ", ".join(sorted(self.definition.handlers)) or "nothing"
             error: Error = NotFound(f"{self.definition.name} has no {frame[Command.NAME]!r}; it has {known}")
             return self._failure(frame, error, ended=False)
@@ -193,6 +195,19 @@ class Activation:
         _log.error("%s of %s failed unexpectedly", handler.where, self.key, exc_info=problem)
         return Internal(f"{handler.where} failed unexpectedly ({type(problem).__name__}): see the log of the function")
 
+    def _shown(self, frame: Frame) -> Frame:
+        """The answer to the question for nothing but the state."""
+        try:
+            snapshot = self._snapshot()
+        except WRITE_ERRORS as error:
+            return self._failure(
+                frame, Internal(f"the state of {self._where()} cannot be written: {error}"), ended=False
+            )
+        if snapshot is None:
+            text = f"the state of {self.definition.name} cannot be written as JSON"
+            return self._failure(frame, Invalid(text), ended=False)
+        return (Function.EFFECTS, self.id, frame[Command.CALL], None, [], None, False, [], snapshot)
+
     def _failure(self, frame: Frame, error: Error, *, ended: bool) -> Frame:
         return (Function.FAILURE, self.id, frame[Command.CALL], errors.to_wire(error), ended)
 
@@ -205,6 +220,10 @@ class Activation:
         return f"{self.definition.name}/{self.key}"
 
     # What the kinds differ in.
+
+    def _snapshot(self) -> Record | None:
+        """The state under the name of its shape; ``None`` where JSON cannot carry it. Raises ``WRITE_ERRORS``."""
+        return None
 
     def _load(self, state: Record) -> None:
         """Reads a snapshot or a value into the state."""

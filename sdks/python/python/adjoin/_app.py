@@ -144,7 +144,7 @@ class Opening:
 
     def start(self) -> Runtime:
         """Opens the runtime; whoever calls this closes it."""
-        session = self._made(None)
+        session = self._made(self._opened(), None)
         session.start()
         if not session.ready.wait(_READY_S) or session.ended.is_set():
             session.close()
@@ -163,7 +163,7 @@ class Opening:
     async def __aenter__(self) -> AsyncRuntime:
         loop = asyncio.get_running_loop()
         # Opening reads the folder, which may take a while; the loop goes on meanwhile.
-        session = await loop.run_in_executor(None, self._made, loop)
+        session = self._made(await loop.run_in_executor(None, self._opened), loop)
         session.start()
         await session.wait_ready(_READY_S)
         return AsyncRuntime(session, self._options)
@@ -174,10 +174,12 @@ class Opening:
         if self._session is not None:
             await self._session.aclose()
 
-    def _made(self, loop: asyncio.AbstractEventLoop | None) -> Session:
+    def _opened(self) -> NativeHost:
         if self._session is not None:
             raise Invalid("this runtime was opened already: call app.open() again for another one")
-        host = _open_native(msgspec.json.encode(self._settings).decode())
+        return _open_native(msgspec.json.encode(self._settings).decode())
+
+    def _made(self, host: NativeHost, loop: asyncio.AbstractEventLoop | None) -> Session:
         self._session = Session(
             host,
             self._definitions,

@@ -29,7 +29,7 @@ class Options(NamedTuple):
     idempotency_key: str | None = None
     if_sequence: int | None = None
     metadata: Mapping[str, str] | None = None
-    after: int = 0
+    after: int | None = None
 
     def replaced(
         self,

@@ -88,12 +88,13 @@ class Context:
     @property
     def entity_type(self) -> str:
         """The stored name of the entity's type: ``shop.Cart``."""
-        return cast(str, self._frame[Command.ENTITY_TYPE])
+        return self._activation.definition.name
 
     @property
     def entity_key(self) -> str:
         """The entity's key: ``ada``."""
-        return cast(str, self._frame[Command.KEY])
+        key: str | None = self._frame[Command.KEY]
+        return self._activation.key if key is None else key
 
     @property
     def metadata(self) -> Mapping[str, str]:

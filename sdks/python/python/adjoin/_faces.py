@@ -228,12 +228,18 @@ class Calls:
         key: str,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
     def watch(
-        self, method: Callable[[E], R], key: str, /, *, after: int = ..., metadata: Mapping[str, str] | None = ...
+        self,
+        method: Callable[[E], R],
+        key: str,
+        /,
+        *,
+        after: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
     def watch(
@@ -242,7 +248,7 @@ class Calls:
         key: str,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -252,7 +258,7 @@ class Calls:
         key: str,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -263,7 +269,7 @@ class Calls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -274,7 +280,7 @@ class Calls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -285,7 +291,7 @@ class Calls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -296,7 +302,7 @@ class Calls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -308,7 +314,7 @@ class Calls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -320,7 +326,7 @@ class Calls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -332,7 +338,7 @@ class Calls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     @overload
@@ -344,7 +350,7 @@ class Calls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> Elements[R]: ...
     def watch(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
@@ -731,12 +737,18 @@ class AsyncCalls:
         key: str,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self, method: Callable[[E], R], key: str, /, *, after: int = ..., metadata: Mapping[str, str] | None = ...
+        self,
+        method: Callable[[E], R],
+        key: str,
+        /,
+        *,
+        after: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
@@ -745,7 +757,7 @@ class AsyncCalls:
         key: str,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -755,7 +767,7 @@ class AsyncCalls:
         key: str,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -766,7 +778,7 @@ class AsyncCalls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -777,7 +789,7 @@ class AsyncCalls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -788,7 +800,7 @@ class AsyncCalls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -799,7 +811,7 @@ class AsyncCalls:
         a: A,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -811,7 +823,7 @@ class AsyncCalls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -823,7 +835,7 @@ class AsyncCalls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -835,7 +847,7 @@ class AsyncCalls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     @overload
@@ -847,7 +859,7 @@ class AsyncCalls:
         b: B,
         /,
         *,
-        after: int = ...,
+        after: int | None = ...,
         metadata: Mapping[str, str] | None = ...,
     ) -> AsyncElements[R]: ...
     def watch(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:

@@ -50,9 +50,9 @@ class Command:
 
     ACTIVATION: Final = 1  # 0 for an action
     CALL: Final = 2
-    ENTITY_TYPE: Final = 3
-    KEY: Final = 4
-    NAME: Final = 5
+    ENTITY_TYPE: Final = 3  # of an action; None where the activation says it
+    KEY: Final = 4  # likewise
+    NAME: Final = 5  # empty: nothing but the snapshot is asked for
     DATA: Final = 6  # empty: no body
     QUERY: Final = 7
     WANT_SNAPSHOT: Final = 8
@@ -80,7 +80,7 @@ class Function:
     CALL: Final = (
         10  # request, type, key, command, data, timeout ms, idempotency key | None, if-match | None, metadata, chain
     )
-    WATCH: Final = 11  # request, type, key, query, data, after sequence, metadata, chain
+    WATCH: Final = 11  # request, type, key, query, data, after sequence | None, metadata, chain
     STREAM: Final = 12  # request, type, key, command, data, timeout ms, metadata, chain
     CANCEL: Final = 13  # request
     TAKEN: Final = 14  # request: the element was taken, one more may come

@@ -59,7 +59,7 @@ class Journaled(Activation):
     def _written(self, turn: Context) -> tuple[bytes | None, Record | None]:
         if self._before is not None:
             self._check(turn, self._before)
-        snapshot = None if turn._deleted else self._snapshot(turn)
+        snapshot = None if turn._deleted else self._asked_snapshot(turn)
         self.sequence += len(turn._events) + turn._deleted
         if turn._deleted:
             self.state = self.definition.initial()
@@ -68,16 +68,20 @@ class Journaled(Activation):
             self._undo.add(turn._events, self.state)
         return None, snapshot
 
-    def _snapshot(self, turn: Context) -> Record | None:
+    def _snapshot(self) -> Record | None:
         codec = self.definition.state
-        if not turn._frame[Command.WANT_SNAPSHOT] or codec is None:
+        return None if codec is None else (self.definition.snapshot_schema, codec.encode(self.state))
+
+    def _asked_snapshot(self, turn: Context) -> Record | None:
+        """The snapshot that the host asked for with a command; none rather than one that cannot be kept."""
+        if not turn._frame[Command.WANT_SNAPSHOT]:
             return None
         try:
-            data = codec.encode(self.state)
+            snapshot = self._snapshot()
         except WRITE_ERRORS:
             _log.exception("no snapshot of %s", self._where())
             return None
-        return (self.definition.snapshot_schema, data) if len(data) <= self.limits.value_bytes else None
+        return snapshot if snapshot is not None and len(snapshot[1]) <= self.limits.value_bytes else None
 
     def _restore(self, turn: Context) -> bool:
         if not turn._events and turn._broken is None and self._undo.holds(self.state):

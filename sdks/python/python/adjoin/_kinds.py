@@ -53,6 +53,9 @@ class Valued(Activation):
         self.sequence += 1
         return data, None
 
+    def _snapshot(self) -> Record | None:
+        return ("json", self._codec.encode(self.state))
+
     def _restore(self, turn: Context) -> bool:
         self.state = self._codec.decode(self._saved)
         return True

@@ -71,7 +71,7 @@ class Session:
         self._loop = Loop(loop)
         self._flushing = False
         self._closing = threading.Lock()
-        self._outbox = Outbox(host.submit)
+        self._outbox = Outbox(self._submit_answers)
         self._workers = Workers(None if loop is not None else self._duty, self._outbox.flush, workers)
         self._dispatcher = Dispatcher(definitions, self._outbox, Place(home=self, check=check), self)
         self._table = self._handlers()
@@ -199,6 +199,10 @@ class Session:
         if self._loop.here and not self._flushing:
             self._flushing = True
             self._loop.call(self._flush)
+
+    def _submit_answers(self, batch: list[Frame]) -> None:
+        with suppress(Unavailable):  # the host is closed, and has told everybody who waited
+            self.host.submit(batch)
 
     def _flush(self) -> None:
         self._flushing = False

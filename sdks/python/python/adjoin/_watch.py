@@ -46,7 +46,8 @@ class _Request:
         """The element of a frame; raises what the request ended with, or ``_End``."""
         if frame[0] != Host.ELEMENT:
             self._over = True
-            payload(frame)
+            if frame[0] == Host.ERROR:
+                payload(frame)
             raise _End
         data, self._sequence = payload(frame), frame[3]
         self._session.submit((Function.TAKEN, self._number))
