@@ -10,11 +10,12 @@ use adjoin_entity::spec::Spec;
 use adjoin_model::{Error, Result};
 use adjoin_wire::protocol::{DiscoverRequest, Hello, ReportSpecErrorRequest, Welcome};
 use adjoin_wire::{BATCH_BYTES, Bounds, DISCOVERY_BYTES, Decoder, Encoder, discovery_in, negotiate};
+use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_util::either::Either;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -39,12 +40,24 @@ pub struct Discovered {
 }
 
 /// One connection to one function process. It is never made anew behind the caller's back: what Discover said is true
-/// for every session of the same link, and when the process goes, the link has ended.
+/// for every session of the same link, and when the process goes, the link has ended. Dropping it cuts the connection,
+/// and its sessions.
 pub struct Link {
     address: Address,
     settings: DialSettings,
     token: Option<MetadataValue<Ascii>>,
     client: FunctionClient<Channel>,
+    _cut: DropGuard,
+}
+
+/// Runs what the connection needs, until the link is dropped.
+#[derive(Clone)]
+struct Tasks(CancellationToken);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        tokio::spawn(self.0.clone().run_until_cancelled_owned(task));
+    }
 }
 
 impl Link {
@@ -56,9 +69,10 @@ impl Link {
     pub async fn dial(address: &Address, settings: &DialSettings) -> Result<Self> {
         let token = settings.token.as_deref().map(token::header).transpose()?;
         let io = connect(address, Duration::from_millis(settings.connect_ms)).await?;
-        let channel = channel(address, settings, io).await?;
+        let cut = CancellationToken::new();
+        let channel = channel(address, settings, io, Tasks(cut.clone())).await?;
         let client = FunctionClient::new(channel).max_encoding_message_size(BATCH_BYTES);
-        Ok(Self { address: address.clone(), settings: settings.clone(), token, client })
+        Ok(Self { address: address.clone(), settings: settings.clone(), token, client, _cut: cut.drop_guard() })
     }
 
     /// Where it leads.
@@ -95,7 +109,8 @@ impl Link {
     }
 
     /// Opens a session: sends `welcome`, waits for Hello, then carries the frames of `outgoing` to the function.
-    /// Dropping the [`Inbound`] ends the session at once; dropping every sender of `outgoing` lets the function end it.
+    /// Dropping every sender of `outgoing` ends the session once what waits is sent; dropping the [`Inbound`] ends it, and
+    /// what waits may be lost.
     ///
     /// # Errors
     /// As [`Link::discover`].
@@ -107,12 +122,14 @@ impl Link {
         let bounds = Bounds::new(welcome.value_bytes, welcome.message_bytes);
         let mut encoder = Encoder::new(bounds);
         encoder.open(welcome);
-        let outgoing = Outgoing::new(outgoing.into(), encoder, CancellationToken::new());
+        let ended = CancellationToken::new();
+        let outgoing = Outgoing::new(outgoing.into(), encoder, ended.clone());
         let (batches, broken) = Batches::new(outgoing);
         let request = self.request(batches);
         let mut client = self.client.clone().max_decoding_message_size(BATCH_BYTES);
         let batches = self.answer("Connect", client.connect(request)).await?.into_inner();
-        let mut inbound = Inbound::new(batches, Decoder::new(bounds)).of_function(self.address.clone(), broken);
+        let inbound = Inbound::new(batches, Decoder::new(bounds));
+        let mut inbound = inbound.of_function(self.address.clone(), broken, ended.drop_guard());
         let limit = Duration::from_millis(self.settings.answer_ms);
         let hello = timeout(limit, inbound.open()).await.unwrap_or_else(|_| Err(self.silent("Welcome")))?;
         Ok((hello, inbound))
@@ -167,12 +184,13 @@ async fn connect(address: &Address, limit: Duration) -> Result<Io> {
 }
 
 /// HTTP/2 over one stream. A second one is never made: the link has then ended.
-async fn channel(address: &Address, settings: &DialSettings, io: Io) -> Result<Channel> {
+async fn channel(address: &Address, settings: &DialSettings, io: Io, tasks: Tasks) -> Result<Channel> {
     let mut endpoint = Endpoint::from_static("http://function.adjoin")
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(HTTP2_FRAME)
-        .http2_max_header_list_size(HEADER_BYTES);
+        .http2_max_header_list_size(HEADER_BYTES)
+        .executor(tasks);
     if let Some(interval) = unless_zero(settings.keep_alive_ms) {
         endpoint = endpoint
             .http2_keep_alive_interval(interval)

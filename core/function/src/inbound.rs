@@ -6,6 +6,7 @@ use std::future::pending;
 use adjoin_model::{Error, Result};
 use adjoin_wire::{Batch, Decoder, Frame};
 use tokio::sync::oneshot;
+use tokio_util::sync::DropGuard;
 use tonic::{Status, Streaming};
 
 use crate::address::Address;
@@ -19,17 +20,20 @@ pub struct Inbound<F> {
     first: Vec<F>,
     broken: Option<oneshot::Receiver<Error>>,
     peer: Option<Address>,
+    /// Ends the other direction when this one is dropped: the transport alone would not.
+    _with_it: Option<DropGuard>,
 }
 
 impl<F: Frame> Inbound<F> {
     pub(crate) fn new(batches: Streaming<Batch>, decoder: Decoder<F>) -> Self {
-        Self { batches, decoder, first: Vec::new(), broken: None, peer: None }
+        Self { batches, decoder, first: Vec::new(), broken: None, peer: None, _with_it: None }
     }
 
-    /// Frames of the function at `peer`; `broken` tells of a failure of the other direction.
-    pub(crate) fn of_function(mut self, peer: Address, broken: oneshot::Receiver<Error>) -> Self {
+    /// Frames of the function at `peer`; `broken` tells of a failure of the other direction, `ended` ends that one.
+    pub(crate) fn of_function(mut self, peer: Address, broken: oneshot::Receiver<Error>, ended: DropGuard) -> Self {
         self.peer = Some(peer);
         self.broken = Some(broken);
+        self._with_it = Some(ended);
         self
     }
 
@@ -46,8 +50,11 @@ impl<F: Frame> Inbound<F> {
         &mut self.decoder
     }
 
-    /// The next frames, in order, all that came in one batch; none when the other side has ended the session in an
-    /// orderly way. Reading no further holds the other side back. Dropping the future loses nothing.
+    /// The next frames, in order, all that came in one batch; none when the other side has ended the session. Reading no
+    /// further holds the other side back. Dropping the future loses nothing.
+    ///
+    /// For a host, none means that the function said so: it is not to be blamed for what it left unanswered. For a
+    /// function, a host that gave up the session may look the same; either way its activations have ended.
     ///
     /// # Errors
     /// `Unavailable` when the connection was lost, `Protocol` when the other side broke the contract, `Exhausted` when a

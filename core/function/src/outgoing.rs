@@ -130,3 +130,40 @@ impl<F: Frame> Stream for Request<F> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adjoin_entity::frame::HostFrame;
+    use adjoin_wire::Bounds;
+    use tokio_stream::StreamExt;
+
+    fn outgoing(source: impl Into<Source<HostFrame>>, stop: &CancellationToken) -> Outgoing<HostFrame> {
+        Outgoing::new(source.into(), Encoder::new(Bounds::new(1 << 20, 1 << 20)), stop.clone())
+    }
+
+    #[tokio::test]
+    async fn everything_that_waits_goes_into_one_batch() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for call in 1..=1_000 {
+            sender.send(vec![HostFrame::Cancel { call }, HostFrame::Cancel { call }]).expect("open");
+        }
+        drop(sender);
+        let mut outgoing = outgoing(receiver, &CancellationToken::new());
+        let batch = outgoing.next().await.expect("a batch").expect("sound");
+        assert_eq!(batch.frames.len(), 2_000);
+        assert!(outgoing.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_stop_sends_what_waits_and_takes_no_more() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let stop = CancellationToken::new();
+        let mut outgoing = outgoing(receiver, &stop);
+        sender.send(vec![HostFrame::Cancel { call: 1 }]).expect("open");
+        stop.cancel();
+        assert_eq!(outgoing.next().await.expect("a batch").expect("sound").frames.len(), 1);
+        assert!(outgoing.next().await.is_none());
+        assert!(sender.send(vec![]).is_err(), "closed");
+    }
+}

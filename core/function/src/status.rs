@@ -74,11 +74,13 @@ fn kind_of(code: tonic::Code) -> Kind {
     match code {
         // A function of another version refuses both with FAILED_PRECONDITION: it is not our peer as it stands.
         tonic::Code::FailedPrecondition | tonic::Code::InvalidArgument | tonic::Code::Unimplemented => Kind::Invalid,
-        tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => Kind::Unavailable,
+        // Unknown is also what a stream ends with that was reset without a word.
+        tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled | tonic::Code::Unknown => {
+            Kind::Unavailable
+        }
         tonic::Code::ResourceExhausted => Kind::Exhausted,
         tonic::Code::PermissionDenied | tonic::Code::Unauthenticated => Kind::Denied,
         tonic::Code::Ok
-        | tonic::Code::Unknown
         | tonic::Code::NotFound
         | tonic::Code::AlreadyExists
         | tonic::Code::Aborted
