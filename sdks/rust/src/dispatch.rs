@@ -27,6 +27,7 @@ pub(crate) type Types = HashMap<Arc<str>, Arc<dyn Definition>>;
 pub(crate) type Task = Pin<Box<dyn Future<Output = FunctionFrame>>>;
 
 /// How far a command got at once.
+#[expect(clippy::large_enum_variant, reason = "nearly every step is done, so a box would cost an allocation a command")]
 pub(crate) enum Step {
     Done(AnswerFrame),
     Later(Task),

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use adjoin_model::{Error, Result};
+use adjoin_rocksdb::{RocksStore, Settings};
 use adjoin_storage::Store;
 
 /// Opens the store of a folder, making both if they are missing. Blocks.
 pub(crate) fn open(folder: &Path) -> Result<Arc<dyn Store>> {
-    let settings = adjoin_rocksdb::Settings::new(random_id()?);
-    let _ = settings;
-    Err(Error::unavailable(format!("the store of {} is being written", folder.display())))
+    Ok(Arc::new(RocksStore::open(folder, Settings::new(random_id()?))?))
 }
 
 /// The random id of a store that is made now.

@@ -36,6 +36,8 @@ pub use kinds::{Action, Defined, EventSourced, OldEvent, Value, kind};
 pub use kit::{Kit, Then, kit, kit_action, kit_value};
 pub use reject::{Reject, reject, reject_with};
 pub use remote::{Client, connect};
+#[doc(hidden)]
+pub use remote::{RemoteElements, RemoteWatch};
 pub use runtime::Runtime;
 pub use schemars::{self, JsonSchema};
 pub use serving::{Serving, told_to_end};
