@@ -37,6 +37,7 @@ mutants! {
     ReloadInFlight "reload with an append in flight";
     StateKeptAfterLoss "activation kept after a lost append";
     FencedIsNone "batch in flight when fenced said to be lost";
+    ExpiredRuns "command that expired in its mailbox runs all the same";
     ExpiredIsNone "expired command said to have no effect";
     NoDedup "no dedup";
     DedupForgotten "dedup records not loaded";

@@ -65,6 +65,8 @@ pub(crate) enum Event {
     ToHost { session: SessionId, frames: Vec<FunctionFrame> },
     /// The host notices that a session is gone.
     SessionGone { session: SessionId, orderly: bool },
+    /// The function has folded the oldest replay of an activation.
+    Folds { session: SessionId, activation: u64 },
     /// A handler has finished.
     HandlerEnds { session: SessionId, call: u64 },
     /// A process is started.
@@ -89,8 +91,8 @@ pub(crate) enum Event {
     Taken { attempt: AttemptId, call: CallId, host: HostId },
     /// A client sends an element of its stream; none ends it.
     StreamInput { attempt: AttemptId, left: u16 },
-    /// A fault strikes, and plans its next strike.
-    Strikes { fault: Fault },
+    /// A fault strikes; `again`: and plans its next strike.
+    Strikes { fault: Fault, again: bool },
     /// Faults end; what was down comes up.
     Heals,
     /// Every call must have ended by now; entities are asked whether they still work.

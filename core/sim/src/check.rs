@@ -11,9 +11,12 @@ mod replies;
 mod watches;
 mod window;
 
+use std::collections::BTreeSet;
+
 use crate::context::Context;
 use crate::history::History;
-use crate::store::Store;
+use crate::words::Token;
+use crate::world::World;
 use journal::Journal;
 
 /// What is judged.
@@ -21,6 +24,7 @@ pub(crate) struct Case<'a> {
     context: &'a Context,
     history: &'a History,
     journal: Journal,
+    effects: &'a BTreeSet<Token>,
     found: Vec<String>,
 }
 
@@ -45,9 +49,10 @@ pub(crate) struct Judgement {
 }
 
 /// Judges a run that has come to its end.
-pub(crate) fn judge(context: &Context, history: &History, store: &Store) -> Judgement {
+pub(crate) fn judge(world: &World) -> Judgement {
+    let World { context, history, store, effects, .. } = world;
     let (journal, found) = Journal::read(context, history, store);
-    let mut case = Case { context, history, journal, found };
+    let mut case = Case { context, history, journal, effects, found };
     case.check_facts();
     case.check_replies();
     case.check_order();

@@ -45,7 +45,9 @@ pub(crate) fn clients(context: &Context) -> Vec<Client> {
 
 /// Whom to ask, and what.
 pub(crate) fn choose(context: &mut Context) -> (usize, Action) {
-    let subject = context.random.index(context.plan.subjects.len());
+    let subjects = context.plan.subjects.len();
+    // One entity is asked more than the others, so that calls meet.
+    let subject = if context.random.chance(3000) { 0 } else { context.random.index(subjects) };
     let action = match context.plan.subjects[subject].kind {
         EntityKind::EventSourced => of_log(context),
         EntityKind::Value => of_value(context),
@@ -63,7 +65,10 @@ fn of_log(context: &mut Context) -> Action {
         58..62 => Action::Look,
         62..76 => Action::Get,
         76..78 => Action::Remove,
-        78..84 => Action::Pass { target: log(context), noted: context.random.chance(5000) },
+        78..84 => {
+            let beside = if context.random.chance(3000) { log(context) } else { NOBODY };
+            Action::Pass { target: log(context), noted: context.random.chance(5000), beside }
+        }
         84..92 => Action::Spread { targets: targets(context), synchronous: context.random.chance(5000) },
         92..96 => Action::State,
         96..98 => Action::Delete,

@@ -32,6 +32,8 @@ faults! {
     StoreSlow "store slow for a while";
     StoreFull "store full for a while";
     StoreRestart "store restarted";
+    StoreUnreachable "store out of reach for a while";
+    StoreUnheard "answers of the store lost for a while";
     UnsyncedLost "unsynced tail lost";
     TornWrite "write torn";
     WriteRefused "write refused";
@@ -52,6 +54,8 @@ faults! {
     FunctionSlow "function slow for a while";
     FunctionHang "handler never answers";
     HandlerFails "handler fails";
+    AnswerTwice "answer of the function delivered twice";
+    HandlerStops "handler stops when cancelled";
     ActivationEnds "function ends an activation";
     ReplayFails "event unreadable on replay";
     SnapshotUnreadable "snapshot unreadable";

@@ -68,6 +68,11 @@ impl Functions {
         }
     }
 
+    /// The oldest replay of an activation is folded.
+    pub(crate) fn folds(&mut self, context: &mut Context, id: SessionId, activation: u64) {
+        self.in_session(context, id, |session, context, seen| session.folds(context, seen, activation));
+    }
+
     /// A handler has finished.
     pub(crate) fn handler_ends(&mut self, context: &mut Context, id: SessionId, call: u64) {
         self.in_session(context, id, |session, context, seen| session.handler_ends(context, seen, call));

@@ -32,8 +32,8 @@ pub(crate) enum Action {
     Get,
     /// Deletes the entity by its handler.
     Remove,
-    /// Goes on at another log, leaving an event here if noted.
-    Pass { target: u16, noted: bool },
+    /// Goes on at another log, leaving an event here if noted, and perhaps calls one more.
+    Pass { target: u16, noted: bool, beside: u16 },
     /// One event here, and calls to others once it is durable.
     Spread { targets: [u16; 2], synchronous: bool },
     /// Replaces the value.
@@ -103,9 +103,19 @@ impl Action {
     /// The entities that its children go to, in the order of their tokens.
     pub(crate) fn children(self) -> [u16; 2] {
         match self {
-            Self::Pass { target, .. } | Self::Route { target } => [target, NOBODY],
+            Self::Pass { target, beside, .. } => [target, beside],
+            Self::Route { target } => [target, NOBODY],
             Self::Spread { targets, .. } | Self::Poke { targets, .. } => targets,
             _ => [NOBODY, NOBODY],
+        }
+    }
+
+    /// Which of its children are side effects.
+    pub(crate) fn side_effects(self) -> &'static [u64] {
+        match self {
+            Self::Pass { .. } => &[1],
+            Self::Spread { .. } | Self::Poke { .. } => &[0, 1],
+            _ => &[],
         }
     }
 

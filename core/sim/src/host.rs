@@ -43,6 +43,10 @@ pub(crate) struct Waiting {
     pub(crate) streams: bool,
     /// An element was given out and not taken.
     pub(crate) untaken: bool,
+    /// Its client has hung up.
+    pub(crate) gone: bool,
+    /// How often it was forwarded: a cancel that was on its way to one loop says nothing to the next.
+    pub(crate) hops: u32,
 }
 
 /// A loop and its inputs.
@@ -63,6 +67,9 @@ pub(crate) struct Host {
     /// A newer incarnation has begun to claim: what it reads may be old, which the lease of rule 4 will say to it.
     pub(crate) deposed: bool,
     pub(crate) paused_until: Time,
+    /// Until when its requests do not reach the store, and the store's answers do not reach it.
+    pub(crate) cut_until: Time,
+    pub(crate) deaf_until: Time,
     /// Shards to claim, and those claimed.
     pub(crate) unclaimed: BTreeSet<u32>,
     pub(crate) claimed: Vec<(ShardId, Head)>,
@@ -82,6 +89,8 @@ impl Host {
             phase: Phase::Claiming,
             deposed: false,
             paused_until: 0,
+            cut_until: 0,
+            deaf_until: 0,
             unclaimed: (0..shards).collect(),
             claimed: Vec::new(),
             loops: Vec::new(),

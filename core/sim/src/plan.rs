@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     /// The store is in the host's process, so what the process has not handed over dies with it; otherwise it is
     /// somewhere else, and a write on its way lands after its sender has died.
     pub(crate) local: bool,
+    /// Mean time from a write to its sync.
+    pub(crate) sync: Time,
     /// How long the driver waits for the store.
     pub(crate) store_patience: Time,
     /// Handlers and bytes that a loop may have in a session.
@@ -48,7 +50,7 @@ pub(crate) struct Plan {
 }
 
 /// Faults that may befall each opportunity, so often in ten thousand.
-const BY_CHANCE: [(Fault, u32); 18] = [
+const BY_CHANCE: [(Fault, u32); 21] = [
     (Fault::WriteRefused, 60),
     (Fault::WriteLost, 50),
     (Fault::AckLost, 60),
@@ -60,6 +62,9 @@ const BY_CHANCE: [(Fault, u32); 18] = [
     (Fault::CorruptPage, 60),
     (Fault::SnapshotLost, 500),
     (Fault::FunctionHang, 10),
+    (Fault::AnswerTwice, 100),
+    (Fault::HandlerStops, 5000),
+    (Fault::HandlerFails, 50),
     (Fault::ActivationEnds, 50),
     (Fault::ReplayFails, 60),
     (Fault::SnapshotUnreadable, 400),
@@ -70,7 +75,7 @@ const BY_CHANCE: [(Fault, u32); 18] = [
 ];
 
 /// Faults that strike by themselves, with the mean pause in milliseconds.
-const BY_TIME: [(Fault, u64); 16] = [
+const BY_TIME: [(Fault, u64); 18] = [
     (Fault::HostCrash, 60_000),
     (Fault::PowerLoss, 90_000),
     (Fault::HostPause, 45_000),
@@ -80,6 +85,8 @@ const BY_TIME: [(Fault, u64); 16] = [
     (Fault::StoreSlow, 40_000),
     (Fault::StoreFull, 60_000),
     (Fault::StoreRestart, 50_000),
+    (Fault::StoreUnreachable, 60_000),
+    (Fault::StoreUnheard, 60_000),
     (Fault::FunctionCrash, 20_000),
     (Fault::FunctionRestart, 50_000),
     (Fault::FunctionAbsent, 80_000),
@@ -107,12 +114,13 @@ impl Plan {
         let loops = random.between(1, 3) as u8;
         let shards = random.between(u64::from(loops), 6) as u32;
         Self {
-            faults_until: random.between(200, 420) * 1000 * MS,
+            faults_until: random.between(210, 440) * 1000 * MS,
             loops,
             shards,
             subjects: subjects(random),
             processes: random.between(1, 2) as usize,
             local,
+            sync: random.pick(&[300, 3000, 30_000]),
             store_patience: random.between(300, 3000) * MS,
             credit: (random.pick(&[1, 2, 4, 16, 64]), random.pick(&[40, 200, 2000, 1 << 20])),
             closed: (0..random.between(1, 6)).map(|_| random.between(50, 1500) * MS).collect(),

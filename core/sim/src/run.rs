@@ -66,7 +66,7 @@ fn judged(seed: u64, options: Options) -> Outcome {
         outcome.violations.push("the world stopped before its end: nothing was planned any more".into());
     }
     if outcome.violations.is_empty() {
-        let judgement = judge(&world.context, &world.history, &world.store);
+        let judgement = judge(&world);
         outcome.violations = judgement.found;
         outcome.windows = judgement.windows;
         outcome.undecided = judgement.undecided;

@@ -70,6 +70,9 @@ impl World {
             let patience = self.context.plan.store_patience;
             self.context.after(patience, Event::TimesOut { request });
         }
+        if self.hosts[host].cut_until > self.context.now {
+            return;
+        }
         let travels = self.store_delay();
         let lands = |asked: Asked, how| Event::Lands { request, host, asked: Box::new(asked), how };
         match asked {
@@ -114,7 +117,9 @@ impl World {
         }
         let asked = Box::new(Asked::Write(batch));
         if self.context.befalls(Fault::LateWrite) {
-            let late = self.context.plan.store_patience + self.context.random.between(0, 2000) * MS;
+            // Half of them land while the driver is about to find out, the others much later.
+            let spread = self.context.random.pick(&[2, 2000]);
+            let late = self.context.plan.store_patience + self.context.random.between(0, spread) * MS;
             return self.context.after(late, Event::Lands { request, host, asked, how: Arrival::Mute });
         }
         let mut how = if self.context.befalls(Fault::AckLost) { Arrival::Mute } else { Arrival::Plain };
@@ -182,7 +187,8 @@ impl World {
     }
 
     fn applied(&mut self, request: RequestId, upto: usize, said: Option<Said>, mute: bool) {
-        let syncs = self.store_delay() + self.context.random.between(50, 1500);
+        let syncs = self.store_delay() + self.context.random.around(self.context.plan.sync);
+        self.maybe_crash_before(syncs);
         let early = matches!(
             (&said, self.context.mutant),
             (Some(Said::Durable), Some(Mutant::AcknowledgeBeforeSync))
@@ -193,6 +199,16 @@ impl World {
             self.context.after(20, Event::Answers { request, said });
         }
         self.context.after(syncs, Event::Synced { boot: self.store.boot, upto, answer });
+    }
+
+    /// Crashes just while something is not synced are rare, and are what a store is judged by.
+    fn maybe_crash_before(&mut self, syncs: Time) {
+        let local = self.context.plan.local;
+        let fault = if local { Fault::PowerLoss } else { Fault::StoreRestart };
+        if self.context.plan.pause(fault).is_some() && self.context.random.chance(20) {
+            let strikes = self.context.random.below(syncs);
+            self.context.after(strikes, Event::Strikes { fault, again: false });
+        }
     }
 
     pub(crate) fn synced(&mut self, boot: u32, upto: usize, answer: Option<(RequestId, Box<Said>)>) {
@@ -208,10 +224,11 @@ impl World {
 
     /// The store's answer reaches the driver, unless that has given up.
     pub(crate) fn answers(&mut self, request: RequestId, said: Said) {
-        let Some(Pending { host, index, purpose }) = self.requests.remove(&request) else { return };
-        if !self.hosts[host].is_alive() {
+        let Some(Pending { host, index, purpose }) = self.requests.get(&request).copied() else { return };
+        if !self.hosts[host].is_alive() || self.hosts[host].deaf_until > self.context.now {
             return;
         }
+        self.requests.remove(&request);
         match purpose {
             Purpose::Write(shard) => self.written(host, index, shard, said),
             Purpose::Raise(shard, position) => self.raised(host, index, shard, position, said),

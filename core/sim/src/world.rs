@@ -10,7 +10,7 @@ mod strikes;
 
 pub(crate) use calls::promises_nothing_written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agenda::{Event, HostId};
 use crate::client::{Client, clients};
@@ -20,6 +20,7 @@ use crate::history::{AttemptId, History};
 use crate::host::Host;
 use crate::storage::{Pending, RequestId};
 use crate::store::Store;
+use crate::words::Token;
 
 /// More events than any sound run has: a run that goes on for ever is a finding.
 const MOST_EVENTS: u64 = 20_000_000;
@@ -37,6 +38,8 @@ pub(crate) struct World {
     pub(crate) functions: Functions,
     pub(crate) clients: Vec<Client>,
     pub(crate) history: History,
+    /// Tokens of the side effects that were made.
+    pub(crate) effects: BTreeSet<Token>,
     /// Attempts that must succeed after healing.
     pub(crate) probes: Vec<AttemptId>,
     pub(crate) events: u64,
@@ -56,6 +59,7 @@ impl World {
             functions: Functions::new(context.plan.processes),
             clients: clients(&context),
             history: History::default(),
+            effects: BTreeSet::new(),
             probes: Vec::new(),
             events: 0,
             closing: false,
@@ -120,6 +124,7 @@ impl World {
             Event::ToFunction { session, frames } => self.functions.take(&mut self.context, session, frames),
             Event::ToHost { session, frames } => self.frames_arrive(session, frames),
             Event::SessionGone { session, orderly } => self.session_gone(session, orderly),
+            Event::Folds { session, activation } => self.functions.folds(&mut self.context, session, activation),
             Event::HandlerEnds { session, call } => self.functions.handler_ends(&mut self.context, session, call),
             Event::ProcessStarts { process } => self.process_starts(process),
             Event::ProcessKilled { process, boot } => self.process_killed(process, boot),
@@ -132,7 +137,7 @@ impl World {
             Event::ElementArrives { attempt, payload, sequence } => self.element_arrives(attempt, payload, sequence),
             Event::Taken { attempt, call, host } => self.taken(attempt, call, host),
             Event::StreamInput { attempt, left } => self.stream_input(attempt, left),
-            Event::Strikes { fault } => self.strikes(fault),
+            Event::Strikes { fault, again } => self.strikes(fault, again),
             Event::Heals => self.heals(),
             Event::Probes => self.probe(),
             Event::Ends => self.ends(),

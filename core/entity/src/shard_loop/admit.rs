@@ -191,7 +191,7 @@ impl ShardLoop {
             (Due::Deadline(_), Some(place)) => {
                 let wrote = self.calls.remove(call).is_some_and(|known| known.wrote);
                 let streams = matches!(place, Place::Action(frame) if self.is_stream(frame));
-                let ran = self.leave(call, place) || wrote;
+                let ran = (!self.is(Mutant::ExpiredRuns) && self.leave(call, place)) || wrote;
                 let outcome = if ran && !self.is(Mutant::ExpiredIsNone) { Outcome::Unknown } else { Outcome::None };
                 let said = if ran { "the deadline passed while it ran" } else { "the deadline passed before it ran" };
                 let error = Error::expired(said).with_outcome(outcome);

@@ -41,13 +41,14 @@ impl Watch {
 impl ShardLoop {
     /// Asks the query of every watcher that waits and has not seen the present sequence.
     pub(super) fn ask_watches(&mut self, slot: Slot) {
+        let repeats = self.is(Mutant::WatchRepeats);
         let Some(entity) = self.entities.get_mut(slot) else { return };
         if entity.phase != Phase::Active || entity.watches.is_empty() {
             return;
         }
         let mut asked = false;
         for watch in &mut entity.watches {
-            if watch.state == State::Waits && watch.seen.is_none_or(|seen| seen < entity.durable) {
+            if watch.state == State::Waits && (repeats || watch.seen.is_none_or(|seen| seen < entity.durable)) {
                 watch.state = State::Asked;
                 entity.mailbox.push_back(Job::new(watch.call.clone(), Ask::Watch));
                 asked = true;

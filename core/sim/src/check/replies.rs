@@ -8,7 +8,7 @@ use super::Case;
 use super::journal::What;
 use crate::history::{Action, AttemptId, Ending, Operation, Writes, command_id};
 use crate::store::Store;
-use crate::words::{State, child};
+use crate::words::{NOBODY, State, child};
 
 impl Case<'_> {
     pub(super) fn check_replies(&mut self) {
@@ -16,7 +16,13 @@ impl Case<'_> {
             let ending = self.history.attempts[attempt].ending.clone();
             let operation = self.history.operation_of(attempt).clone();
             match ending {
-                Ending::Reply { state, sequence, .. } => self.check_reply(&operation, state, sequence),
+                Ending::Reply { state, sequence, replayed } => {
+                    self.check_reply(&operation, state, sequence);
+                    // A later attempt may go on where an earlier one was cut off between its write and its calls.
+                    if !replayed && operation.attempts.len() == 1 {
+                        self.check_effects(&operation);
+                    }
+                }
                 Ending::Failed { shown, kind, .. } => self.check_failure(attempt, &ending, shown, kind),
                 Ending::Open | Ending::Broken | Ending::Over { .. } => {}
             }
@@ -38,6 +44,16 @@ impl Case<'_> {
         let shows = state.is_none() || stored == state;
         self.demand(shows, || format!("{}, but the journal has {stored:?} there", said()));
         self.check_match(operation, sequence);
+    }
+
+    /// Side effects of a command that was answered well have been made.
+    fn check_effects(&mut self, operation: &Operation) {
+        let (action, token) = (operation.action, operation.token);
+        let targets = action.children();
+        for index in action.side_effects().iter().filter(|index| targets[**index as usize] != NOBODY) {
+            let made = self.effects.contains(&child(token, *index));
+            self.demand(made, || format!("{action:?} was answered well, but its side effect {index} was not made"));
+        }
     }
 
     fn ends_at(&self, token: u64, subject: usize, sequence: Sequence) -> bool {

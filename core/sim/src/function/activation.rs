@@ -9,6 +9,7 @@ use adjoin_model::{EntityId, Epoch, Error, Payload, Sequence};
 
 use super::Seen;
 use super::session::Session;
+use crate::agenda::{Event, MS, Time};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::plan::TYPES;
@@ -21,7 +22,10 @@ pub(crate) struct Activation {
     pub(super) state: State,
     /// The last sequence folded in.
     sequence: Sequence,
-    /// The last replay has come: commands may.
+    /// Replays that are not answered: up to which sequence, and whether it is the last.
+    folding: VecDeque<(Sequence, bool)>,
+    /// The last replay has come, and is answered: commands may.
+    last: bool,
     ready: bool,
     /// Commands that wait, in order; whether one runs.
     pub(super) queue: VecDeque<u64>,
@@ -52,8 +56,17 @@ impl Session {
         let kind = kind.unwrap_or(EntityKind::Action);
         let has_snapshot = state.is_some() && kind == EntityKind::EventSourced;
         let state = read_state(context, &entity, kind, state);
-        let activation =
-            Activation { entity, kind, state, sequence, ready: false, queue: VecDeque::new(), busy: false };
+        let activation = Activation {
+            entity,
+            kind,
+            state,
+            sequence,
+            folding: VecDeque::new(),
+            last: false,
+            ready: false,
+            queue: VecDeque::new(),
+            busy: false,
+        };
         self.activations.insert(id, activation);
         if has_snapshot && context.befalls(Fault::SnapshotUnreadable) {
             self.fail_activation(context, id, true);
@@ -70,9 +83,9 @@ impl Session {
     pub(super) fn replay(
         &mut self,
         context: &mut Context,
+        seen: &Seen<'_>,
         id: ActivationId,
-        events: &[(Sequence, Payload)],
-        last: bool,
+        (events, last): (&[(Sequence, Payload)], bool),
     ) {
         if self.over.contains(&id) {
             return;
@@ -80,16 +93,38 @@ impl Session {
         let Some(activation) = self.activations.get_mut(&id) else {
             return context.violate(|| format!("a replay for activation {id}, which never was"));
         };
-        context.demand(!activation.ready, || format!("{}: a replay after the last one", activation.entity));
+        let entity = activation.entity.clone();
+        context.demand(!activation.last, || format!("{entity}: a replay after the last one"));
         for (sequence, payload) in events {
             activation.fold(context, *sequence, payload);
         }
+        activation.last = last;
+        activation.folding.push_back((activation.sequence, last));
+        let unanswered = activation.folding.len();
+        context.demand(unanswered <= 2, || format!("{entity}: {unanswered} replays beside each other"));
+        if unanswered == 1 {
+            self.fold_next(context, seen, id);
+        }
+    }
+
+    fn fold_next(&self, context: &mut Context, seen: &Seen<'_>, activation: ActivationId) {
+        let takes = takes(context, seen);
+        context.after(takes, Event::Folds { session: self.id, activation });
+    }
+
+    /// The oldest replay is folded: the host is told, or that it could not be read.
+    pub(super) fn folds(&mut self, context: &mut Context, seen: &Seen<'_>, id: ActivationId) {
+        let Some(activation) = self.activations.get_mut(&id) else { return };
+        let Some((sequence, last)) = activation.folding.pop_front() else { return };
+        let more = !activation.folding.is_empty();
         activation.ready = last;
-        let sequence = activation.sequence;
         if context.befalls(Fault::ReplayFails) {
             return self.fail_activation(context, id, false);
         }
         self.send(context, FunctionFrame::Replayed { activation: id, sequence });
+        if more {
+            self.fold_next(context, seen, id);
+        }
     }
 
     /// Commands one at a time and in order is the function's part; that no query comes beside a command, no command
@@ -143,6 +178,12 @@ impl Session {
         let within = running <= most && (bytes <= most_bytes || running == 1);
         context.demand(within, || format!("{running} handlers with {bytes} bytes, {most} and {most_bytes} allowed"));
     }
+}
+
+/// How long a handler or a fold takes.
+pub(super) fn takes(context: &mut Context, seen: &Seen<'_>) -> Time {
+    let quick = context.random.between(5, 300);
+    if seen.slow { quick + context.random.between(1, 400) * MS } else { quick }
 }
 
 impl Activation {

@@ -24,6 +24,9 @@ impl Session {
         let activation = running.frame.activation;
         let answer = if activation == 0 { self.run_action(context, &running) } else { self.run(context, &running) };
         let ended = answer.activation_ended;
+        if context.befalls(Fault::AnswerTwice) {
+            self.send(context, FunctionFrame::Answer(answer.clone()));
+        }
         self.send(context, FunctionFrame::Answer(answer));
         if activation == 0 || running.frame.query {
             return;
@@ -52,9 +55,14 @@ impl Session {
         let Some(activation) = self.activations.get_mut(&frame.activation) else {
             return answer(HandlerResult::Failed(Error::internal("no such activation")), Effects::default(), false);
         };
-        if !frame.query && context.befalls(Fault::ActivationEnds) {
+        let ends = !frame.query && context.befalls(Fault::ActivationEnds);
+        if ends && context.random.chance(7000) {
             let error = Error::internal("the state could not be restored");
             return answer(HandlerResult::Failed(error), Effects::default(), true);
+        }
+        if running.stops || (frame.query && context.befalls(Fault::HandlerFails)) {
+            let error = Error::unavailable("it stopped half way");
+            return answer(HandlerResult::Failed(error), Effects::default(), false);
         }
         let ask = Ask::read(&frame.payload).unwrap_or_default();
         if &*frame.name == "fail" {
@@ -66,7 +74,7 @@ impl Session {
             ran.effects.snapshot = Some(ran.state.payload());
         }
         activation.state = ran.state;
-        answer(ran.result, ran.effects, false)
+        answer(ran.result, ran.effects, ends)
     }
 
     fn run_action(&mut self, context: &Context, running: &Running) -> AnswerFrame {
@@ -109,6 +117,8 @@ fn handle(context: &Context, kind: EntityKind, name: &str, ask: Ask, state: Stat
         "fail" => HandlerResult::Failed(Error::internal("it fails on purpose")),
         "pass" => {
             after = append(&mut effects, state, ask);
+            let beside = Ask { targets: [NOBODY, ask.targets[1]], synchronous: false, ..ask };
+            effects.side_effects = side_effects(context, beside);
             forward(context, ask)
         }
         "spread" => {

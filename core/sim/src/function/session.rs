@@ -7,7 +7,7 @@ use adjoin_entity::SessionId;
 use adjoin_entity::frame::{ActivationId, CommandFrame, FunctionFrame, HostFrame};
 
 use super::Seen;
-use super::activation::Activation;
+use super::activation::{Activation, takes};
 use super::stream::Stream;
 use crate::agenda::{Event, HostId, MS, ProcessId, Time};
 use crate::context::Context;
@@ -17,6 +17,8 @@ use crate::fault::Fault;
 pub(crate) struct Running {
     pub(crate) frame: CommandFrame,
     pub(crate) started: bool,
+    /// Nobody waits for it any more, and it noticed.
+    pub(crate) stops: bool,
     pub(crate) stream: Stream,
 }
 
@@ -72,7 +74,7 @@ impl Session {
                 self.check_epoch(context, seen, &entity, epoch);
                 self.activate(context, activation, entity, (sequence, state));
             }
-            HostFrame::Replay { activation, events, last } => self.replay(context, activation, &events, last),
+            HostFrame::Replay { activation, events, last } => self.replay(context, seen, activation, (&events, last)),
             HostFrame::Command(command) => self.command(context, seen, command),
             HostFrame::StreamInput { call, .. } => self.stream_input(context, call),
             HostFrame::StreamInputEnd { call } => self.stream_input_end(context, call),
@@ -93,7 +95,7 @@ impl Session {
         self.check_credit(context, &frame);
         let (call, activation) = (frame.call, frame.activation);
         let query = frame.query;
-        self.calls.insert(call, Running { frame, started: false, stream: Stream::default() });
+        self.calls.insert(call, Running { frame, started: false, stops: false, stream: Stream::default() });
         match self.activations.get_mut(&activation) {
             Some(_) if query => self.start(context, seen, call),
             Some(entity) => {
@@ -130,8 +132,7 @@ impl Session {
         if &*running.frame.name == "count" || &*running.frame.name == "gather" {
             return self.stream_starts(context, call);
         }
-        let quick = context.random.between(5, 300);
-        let takes = if seen.slow { quick + context.random.between(1, 400) * MS } else { quick };
+        let takes = takes(context, seen);
         context.after(takes, Event::HandlerEnds { session: self.id, call });
     }
 

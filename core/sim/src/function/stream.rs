@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Streams of actions: elements out within credit, elements in until they end.
 
-use adjoin_entity::frame::{FunctionFrame, HandlerResult};
+use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult};
 use adjoin_model::{Error, Payload};
 
 use super::handler::number;
 use super::session::Session;
 use crate::agenda::Event;
 use crate::context::Context;
+use crate::fault::Fault;
 use crate::words::Ask;
 
 /// Where a stream stands.
@@ -72,28 +73,22 @@ impl Session {
         }
     }
 
-    /// Nobody waits any more: handlers of streams stop, the others finish what they do.
+    /// Nobody waits any more: handlers of streams stop, others may.
     pub(super) fn cancel(&mut self, context: &mut Context, call: u64) {
-        let Some(running) = self.calls.get(&call).filter(|running| running.started) else { return };
-        let name = running.frame.name.clone();
+        let Some(running) = self.calls.get_mut(&call).filter(|running| running.started) else { return };
         let error = Error::unavailable("cancelled");
-        match &*name {
+        match &*running.frame.name {
             "count" => {
                 self.calls.remove(&call);
                 self.send(context, FunctionFrame::StreamEnd { call, error: Some(error) });
             }
             "gather" => {
                 self.calls.remove(&call);
-                let answer = adjoin_entity::frame::AnswerFrame {
-                    activation: 0,
-                    call,
-                    result: HandlerResult::Failed(error),
-                    effects: adjoin_entity::frame::Effects::default(),
-                    activation_ended: false,
-                };
+                let (result, effects) = (HandlerResult::Failed(error), Effects::default());
+                let answer = AnswerFrame { activation: 0, call, result, effects, activation_ended: false };
                 self.send(context, FunctionFrame::Answer(answer));
             }
-            _ => {}
+            _ => running.stops = context.befalls(Fault::HandlerStops),
         }
     }
 }

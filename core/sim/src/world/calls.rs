@@ -178,6 +178,7 @@ impl World {
         if let Some((host, call)) = self.history.attempts[attempt].at
             && let Some(waiting) = self.hosts[host].calls.get_mut(&call)
         {
+            waiting.gone = true;
             let index = waiting.index;
             self.push(host, index, Input::Cancel(call));
         }

@@ -33,7 +33,7 @@ impl World {
     pub(super) fn ask_something(&mut self, client: usize) {
         let (subject, action) = choose(&mut self.context);
         let keyed = self.context.random.chance(3000);
-        let matches = self.context.random.chance(800) && action.children() == [crate::words::NOBODY; 2];
+        let matches = self.context.random.chance(1500) && action.children() == [crate::words::NOBODY; 2];
         let single = self.context.plan.subjects[subject].kind != EntityKind::Action;
         let operation = Operation {
             if_match: (matches && single).then_some(self.clients[client].known[subject]),

@@ -29,6 +29,7 @@ impl World {
         }
         for host in 0..self.hosts.len() {
             self.resume(host);
+            (self.hosts[host].cut_until, self.hosts[host].deaf_until) = (0, 0);
             if host + 1 < self.hosts.len() {
                 self.host_dies(host);
             }

@@ -12,6 +12,7 @@ use crate::agenda::{Event, HostId, MS, Time};
 use crate::host::{Edge, Host, Phase, Waiting};
 use crate::mutant::Mutant;
 use crate::storage::{Asked, Purpose};
+use crate::words::Ask;
 
 /// The monotonic clock of hosts at time 0.
 const MONO_BASE: u64 = 1_000_000;
@@ -34,7 +35,7 @@ impl World {
         let mut inputs = std::mem::take(&mut slot.inputs);
         let idle = inputs.is_empty();
         note_ends(host, &inputs);
-        let (cancelled, gone) = (cancels(&inputs), sessions_gone(&inputs));
+        let (cancelled, gone) = (cancels(host, &inputs), sessions_gone(&inputs));
         let (now, mut outputs) = (self.context.clocks(), Vec::new());
         self.context.trace.line(self.context.now, "step", [id as u64, u64::from(index), inputs.len() as u64]);
         if self.context.trace.is_printed() {
@@ -51,7 +52,7 @@ impl World {
         }
         frames.into_iter().for_each(|(session, frames)| self.send_frames(session, frames));
         // Until a loop has taken a cancel it may answer; from then on it may not.
-        cancelled.iter().for_each(|call| drop(self.hosts[id].calls.remove(call)));
+        self.hosts[id].calls.retain(|call, waiting| !cancelled.contains(&(*call, waiting.hops)));
         // What it began in a session before it took the session's end has ended with it.
         gone.into_iter().for_each(|session| self.hosts[id].forget_session(session));
         self.after_step(id, index, quiet);
@@ -75,6 +76,8 @@ impl World {
         self.context.demand(status.calls <= most, || format!("{} calls in a loop that takes {most}", status.calls));
         let limits = self.context.plan.limits();
         let (activating, activations) = (status.activating, limits.activations);
+        let (entities, resident) = (status.entities, limits.resident);
+        self.context.demand(entities <= resident, || format!("{entities} entities where {resident} may be resident"));
         self.context.demand(activating <= activations, || format!("{activating} activations at once"));
         if let Some(at) = wake {
             self.wake(id, index, at.max(self.context.now + 1));
@@ -95,6 +98,7 @@ impl World {
             Output::End { call, error } => self.end_of(id, call, error),
             Output::Forward(call) => self.forward(id, call),
             Output::Effect { effect, call } => {
+                self.effects.extend(Ask::read(&call.payload).map(|ask| ask.token));
                 let name = self.hosts[id].name_call();
                 self.enter(id, Call { id: name, ..call }, Edge::Loop { index, effect }, false);
             }
@@ -121,7 +125,8 @@ impl World {
         let loops = u32::from(self.context.plan.loops);
         let index = (shard_of(&call.entity, self.context.plan.shards).0 % loops) as u8;
         let entity = call.entity.clone();
-        let waiting = Waiting { edge, index, entity, deadline: call.deadline, streams, untaken: false };
+        let (deadline, hops) = (call.deadline, call.hops);
+        let waiting = Waiting { edge, index, entity, deadline, streams, untaken: false, gone: false, hops };
         let twice = self.hosts[id].calls.insert(call.id, waiting).is_some();
         self.context.demand(!twice, || format!("call {} is named twice", call.id));
         self.push(id, index, Input::Call(call));
@@ -131,7 +136,13 @@ impl World {
         let Some(waiting) = self.hosts[id].calls.remove(&call.id) else {
             return self.context.violate(|| format!("call {} is forwarded, but it is over", call.id));
         };
+        let name = call.id;
         self.enter(id, call, waiting.edge, waiting.streams);
+        if let Some(entered) = self.hosts[id].calls.get_mut(&name).filter(|_| waiting.gone) {
+            entered.gone = true;
+            let index = entered.index;
+            self.push(id, index, Input::Cancel(name));
+        }
     }
 
     fn write(&mut self, id: HostId, index: u8, batch: ShardBatch) {
@@ -193,7 +204,9 @@ impl World {
         host.loops[usize::from(index)].drained = true;
         let all = host.loops.iter().all(|slot| slot.drained);
         let open = host.calls.values().filter(|waiting| waiting.index == index).count();
+        let under_way = host.loops[usize::from(index)].machine.status(u64::MAX).calls;
         self.context.demand(asked, || format!("loop {index} is drained, which nobody asked"));
+        self.context.demand(under_way == 0, || format!("loop {index} is drained with {under_way} calls under way"));
         if all && open == 0 && host.calls.is_empty() {
             self.context.after(MS, Event::HostDies { host: id });
         }
@@ -222,8 +235,10 @@ fn note_ends(host: &mut Host, inputs: &[Input]) {
 }
 
 /// Calls that nobody waits for any more once these inputs are taken.
-fn cancels(inputs: &[Input]) -> Vec<CallId> {
-    inputs.iter().filter_map(|input| if let Input::Cancel(call) = input { Some(*call) } else { None }).collect()
+fn cancels(host: &Host, inputs: &[Input]) -> Vec<(CallId, u32)> {
+    let call = |input: &Input| if let Input::Cancel(call) = input { Some(*call) } else { None };
+    let known = |call| Some((call, host.calls.get(&call)?.hops));
+    inputs.iter().filter_map(call).filter_map(known).collect()
 }
 
 fn sessions_gone(inputs: &[Input]) -> Vec<SessionId> {

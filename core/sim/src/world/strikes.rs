@@ -10,16 +10,18 @@ impl World {
     pub(super) fn plan_strike(&mut self, fault: Fault) {
         if let Some(pause) = self.context.plan.pause(fault) {
             let next = self.context.random.around(pause);
-            self.context.after(next, Event::Strikes { fault });
+            self.context.after(next, Event::Strikes { fault, again: true });
         }
     }
 
-    pub(super) fn strikes(&mut self, fault: Fault) {
+    pub(super) fn strikes(&mut self, fault: Fault, again: bool) {
         if self.context.healing {
             return;
         }
         self.strike(fault);
-        self.plan_strike(fault);
+        if again {
+            self.plan_strike(fault);
+        }
     }
 
     fn strike(&mut self, fault: Fault) {
@@ -38,6 +40,7 @@ impl World {
                 self.context.count(fault);
                 self.store_crashes();
             }
+            Fault::StoreUnreachable | Fault::StoreUnheard => self.part(fault),
             Fault::FunctionCrash => self.end_process(fault, (10, 1500)),
             Fault::FunctionRestart => self.end_process(fault, (10, 1500)),
             Fault::FunctionAbsent => {
@@ -94,6 +97,17 @@ impl World {
         self.hosts[host].paused_until = self.hosts[host].paused_until.max(self.context.now + lasts);
     }
 
+    /// Host and store lose each other for a while: both ways, or only what the store answers.
+    fn part(&mut self, fault: Fault) {
+        let Some(host) = self.newest() else { return };
+        self.context.count(fault);
+        let until = self.context.now + self.context.random.between(100, 4000) * MS;
+        if fault == Fault::StoreUnreachable {
+            self.hosts[host].cut_until = until;
+        }
+        self.hosts[host].deaf_until = self.hosts[host].deaf_until.max(until);
+    }
+
     /// Somebody takes the node for dead and starts another one, while it lives on for a while.
     fn second_owner(&mut self) {
         let Some(old) = self.serving() else { return };
@@ -106,6 +120,10 @@ impl World {
             self.hosts[old].paused_until = self.hosts[old].paused_until.max(until);
         }
         let dies = self.context.random.between(1000, 20_000) * MS;
+        if self.context.random.chance(5000) {
+            self.context.count(Fault::StoreUnheard);
+            self.hosts[old].deaf_until = self.context.now + dies;
+        }
         self.context.after(dies, Event::HostDies { host: old });
         self.start_host_after(0);
     }
