@@ -50,7 +50,7 @@ pub(crate) struct SettingsArgs {
     /// A TOML file of settings; weaker than variables and flags.
     #[arg(long, value_name = "FILE", env = "ADJOIN_SETTINGS")]
     pub(crate) settings: Option<PathBuf>,
-    /// Where the user function listens [variable: ADJOIN_FUNCTION] [default: 127.0.0.1:8080].
+    /// Where the user function listens; also unix:/path/of.sock [variable: ADJOIN_FUNCTION] [default: 127.0.0.1:8080].
     #[arg(long, value_name = "HOST:PORT")]
     function: Option<String>,
     /// What the user function speaks [variable: ADJOIN_PROTOCOL] [default: auto].

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `adjoin call`.
 
+mod grpc;
+
 use std::io::{IsTerminal, Read};
 use std::time::Duration;
 
@@ -53,11 +55,17 @@ pub(crate) struct CallArgs {
     /// Print the answer of a query now and after every change, until Ctrl-C.
     #[arg(long)]
     watch: bool,
+    /// Speak gRPC, by the generic service adjoin.client.v1.Entities, instead of HTTP/JSON.
+    #[arg(long)]
+    grpc: bool,
 }
 
 impl CallArgs {
     pub(crate) async fn run(&self) -> Outcome<()> {
         let body = self.body()?;
+        if self.grpc {
+            return grpc::run(self, body).await;
+        }
         let mut request = self
             .address
             .request(Method::POST, &self.path(if self.watch { "?watch" } else { "" }))

@@ -2,9 +2,11 @@
 //! `adjoin dev`.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use adjoin_engine::Engine;
+use adjoin_function::Address;
 use clap::Args;
 
 use crate::args::SettingsArgs;
@@ -18,8 +20,8 @@ use crate::signals::Signals;
 /// Run a service while you work on it: host and user function together
 ///
 /// Starts the function with the command behind `--`, and again when it ends or, with --watch, when a file changes; files
-/// that .gitignore names are left out. Its output comes with a prefix. The function learns from the variable
-/// ADJOIN_FUNCTION_LISTEN where to listen. Without a command, start the function yourself.
+/// that .gitignore names are left out. Its output comes with a prefix. The function learns where to listen from
+/// the variable ADJOIN_FUNCTION_LISTEN, and {function} in its command stands for the same address. Without a command, start the function yourself.
 ///
 /// The journal is kept in .adjoin, so what you did is there tomorrow; --temp uses a folder that goes at the end.
 /// Everything listens on this machine only.
@@ -28,7 +30,7 @@ use crate::signals::Signals;
 Examples:
   adjoin dev --watch -- python shop.py
   adjoin dev --watch=src -- npm start
-  adjoin dev --temp --listen 127.0.0.1:0 --function 127.0.0.1:0 -- ./shop   free ports, nothing kept
+  adjoin dev --temp --listen 127.0.0.1:0 --function 127.0.0.1:0 -- ./shop serve {function}   free ports, nothing kept
   adjoin dev                                            the function is started elsewhere")]
 pub(crate) struct DevArgs {
     /// Restart the function when a file changes below this folder [default when given without: the current one].
@@ -79,14 +81,20 @@ impl DevArgs {
 
 /// The address for the function: a free port for port 0; refused when something listens there already, since that would
 /// be taken for the function.
-fn free_address(address: &str) -> Outcome<String> {
-    let taken = |error: std::io::Error| {
-        Failure::unavailable(format!("the function cannot listen at {address}: {error}"))
-            .help("end what listens there, or let it take another: --function 127.0.0.1:0")
+fn free_address(wanted: &str) -> Outcome<String> {
+    let taken = |why: String| {
+        Failure::unavailable(format!("the function cannot listen at {wanted}: {why}"))
+            .help("end what listens there (a function left over from a dev that was killed?), or say --function 127.0.0.1:0")
     };
-    let bound = TcpListener::bind(address).and_then(|listener| listener.local_addr()).map_err(taken)?;
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    Ok(format!("{host}:{}", bound.port()))
+    match wanted.parse::<Address>()? {
+        Address::Tcp { host, port } => {
+            let bound = TcpListener::bind((host.as_str(), port)).and_then(|listener| listener.local_addr());
+            let port = bound.map_err(|error| taken(error.to_string()))?.port();
+            Ok(Address::Tcp { host, port }.to_string())
+        }
+        Address::Unix(path) if UnixStream::connect(&path).is_ok() => Err(taken("something answers there".into())),
+        Address::Unix(_) => Ok(wanted.to_owned()),
+    }
 }
 
 async fn run(settings: &Settings, command: &[String], watched: &[PathBuf]) -> Outcome<()> {

@@ -22,14 +22,15 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts the user's command. It learns where to listen from `ADJOIN_FUNCTION_LISTEN`.
+    /// Starts the user's command. It learns where to listen from `ADJOIN_FUNCTION_LISTEN`, and from `{function}` in
+    /// its words.
     ///
     /// # Errors
     /// NotFound when there is no such program, Failed when it cannot be started.
     pub(crate) fn start(command: &[String], listen: &str) -> Outcome<Self> {
         let (program, arguments) = command.split_first().ok_or_else(|| Failure::usage("no command was given"))?;
         let mut process = Command::new(program)
-            .args(arguments)
+            .args(arguments.iter().map(|word| word.replace("{function}", listen)))
             .env("ADJOIN_FUNCTION_LISTEN", listen)
             // Lines of a Python function appear when they are printed, not when a buffer is full.
             .env("PYTHONUNBUFFERED", "1")
@@ -151,6 +152,12 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_ends_says_how() {
         assert_eq!(shell("exit 7").ended().await.unwrap().code(), Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_child_is_told_where_to_listen() {
+        let mut child = shell("test {function} = 127.0.0.1:1 && test $ADJOIN_FUNCTION_LISTEN = 127.0.0.1:1");
+        assert!(child.ended().await.unwrap().success());
     }
 
     #[tokio::test]

@@ -71,6 +71,24 @@ fn a_watch_prints_every_change() {
 }
 
 #[test]
+fn the_same_port_speaks_grpc() {
+    let function = Function::start();
+    let host = Host::ready(&function.address, &["--memory"]);
+    let add = ["shop.Cart/ada", "addItem", r#"{"product":"p1","qty":2}"#, "--grpc"];
+    assert_eq!(call(&host, &add), (Some(0), "1\n".into(), String::new()));
+    assert_eq!(call(&host, &["shop.Cart/ada", "contents", "--grpc"]).1.trim(), host.contents("ada"));
+    let (code, _, said) = call(&host, &["shop.Cart/ada", "addItem", r#"{"product":"p1","qty":0}"#, "--grpc"]);
+    assert_eq!(code, Some(4), "{said}");
+    assert!(said.contains("qty must be positive"), "{said}");
+    let mut command = adjoin();
+    command.args(["call", "--address", &host.address(), "shop.Cart/ada", "contents", "--watch", "--grpc"]);
+    let mut watch = Process::start(&mut command);
+    watch.line("p1");
+    host.add("ada", "p2");
+    watch.line("p2");
+}
+
+#[test]
 fn nothing_there_is_worth_another_try() {
     let output = run(&["call", "--address", "http://127.0.0.1:1", "shop.Cart/ada", "contents"]);
     assert_eq!(output.status.code(), Some(5));
