@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shop: a cart of events, a profile that is a value, a mailer without state.
 
-    python shop.py serve [ADDRESS]                      behind the proxy
-    python shop.py open FOLDER|memory [--http ADDRESS]  in this process, keeping its journal in FOLDER
+    python shop.py                                      a short purchase, in memory
+    python shop.py serve [ADDRESS]                      behind the proxy, until SIGINT or SIGTERM
+    python shop.py open FOLDER|memory [--http ADDRESS]  in this process, its journal in FOLDER, likewise
 """
 
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -135,3 +134,43 @@ class Profile(adjoin.Value, name="shop.Profile"):
     def address(self) -> str:
         """The address, empty when unknown."""
         return self.email
+
+
+app = adjoin.App(Cart, Profile, Mailer)
+
+
+def purchase() -> None:
+    """Buys a book, in memory, and says so."""
+    with app.open() as rt:
+        cart = rt.entity(Cart, "ada")
+        print("products:", cart.add_item(Item("p1", "Book")))
+        try:
+            cart.add_item(Item("p2", "Pen", qty=0))
+        except Rejected as refused:
+            print("refused:", refused.message)
+        print("contents:", cart.contents())
+        print("bought:", cart.check_out())
+
+
+def main() -> None:
+    """Runs the shop as the arguments say."""
+    parser = argparse.ArgumentParser(description="The shop of adjoin.")
+    modes = parser.add_subparsers(dest="mode")
+    serve = modes.add_parser("serve", help="behind the proxy")
+    serve.add_argument("address", nargs="?", default="127.0.0.1:8080")
+    opens = modes.add_parser("open", help="in this process")
+    opens.add_argument("folder", metavar="FOLDER|memory")
+    opens.add_argument("--http", default="127.0.0.1:9000", help="where to serve HTTP and gRPC; port 0 takes a free one")
+    args = parser.parse_args()
+    if args.mode == "serve":
+        app.serve(args.address, on_ready=lambda address: print(f"ready: the shop is served on {address}", flush=True))
+    elif args.mode == "open":
+        with app.open(None if args.folder == "memory" else args.folder, http=args.http) as rt:
+            print(f"ready: the shop listens on {rt.http}", flush=True)
+            rt.wait()
+    else:
+        purchase()
+
+
+if __name__ == "__main__":
+    main()

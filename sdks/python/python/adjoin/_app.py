@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import msgspec
@@ -97,7 +95,7 @@ class App:
         with self._serving(address, workers, check_state, settings) as runtime:
             if on_ready is not None:
                 on_ready(runtime.address or address)
-            wait_for_signal(runtime)
+            runtime.wait()
 
     async def serve_async(
         self,
@@ -200,28 +198,6 @@ def connect(url: str, *, timeout: float | None = None, settings: Mapping[str, An
         settings: More settings of the connection.
     """
     return Opening({**(settings or {}), "mode": "connect", "address": url}, [], timeout=timeout)
-
-
-def wait_for_signal(runtime: Runtime) -> None:
-    """Waits, in the main thread, for SIGINT or SIGTERM, elsewhere for the runtime's end. A second SIGINT interrupts."""
-    stop = threading.Event()
-    runtime._session.on_end(stop.set)
-    if threading.current_thread() is not threading.main_thread():
-        stop.wait()
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop.set()
-
-    try:
-        for number in before:
-            signal.signal(number, on_signal)
-        stop.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _checks(given: bool | None) -> bool:

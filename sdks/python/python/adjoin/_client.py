@@ -12,6 +12,7 @@ from adjoin._faces import AsyncCalls, Calls
 from adjoin._frames import Frame, Function, Metadata
 from adjoin._handler import Handler, checked_key
 from adjoin._requests import Awaiting, Blocking, payload
+from adjoin._signals import wait_for_signal
 from adjoin._stub import stub_of
 from adjoin._watch import AsyncElements, Elements
 from adjoin.errors import Error, Expired, Internal, Invalid
@@ -119,6 +120,13 @@ class Runtime(_Face, Calls):
     ) -> Runtime:
         """The same runtime, with options for every call made through it."""
         return Runtime(self._session, self._options.replaced(timeout, idempotency_key, if_sequence, metadata))
+
+    def wait(self) -> None:
+        """Waits until SIGINT or SIGTERM, or until the runtime ends by itself; a second SIGINT interrupts.
+
+        Outside the main thread, where no signals arrive, only for the runtime's end.
+        """
+        wait_for_signal(self._session.on_end)
 
     def close(self) -> None:
         """Ends the runtime in order: what was accepted is answered first. ``with`` does it by itself."""

@@ -81,9 +81,9 @@ def _encoder(tp: Any) -> Callable[[Any], bytes]:
 
     def encode(value: Any) -> bytes:
         try:
-            data = _to_json(convert(value, exact, from_attributes=True, dec_hook=_pydantic.decode_hook))
+            data = _to_json(convert(value, exact, from_attributes=True, dec_hook=_pydantic.instance_hook))
         except validation:
-            data = _to_json(convert(value, wide, from_attributes=True, dec_hook=_pydantic.decode_hook))
+            data = _to_json(convert(value, wide, from_attributes=True, dec_hook=_pydantic.instance_hook))
             return _narrow(data)
         return _narrow(data) if loose and _LONG.search(data) else data
 

@@ -56,10 +56,11 @@ class Entity:
         remade = name is None and "_options" in cls.__dict__
         if cls.__module__ != __name__ and not remade:
             cls._options = Options(name or cls.__name__, snapshot_every, snapshot_schema, passivate_after)
-        for member in list(cls.__dict__.values()):
-            mark = getattr(member, ATTRIBUTE, None)
-            if mark is not None:
-                mark.owners = [*(owner for owner in mark.owners if _differs(owner, cls)), cls]
+        for base in cls.__mro__:
+            for member in list(base.__dict__.values()):
+                mark = getattr(member, ATTRIBUTE, None)
+                if mark is not None:
+                    mark.owners = [*(owner for owner in mark.owners if not _is_former(owner, cls)), cls]
 
     def after(self, delay: timedelta) -> NoReturn:
         """Refused: timers are not there yet."""
@@ -173,5 +174,6 @@ def turn_of(entity: Any, verb: str) -> Context:
     return turn
 
 
-def _differs(one: type, other: type) -> bool:
-    return (one.__module__, one.__qualname__) != (other.__module__, other.__qualname__)
+def _is_former(owner: type, cls: type) -> bool:
+    """Whether ``cls`` is ``owner`` made a second time: the copy has the very same options."""
+    return owner.__dict__.get("_options") is cls.__dict__.get("_options", owner)

@@ -11,7 +11,7 @@ from adjoin._activation import Activation, unchanged
 from adjoin._codec import READ_ERRORS, WRITE_ERRORS
 from adjoin._context import Context
 from adjoin._frames import Command, Frame, Function, Record
-from adjoin._undo import Undo
+from adjoin._undo import Thaw, Undo, copier
 from adjoin.errors import Corrupt, Internal, Invalid, ReadOnlyViolation, Unavailable
 
 _log = logging.getLogger("adjoin")
@@ -20,12 +20,13 @@ _log = logging.getLogger("adjoin")
 class Journaled(Activation):
     """An event-sourced entity."""
 
-    __slots__ = ("_before", "_undo")
+    __slots__ = ("_before", "_copy", "_undo")
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
         self._undo = Undo(self.definition)
         self._before: bytes | None = None
+        self._copy: Thaw | None = None
 
     def replay(self, events: Sequence[tuple[int, str, bytes]], last: bool) -> Frame:
         for sequence, name, data in events:
@@ -47,6 +48,7 @@ class Journaled(Activation):
     def enter(self, turn: Context) -> None:
         if self.check and self.definition.state is not None:
             self._before = self.definition.state.encode(self.state)
+            self._copy = copier(self.definition, self.state)
         super().enter(turn)
 
     def _load(self, state: Record) -> None:
@@ -96,8 +98,8 @@ class Journaled(Activation):
         codec = self.definition.state
         assert codec is not None
         expected = before
-        if turn._events:
-            state = codec.decode(before)
+        if turn._events and self._copy is not None:
+            state = self._copy()
             for name, data in turn._events:
                 reader = self.definition.readers[name]
                 reader.apply(state, reader.decode(data))

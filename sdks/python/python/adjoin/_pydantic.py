@@ -22,6 +22,13 @@ def encode_hook(value: Any) -> Any:
     return value.model_dump(mode="json", by_alias=True, exclude_none=_omits_none(typing.cast(Any, type(value))))
 
 
+def instance_hook(tp: type, value: Any) -> Any:
+    """What msgspec takes, when it writes, for a type it does not know: its instances only."""
+    if not isinstance(value, tp):
+        raise TypeError(f"expected {tp.__qualname__}, got {type(value).__qualname__}")
+    return value
+
+
 def decode_hook(tp: type, value: Any) -> Any:
     """What msgspec reads for a type it does not know."""
     if isinstance(value, tp):

@@ -57,12 +57,12 @@ class Undo:
     def renew(self, state: Any) -> None:
         """Makes ``state`` the base."""
         frozen = _freeze(state)
-        if frozen is not None and len(frozen) <= _LARGEST:
+        if frozen is None:
+            self._set(_decoded(self._definition, state), None)
+        elif len(frozen) <= _LARGEST:
             self._set(_thaw(self._definition.cls, frozen), frozen)
-            return
-        codec = self._definition.state
-        data = codec.encode(state) if codec is not None and frozen is None else None
-        self._set((lambda: codec.decode(data)) if codec is not None and data is not None else None, None)
+        else:
+            self._set(None, None)
 
     def holds(self, state: Any) -> bool:
         """Whether ``state`` is certainly what the last command left."""
@@ -81,6 +81,20 @@ class Undo:
 
     def _set(self, thaw: Thaw | None, frozen: bytes | None) -> None:
         self._thaw, self._frozen, self._events, self._bytes = thaw, frozen, [], 0
+
+
+def copier(definition: Definition, state: Any) -> Thaw | None:
+    """What makes the state as it is now again, whatever becomes of it; ``None`` where nothing can."""
+    frozen = _freeze(state)
+    return _decoded(definition, state) if frozen is None else _thaw(definition.cls, frozen)
+
+
+def _decoded(definition: Definition, state: Any) -> Thaw | None:
+    codec = definition.state
+    if codec is None:
+        return None
+    data, decode = codec.encode(state), codec.decode
+    return lambda: decode(data)
 
 
 def _freeze(state: Any) -> bytes | None:
