@@ -7,7 +7,7 @@ use adjoin_entity::Settings;
 use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
 use adjoin_model::{EntityId, Limits, Owner};
 
-use crate::agenda::{MS, Time};
+use crate::agenda::{MS, ProcessId, Time};
 use crate::fault::Fault;
 use crate::random::Random;
 
@@ -39,7 +39,8 @@ pub(crate) struct Plan {
     pub(crate) closed: Vec<Time>,
     pub(crate) open: Vec<Time>,
     pub(crate) watchers: usize,
-    pub(crate) spec: Arc<Spec>,
+    /// What each process has: the first one everything, the others perhaps less.
+    specs: Vec<Arc<Spec>>,
     /// Parts per million by which the wall clock is too fast.
     pub(crate) drift_ppm: i64,
     settings: Settings,
@@ -111,6 +112,7 @@ impl Plan {
             // Nobody else can open a store that is in another process.
             pauses[Fault::TwoOwners as usize] = 0;
         }
+        let processes = random.between(1, 2) as usize;
         let loops = random.between(1, 3) as u8;
         let shards = random.between(u64::from(loops), 6) as u32;
         Self {
@@ -118,7 +120,7 @@ impl Plan {
             loops,
             shards,
             subjects: subjects(random),
-            processes: random.between(1, 2) as usize,
+            processes,
             local,
             sync: random.pick(&[300, 3000, 30_000]),
             store_patience: random.between(300, 3000) * MS,
@@ -126,7 +128,7 @@ impl Plan {
             closed: (0..random.between(1, 6)).map(|_| random.between(50, 1500) * MS).collect(),
             open: (0..random.between(0, 2)).map(|_| random.between(150, 1000) * MS).collect(),
             watchers: random.between(0, 3) as usize,
-            spec: Arc::new(spec(random)),
+            specs: specs(random, processes),
             drift_ppm: if random.chance(5000) { random.between(0, 1000) as i64 - 500 } else { 0 },
             settings: settings(random, loops, shards),
             chances,
@@ -152,6 +154,11 @@ impl Plan {
     /// The settings of one loop of one incarnation.
     pub(crate) fn settings(&self, index: u8, owner: Owner, seed: u64) -> Settings {
         Settings { index, owner, seed, ..self.settings.clone() }
+    }
+
+    /// What a process of the function has.
+    pub(crate) fn spec(&self, process: ProcessId) -> &Arc<Spec> {
+        &self.specs[process % self.specs.len()]
     }
 
     /// The bounds.
@@ -219,6 +226,20 @@ fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
     }
 }
 
+/// Another process may lack a type: what is asked of that one waits for the first process.
+fn specs(random: &mut Random, processes: usize) -> Vec<Arc<Spec>> {
+    let whole = spec(random);
+    let part = |random: &mut Random| {
+        let mut part = whole.clone();
+        if random.chance(4000) {
+            part.types.remove(random.index(part.types.len()));
+        }
+        Arc::new(part)
+    };
+    let others: Vec<Arc<Spec>> = (1..processes).map(|_| part(random)).collect();
+    [Arc::new(whole)].into_iter().chain(others).collect()
+}
+
 fn spec(random: &mut Random) -> Spec {
     let handlers = |names: &[(&str, bool)]| names.iter().map(|(name, query)| handler(name, *query)).collect();
     let log: Vec<Handler> = handlers(&[
@@ -270,7 +291,7 @@ mod tests {
     fn the_spec_is_one_that_hosts_take() {
         for seed in 0..20 {
             let plan = Plan::new(&mut Random::new(seed));
-            assert_eq!(plan.spec.check(), Ok(()));
+            assert!(plan.specs.iter().all(|spec| spec.check() == Ok(())));
             assert!(plan.shards >= u32::from(plan.loops));
         }
     }

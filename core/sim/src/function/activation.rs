@@ -52,6 +52,7 @@ impl Session {
         context.demand(fresh, || format!("activation {id} of {entity} was named before"));
         let twice = self.activations.values().any(|other| other.entity == entity);
         context.demand(!twice, || format!("{entity} is activated twice in a session"));
+        self.check_type(context, entity.entity_type());
         let kind = TYPES.into_iter().find(|(name, _)| *name == entity.entity_type()).map(|(_, kind)| kind);
         let kind = kind.unwrap_or(EntityKind::Action);
         let has_snapshot = state.is_some() && kind == EntityKind::EventSourced;
@@ -71,6 +72,12 @@ impl Session {
         if has_snapshot && context.befalls(Fault::SnapshotUnreadable) {
             self.fail_activation(context, id, true);
         }
+    }
+
+    /// Only what its process has reaches a session.
+    pub(super) fn check_type(&self, context: &mut Context, name: &str) {
+        let known = context.plan.spec(self.process).entity_type(name).is_some();
+        context.demand(known, || format!("a function without {name} is asked for one"));
     }
 
     fn fail_activation(&mut self, context: &mut Context, activation: ActivationId, snapshot_unreadable: bool) {

@@ -90,6 +90,9 @@ impl Session {
         if frame.activation != 0 && self.over.contains(&frame.activation) {
             return;
         }
+        if let Some(entity) = &frame.entity {
+            self.check_type(context, entity.entity_type());
+        }
         self.check_attempt(context, seen, &frame);
         self.check_turn(context, &frame);
         self.check_credit(context, &frame);

@@ -140,7 +140,7 @@ impl World {
         let session = self.functions.open(host, process);
         self.hosts[host].sessions.insert(session);
         let (running, bytes) = self.context.plan.credit;
-        let spec = self.context.plan.spec.clone();
+        let spec = self.context.plan.spec(process).clone();
         let up = Input::SessionUp { session, spec, running, bytes };
         self.push_to_all(host, &up);
     }
