@@ -14,6 +14,7 @@ const PEN: &str = r#"{"product":"p2","name":"Pen","qty":3}"#;
 /// What a demo needs.
 struct Stage {
     python: PathBuf,
+    package: PathBuf,
     shop: PathBuf,
     adjoin: PathBuf,
     requests: u32,
@@ -28,6 +29,7 @@ pub fn run(root: &Path, keep: bool) -> Result<(), String> {
     python::run(Command::new("cargo").args(["build", "--quiet", "--package", "adjoin-cli"]).current_dir(root))?;
     let mut stage = Stage {
         python: python::ready(root)?,
+        package: python::path(root),
         shop: root.join("examples/shop/python/shop.py"),
         adjoin: setup::target_folder(root)?.join("debug/adjoin"),
         requests: 0,
@@ -75,7 +77,7 @@ impl Stage {
 
     fn python(&self) -> Command {
         let mut command = Command::new(&self.python);
-        command.arg(&self.shop);
+        command.env("PYTHONPATH", &self.package).arg(&self.shop);
         command
     }
 

@@ -73,7 +73,11 @@ fn source(root: &Path, file: &str) -> Result<String, String> {
 
 fn printed(root: &Path, interpreter: &Path, file: &str) -> Result<String, String> {
     let folder = Folder::new("docs")?;
-    let output = Command::new(interpreter).arg(root.join(file)).current_dir(folder.path()).output();
+    let output = Command::new(interpreter)
+        .arg(root.join(file))
+        .env("PYTHONPATH", python::path(root))
+        .current_dir(folder.path())
+        .output();
     let output = output.map_err(|error| format!("{file}: {error}"))?;
     if !output.status.success() {
         return Err(format!("{file} ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr)));

@@ -21,7 +21,7 @@ pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[O
     python::run(&mut build)?;
     let profile = if release { "release" } else { "debug" };
     let program = setup::target_folder(root)?.join(profile).join(name);
-    python::run(Command::new(program).args(words).current_dir(root))
+    python::run(Command::new(program).args(words).env("PYTHONPATH", python::path(root)).current_dir(root))
 }
 
 /// The benches: everything they measure, in release.

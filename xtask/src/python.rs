@@ -7,6 +7,11 @@ use std::process::Command;
 
 use crate::setup;
 
+/// Where Python finds the checkout's package. A path and not an installation, so that checkouts share the environment.
+pub fn path(root: &Path) -> PathBuf {
+    root.join("sdks/python/python")
+}
+
 /// The interpreter of the environment, with everything that the SDK and its tests need, and the native module fresh.
 ///
 /// # Errors
@@ -36,26 +41,14 @@ pub fn environment(root: &Path) -> Result<PathBuf, String> {
     let folder = setup::cache_root()?.join("venv");
     let (python, stamp) = (folder.join("bin/python"), folder.join("adjoin-needs.txt"));
     if fs::read_to_string(&stamp).is_ok_and(|there| there == needs) && python.exists() {
-        return link(&folder, &sdk).map(|()| python);
+        return Ok(python);
     }
     println!("making the Python environment {} …", folder.display());
     let missing = "Python 3.10 or newer with venv is needed: apt-get install python3 python3-venv";
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).map_err(|e| format!("{missing}\n{e}"))?;
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(sdk.join("requirements-dev.txt")))?;
     fs::write(&stamp, needs).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    link(&folder, &sdk).map(|()| python)
-}
-
-/// Puts the checkout's package on the environment's path: what is edited is what is run.
-fn link(environment: &Path, sdk: &Path) -> Result<(), String> {
-    let library = environment.join("lib");
-    let versions = fs::read_dir(&library).map_err(|error| format!("{}: {error}", library.display()))?;
-    for version in versions.flatten() {
-        let file = version.path().join("site-packages/adjoin-checkout.pth");
-        let text = format!("{}\n", sdk.join("python").display());
-        fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
-    }
-    Ok(())
+    Ok(python)
 }
 
 /// Builds the native module and puts it into the package. pip builds its own: this one is for the checkout.

@@ -62,9 +62,11 @@ fn demo(root: &Path, total: &mut Count) -> Result<(), String> {
 
 /// The Python SDK's own tests and types, and the examples in Python.
 fn python_tests(root: &Path, total: &mut Count) -> Result<(), String> {
-    let interpreter = python::ready(root)?.display().to_string();
+    let interpreter = python::ready(root)?;
     let sdk = root.join("sdks/python");
-    spawn(&sdk, &interpreter, &["-m", "pytest", "-q", "-p", "no:cacheprovider"], total)
+    let mut tests = Command::new(interpreter);
+    tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).env("PYTHONPATH", python::path(root)).current_dir(sdk);
+    counted(&mut tests, "pytest", total)
 }
 
 /// One stage, after `setup` if it builds anything.
@@ -133,12 +135,13 @@ fn cargo(root: &Path, arguments: &[&str], total: &mut Count) -> Result<(), Strin
 
 fn spawn(root: &Path, program: &str, arguments: &[&str], total: &mut Count) -> Result<(), String> {
     let line = format!("{program} {}", arguments.join(" "));
-    let mut child = Command::new(program)
-        .args(arguments)
-        .current_dir(root)
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("`{line}` did not start: {error}"))?;
+    counted(Command::new(program).args(arguments).current_dir(root), &line, total)
+}
+
+/// Runs a command, shows what it prints, and counts the tests in its closing lines.
+fn counted(command: &mut Command, line: &str, total: &mut Count) -> Result<(), String> {
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("`{line}` did not start: {error}"))?;
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).lines().map_while(Result::ok) {
             println!("{text}");
