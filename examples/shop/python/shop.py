@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shop: a cart of events, a profile that is a value, a mailer without state.
 
-    python shop.py                                      a short purchase, in memory
-    python shop.py serve [ADDRESS]                      behind the proxy, until SIGINT or SIGTERM
-    python shop.py open FOLDER|memory [--http ADDRESS]  in this process, its journal in FOLDER, likewise
+python shop.py                                      a short purchase, in memory
+python shop.py serve [ADDRESS]                      behind the proxy, until SIGINT or SIGTERM
+python shop.py open FOLDER|memory [--http ADDRESS]  in this process, its journal in FOLDER, likewise
 """
 
 from __future__ import annotations

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-SHOP = Path(__file__).parents[3] / "examples" / "shop" / "python"
-sys.path.insert(0, str(SHOP))
-sys.path.insert(0, str(Path(__file__).parent))
+SDK = Path(__file__).parents[1]
+SHOP = SDK.parents[1] / "examples" / "shop" / "python"
+# What is tested is this checkout, in here and in processes that tests start, whatever else is installed.
+sys.path[:0] = [str(SDK / "python"), str(SHOP), str(Path(__file__).parent)]
+os.environ["PYTHONPATH"] = os.pathsep.join([str(SDK / "python"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 
+from adjoin._pytest import adjoin_rt  # noqa: E402, F401 - the plug-in's, also where it is not installed
 from scripted import Scripted  # noqa: E402
 
 

@@ -111,7 +111,7 @@ def test_slots_and_inheritance_are_fine() -> None:
     assert definition.name == "t.Counted"
     assert list(definition.handlers) == ["seen", "count-up"]
     assert handler_of(Counted.up).where == "t.Counted/count-up"
-    with pytest.raises(Invalid, match="belongs to .*, so the call does not say to whom"):
+    with pytest.raises(Invalid, match=r"belongs to .*, so the call does not say to whom"):
         handler_of(Counted.seen)  # Audited has it too
 
 

@@ -307,7 +307,7 @@ def test_a_kit_says_what_differs() -> None:
         cart.replies(2)
     with pytest.raises(AssertionError, match="succeeded, expected Rejected"):
         cart.rejected()
-    with pytest.raises(Invalid, match="say .when"):
+    with pytest.raises(Invalid, match=r"say \.when"):
         kit(Cart).then()
     with pytest.raises(Invalid, match="is no command or query of Cart"):
         cart.when(Profile.forget)  # type: ignore[arg-type]

@@ -41,6 +41,22 @@ class NativeHost(Protocol):
     def close(self) -> None: ...
 
 
+class _Closed:
+    """Stands where a host was."""
+
+    def submit(self, batch: list[Frame], /) -> None:
+        raise Unavailable("the runtime is closed")
+
+    def poll(self, timeout_ms: int, /) -> list[Frame]:
+        return [(Host.CLOSED,)]
+
+    def wake_fd(self) -> int:
+        return -1
+
+    def close(self) -> None:
+        """Again."""
+
+
 class Session:
     """One host in this process, from ``open`` to ``close``.
 
@@ -59,7 +75,7 @@ class Session:
         workers: int = 32,
     ) -> None:
         self.mode = mode
-        self.host = host
+        self.host: NativeHost = host
         self.forked = False
         self.requests = Requests()
         self.address: str | None = None
@@ -272,7 +288,8 @@ class Session:
     def _finish(self) -> None:
         _sessions.discard(self)
         self._end()
-        self._workers.close(_JOIN_S)
+        if self._workers.close(_JOIN_S):
+            self.host = _Closed()  # what the host holds is free now, not when this session is collected
         self._loop.close(_JOIN_S)
 
     def _refuse_served(self) -> None:

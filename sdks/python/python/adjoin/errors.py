@@ -77,6 +77,10 @@ class Error(Exception):
         self.code = code or self._code
         self.retry_after = retry_after
 
+    def __str__(self) -> str:
+        where = ", ".join(f"{what}={value}" for what, value in self.context.items())
+        return f"{self.message} [{where}]" if where else self.message
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments do not survive the default of Exception, which calls the class with ``args``.
         return (_unpickle, (type(self), self.message, self.__dict__))

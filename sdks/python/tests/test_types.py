@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What type checkers say: nothing about right calls, and something about every wrong one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import SDK, SHOP
+
+TYPES = Path(__file__).parent / "types"
+PATHS = os.pathsep.join([str(SDK / "python"), str(TYPES)])
+
+
+def mypy(*files: Path) -> dict[str, set[int]]:
+    """Lines that mypy --strict refuses, by file."""
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file=", *map(str, files)]
+    environment = {**os.environ, "MYPYPATH": PATHS}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=TYPES, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    found = re.findall(r"^(?:.*/)?(\w+\.pyi?):(\d+): error", done.stdout, re.MULTILINE)
+    return _by_file([(name, int(line)) for name, line in found])
+
+
+def pyright(tmp_path: Path, *files: Path) -> dict[str, set[int]]:
+    """Lines that pyright refuses, by file."""
+    settings = {"include": [os.path.relpath(file, tmp_path) for file in files], "extraPaths": PATHS.split(os.pathsep), "strict": ["**"]}
+    settings |= {"reportUnusedVariable": False, "reportMissingModuleSource": False, "pythonVersion": "3.10"}
+    project = tmp_path / "pyrightconfig.json"
+    project.write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "pyright", "--outputjson", "-p", str(project), "--pythonpath", sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    errors = [entry for entry in json.loads(done.stdout)["generalDiagnostics"] if entry["severity"] == "error"]
+    return _by_file([(Path(entry["file"]).name, entry["range"]["start"]["line"] + 1) for entry in errors])
+
+
+def _by_file(found: list[tuple[str, int]]) -> dict[str, set[int]]:
+    out: dict[str, set[int]] = {}
+    for name, line in found:
+        out.setdefault(name, set()).add(line)
+    return out
+
+
+def marked(file: Path) -> set[int]:
+    return {number for number, line in enumerate(file.read_text().splitlines(), 1) if line.endswith("# wrong")}
+
+
+WRONG = marked(TYPES / "wrong.py")
+
+
+def test_there_are_wrong_lines_to_refuse() -> None:
+    assert len(WRONG) > 20
+
+
+def test_mypy_takes_right_calls_and_refuses_wrong_ones() -> None:
+    assert mypy(TYPES / "right.py", TYPES / "wrong.py", SHOP / "shop.py") == {"wrong.py": WRONG}
+
+
+def test_pyright_takes_right_calls_and_refuses_wrong_ones(tmp_path: Path) -> None:
+    assert pyright(tmp_path, TYPES / "right.py", TYPES / "wrong.py", SHOP / "shop.py") == {"wrong.py": WRONG}
+
+
+@pytest.mark.parametrize("tool", ["mypy", "pyright"])
+def test_the_package_itself_is_clean(tool: str) -> None:
+    options = ["--no-incremental"] if tool == "mypy" else ["--pythonpath", sys.executable]
+    done = subprocess.run([sys.executable, "-m", tool, *options], capture_output=True, text=True, cwd=SDK, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ruff_finds_nothing() -> None:
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, ".", str(SHOP)],
+            capture_output=True,
+            text=True,
+            cwd=SDK,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
