@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::print_stdout, reason = "what it measures is what it prints")]
 
+mod counter;
 mod crash;
 mod load;
 mod peer;
@@ -22,7 +23,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 #[derive(Parser, Debug)]
 #[command(name = "adjoin-bench", version)]
 pub(crate) struct Arguments {
-    /// The group first, rows of it (claim, loop), or a proof: crash.
+    /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), or a proof: crash.
     #[arg(default_value = "first")]
     names: Vec<String>,
     /// Seconds of load for each side and round.
@@ -49,6 +50,15 @@ pub(crate) struct Arguments {
     /// Runs the stateless peer instead of a bench: a PostgreSQL connection string follows.
     #[arg(long, hide = true)]
     peer_service: Option<String>,
+    /// Serves the bench's entities to a proxy at this address.
+    #[arg(long, hide = true)]
+    serve_function: Option<String>,
+    /// Serves a plain unary gRPC call.
+    #[arg(long, hide = true)]
+    serve_echo: bool,
+    /// Opens a folder in-process and ends.
+    #[arg(long, hide = true)]
+    open_folder: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -77,10 +87,13 @@ impl Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = match &arguments.peer_service {
-        Some(database) => peer::service::run(database),
-        None if arguments.names == ["crash"] => crash::run(&arguments),
-        None => row::run(&arguments),
+    let outcome = match &arguments {
+        Arguments { peer_service: Some(database), .. } => peer::service::run(database),
+        Arguments { serve_function: Some(address), .. } => counter::serve(address),
+        Arguments { open_folder: Some(folder), .. } => counter::open(folder),
+        Arguments { serve_echo: true, .. } => row::sidecar::echo_server(),
+        _ if arguments.names == ["crash"] => crash::run(&arguments),
+        _ => row::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,10 @@
 
 mod claim;
 mod machine;
+mod raw;
+mod replay;
+pub(crate) mod sidecar;
+mod start;
 
 use crate::report::{self, Target};
 use crate::{Arguments, Outcome};
@@ -10,7 +14,14 @@ use crate::{Arguments, Outcome};
 type Row = fn(&Arguments) -> Outcome<Vec<Target>>;
 
 /// Every row by name, in order.
-const ROWS: &[(&str, Row)] = &[("claim", claim::run), ("loop", machine::run)];
+const ROWS: &[(&str, Row)] = &[
+    ("claim", claim::run),
+    ("raw", raw::run),
+    ("sidecar", sidecar::run),
+    ("loop", machine::run),
+    ("start", start::run),
+    ("replay", replay::run),
+];
 
 /// Measures what the arguments name.
 pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {

@@ -73,7 +73,7 @@ fn shop(arguments: &Arguments, folder: &std::path::Path) -> Outcome<Server> {
     Server::start(command.arg("open").arg(folder).args(["--http", "127.0.0.1:0"]))
 }
 
-fn python_shop(arguments: &Arguments, folder: &std::path::Path) -> Outcome<Server> {
+pub(super) fn python_shop(arguments: &Arguments, folder: &std::path::Path) -> Outcome<Server> {
     let python = arguments.python.as_ref().ok_or("row 3 needs --python: use `cargo xtask bench`")?;
     let shop = arguments.checkout.join("examples/shop/python/shop.py");
     Server::start(Command::new(python).arg(shop).arg("open").arg(folder).args(["--http", "127.0.0.1:0"]))

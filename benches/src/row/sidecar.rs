@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rows 6, 7 and 8: what the hop through the proxy costs, against a plain unary gRPC call of the same run.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use adjoin::Client;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::counter::{Counter, TEXT};
+use crate::load::{self, Plan};
+use crate::process::{Server, free_port};
+use crate::report::{Target, median};
+use crate::{Arguments, Outcome};
+
+const CALLERS: usize = 50;
+const KEYS: usize = 1000;
+
+/// What callers did.
+struct Calls {
+    per_second: f64,
+    p50_ms: f64,
+}
+
+/// Serves the standard health service and nothing else: the plainest unary call there is.
+pub(crate) fn echo_server() -> Outcome<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        println!("echo at tcp://{}", listener.local_addr()?);
+        let (_, service) = tonic_health::server::health_reporter();
+        let incoming = tonic::transport::server::TcpIncoming::from(listener).with_nodelay(Some(true));
+        Ok(tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming).await?)
+    })
+}
+
+pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
+    let own = std::env::current_exe()?;
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let _function = Server::start(Command::new(&own).args(["--serve-function", &address]))?;
+    let folder = tempfile::tempdir()?;
+    let proxy = proxy(arguments, &address, folder.path())?;
+    let plain = Server::start(Command::new(&own).arg("--serve-echo"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let client = runtime.block_on(adjoin::connect(&format!("http://{}", proxy.address)))?;
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", plain.address))?.tcp_nodelay(true);
+    let health = HealthClient::new(runtime.block_on(endpoint.connect())?);
+    let mut rounds: Vec<[f64; 5]> = Vec::new();
+    for round in 1..=arguments.rounds() {
+        let time = arguments.duration();
+        let (proxied, plain) = (client.clone(), health.clone());
+        let through = move |n| through_proxy(proxied.clone(), n);
+        let echo = move |_| unary(plain.clone());
+        let hop = runtime.block_on(callers(CALLERS, time, through.clone()))?;
+        let direct = runtime.block_on(callers(CALLERS, time, echo.clone()))?;
+        let one_hop = runtime.block_on(callers(1, time, through))?;
+        let one_direct = runtime.block_on(callers(1, time, echo))?;
+        let cpu_us = durable_cpu(arguments, &proxy)?;
+        println!(
+            "round {round}: through the proxy {:.0}/s, unary echo {:.0}/s; one caller p50 {:.3} ms and {:.3} ms; \
+             proxy cpu {cpu_us:.1} µs a durable command",
+            hop.per_second, direct.per_second, one_hop.p50_ms, one_direct.p50_ms
+        );
+        rounds.push([hop.per_second, direct.per_second, one_hop.p50_ms, one_direct.p50_ms, cpu_us]);
+    }
+    let at = |index: usize| median(rounds.iter().map(|figures| figures[index]));
+    Ok(vec![
+        Target::more(6, "sidecar-command-half-echo", at(0), at(1) / 2.0, "/s", 0.8),
+        Target::less(7, "sidecar-hop-p50", (at(2) - at(3)).max(0.001), 0.25, "ms"),
+        Target::less(8, "proxy-cpu-durable-command", at(4), 40.0, "µs"),
+    ])
+}
+
+fn proxy(arguments: &Arguments, function: &str, data: &std::path::Path) -> Outcome<Server> {
+    let mut command = Command::new(arguments.program("adjoin")?);
+    command.args(["serve", "--function", function, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"]);
+    Server::start(command.arg(data))
+}
+
+async fn through_proxy(client: Client, turn: usize) -> Outcome<()> {
+    let key = format!("k{}", turn % KEYS);
+    client.entity::<Counter>(key).call(Counter::echo, TEXT.to_owned()).await?;
+    Ok(())
+}
+
+async fn unary(mut client: HealthClient<tonic::transport::Channel>) -> Outcome<()> {
+    client.check(HealthCheckRequest { service: String::new() }).await?;
+    Ok(())
+}
+
+/// Callers that each do one call after the other; half a second of warm-up is not counted.
+async fn callers<F, C>(count: usize, time: Duration, call: C) -> Outcome<Calls>
+where
+    F: Future<Output = Outcome<()>> + Send + 'static,
+    C: Fn(usize) -> F + Clone + Send + Sync + 'static,
+{
+    let from = Instant::now() + Duration::from_millis(500);
+    let one = |caller: usize, call: C| async move {
+        let (mut took, mut turn) = (Vec::new(), caller * 7919);
+        while Instant::now() < from + time {
+            let began = Instant::now();
+            call(turn).await?;
+            turn += 31;
+            if began >= from {
+                took.push(began.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(took)
+    };
+    let tasks: Vec<_> = (0..count).map(|caller| tokio::spawn(one(caller, call.clone()))).collect();
+    let mut took = Vec::new();
+    for task in tasks {
+        took.extend(task.await??);
+    }
+    Ok(Calls { per_second: took.len() as f64 / time.as_secs_f64(), p50_ms: median(took) })
+}
+
+/// Processor time of the proxy for a durable command, over HTTP.
+fn durable_cpu(arguments: &Arguments, proxy: &Server) -> Outcome<f64> {
+    let body = format!("{TEXT:?}");
+    let requests = (0..KEYS).map(|key| load::post(&format!("/bench.Counter/k{key}/count"), &body)).collect();
+    let plan = Plan {
+        address: proxy.address,
+        requests: Arc::new(requests),
+        framing: load::http,
+        callers: CALLERS,
+        warm_up: Duration::ZERO,
+        duration: arguments.duration(),
+    };
+    let before = proxy.cpu();
+    let load = load::run(&plan)?;
+    Ok((proxy.cpu() - before) * 1e6 / load.requests.max(1) as f64)
+}
