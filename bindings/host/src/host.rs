@@ -97,7 +97,7 @@ impl Host {
     /// `Invalid` in a fork.
     pub fn poll(&self, timeout: Option<Duration>) -> Result<Vec<ToForeign>> {
         self.here()?;
-        Ok(self.outbox.poll(timeout))
+        guard(|| Ok(self.outbox.poll(timeout)))
     }
 
     /// A descriptor that is readable while something is to be polled. It lives as long as the host.

@@ -70,8 +70,10 @@ impl InProcess {
                     self.answers.calls().insert(id, None);
                     let sink: Arc<dyn QueueSink> = self.answers.clone();
                     let call = self.engine.submit(*request, Responder::Queue { sink, token: id });
-                    if let Some(name) = self.answers.calls().get_mut(&id) {
-                        *name = Some(call);
+                    match self.answers.calls().get_mut(&id) {
+                        Some(name) => *name = Some(call),
+                        // Answered already, or cancelled before it had its name.
+                        None => self.engine.cancel(call),
                     }
                 }
                 FromForeign::Cancel(id) => {
@@ -109,6 +111,7 @@ impl InProcess {
         if let Some(session) = session.and_then(Arc::into_inner) {
             session.down(true);
         }
+        self.engine.stop().await;
         self.answers.outbox.push([ToForeign::SessionEnd("the host is closing".into())]);
         self.answers.fail_rest();
         self.engine.store().close().await

@@ -6,6 +6,7 @@ mod host;
 mod in_process;
 mod outbox;
 mod remote;
+mod salt;
 mod serving;
 mod settings;
 mod values;

@@ -109,7 +109,10 @@ mod tests {
     #[test]
     fn a_waiting_poll_is_woken() {
         let outbox = Arc::new(Outbox::new().expect("an outbox"));
-        let waits = { let outbox = outbox.clone(); std::thread::spawn(move || outbox.poll(None).len()) };
+        let waits = {
+            let outbox = outbox.clone();
+            std::thread::spawn(move || outbox.poll(None).len())
+        };
         outbox.push([end(1)]);
         assert_eq!(waits.join().expect("woken"), 1);
     }

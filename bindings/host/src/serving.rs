@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A function that a proxy dials. One session at a time: a new one ends the one before, whose host is gone or does not
 //! know it yet.
+//!
+//! Hosts count their ids from 1, so the foreign side is shown other ones: an answer that a handler gives after its
+//! session has ended must name nothing in the next one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adjoin_entity::frame::FunctionFrame;
 use adjoin_function::{Address, Event, FunctionSession, Listener, ServeSettings, Server};
@@ -11,15 +14,22 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::outbox::Outbox;
+use crate::salt::Salt;
 use crate::settings::Settings;
 use crate::values::{Bounds, FromForeign, ToForeign};
 
-type ToHost = mpsc::UnboundedSender<Vec<FunctionFrame>>;
+/// The session that is open.
+struct Open {
+    to_host: mpsc::UnboundedSender<Vec<FunctionFrame>>,
+    salt: Salt,
+}
+
+type Current = Arc<Mutex<Option<Open>>>;
 
 pub(crate) struct Serving {
     server: Mutex<Option<Server>>,
     sessions: JoinHandle<()>,
-    to_host: Arc<Mutex<Option<ToHost>>>,
+    current: Current,
     outbox: Arc<Outbox>,
 }
 
@@ -28,11 +38,13 @@ impl Serving {
         let spec = settings.spec()?;
         let address: Address = settings.address()?.parse()?;
         let listener = Listener::bind(&address).await?;
-        let (server, events) = adjoin_function::serve(listener, spec, ServeSettings::default())?;
+        let hello = adjoin_wire::protocol::Hello { running: settings.running, bytes: 0 };
+        let serving = ServeSettings { hello, token: settings.token.clone(), ..ServeSettings::default() };
+        let (server, events) = adjoin_function::serve(listener, spec, serving)?;
         outbox.push([ToForeign::Ready { address: Some(server.address().to_string()), http: None }]);
-        let to_host: Arc<Mutex<Option<ToHost>>> = Arc::default();
-        let sessions = tokio::spawn(receive(events, to_host.clone(), outbox.clone()));
-        Ok(Self { server: Mutex::new(Some(server)), sessions, to_host, outbox })
+        let current = Current::default();
+        let sessions = tokio::spawn(receive(events, current.clone(), outbox.clone()));
+        Ok(Self { server: Mutex::new(Some(server)), sessions, current, outbox })
     }
 
     pub(crate) fn submit(&self, batch: Vec<FromForeign>) -> Result<()> {
@@ -47,16 +59,17 @@ impl Serving {
                 FromForeign::Cancel(_) | FromForeign::Taken(_) => {}
             }
         }
-        if let Some(to_host) = &*self.to_host.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(open) = &*lock(&self.current) {
+            frames.iter_mut().for_each(|frame| open.salt.in_frame(frame));
             // A session that has just ended wants nothing any more.
-            let _ = to_host.send(frames);
+            let _ = open.to_host.send(frames);
         }
         Ok(())
     }
 
     pub(crate) async fn close(&self) -> Result<()> {
         // Without its sender the session ends in order: what was sent still arrives.
-        self.to_host.lock().unwrap_or_else(PoisonError::into_inner).take();
+        lock(&self.current).take();
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             server.stop().await;
@@ -66,12 +79,19 @@ impl Serving {
     }
 }
 
-async fn receive(mut events: mpsc::Receiver<Event>, to_host: Arc<Mutex<Option<ToHost>>>, outbox: Arc<Outbox>) {
+async fn receive(mut events: mpsc::Receiver<Event>, current: Current, outbox: Arc<Outbox>) {
     let mut running: Option<JoinHandle<()>> = None;
     while let Some(event) = events.recv().await {
         match event {
             Event::SpecRefused(said) => outbox.push([ToForeign::SpecRefused(said)]),
             Event::Session(session) => {
+                let salt = match Salt::new() {
+                    Ok(salt) => salt,
+                    Err(error) => {
+                        tracing::error!(%error, "a session cannot be taken");
+                        continue;
+                    }
+                };
                 if let Some(before) = running.take().filter(|before| !before.is_finished()) {
                     before.abort();
                     // Awaited so that nothing of the old session comes after the new one has begun.
@@ -79,11 +99,16 @@ async fn receive(mut events: mpsc::Receiver<Event>, to_host: Arc<Mutex<Option<To
                     outbox.push([ToForeign::SessionEnd("another host has opened a session".into())]);
                 }
                 outbox.push([ToForeign::Session(bounds(&session))]);
-                *to_host.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.to_host.clone());
-                running = Some(tokio::spawn(pass_on(session, outbox.clone())));
+                *lock(&current) = Some(Open { to_host: session.to_host.clone(), salt });
+                running = Some(tokio::spawn(pass_on(session, salt, outbox.clone())));
             }
         }
     }
+}
+
+fn lock(current: &Current) -> MutexGuard<'_, Option<Open>> {
+    // It is replaced as a whole, so it is whole at any time.
+    current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn bounds(session: &FunctionSession) -> Bounds {
@@ -96,12 +121,15 @@ fn bounds(session: &FunctionSession) -> Bounds {
     }
 }
 
-async fn pass_on(session: FunctionSession, outbox: Arc<Outbox>) {
+async fn pass_on(session: FunctionSession, salt: Salt, outbox: Arc<Outbox>) {
     let FunctionSession { mut from_host, to_host, .. } = session;
     drop(to_host);
     let why = loop {
         match from_host.recv().await {
-            Ok(Some(frames)) => outbox.push(frames.into_iter().map(ToForeign::Frame)),
+            Ok(Some(mut frames)) => {
+                frames.iter_mut().for_each(|frame| salt.out_frame(frame));
+                outbox.push(frames.into_iter().map(ToForeign::Frame));
+            }
             Ok(None) => break "the host has ended it".to_owned(),
             Err(error) => break error.to_string(),
         }

@@ -35,6 +35,9 @@ pub struct Settings {
     /// Serve: where to listen. Connect: whom to call.
     #[serde(default)]
     pub address: Option<String>,
+    /// Serve: shared secret that a host must bring.
+    #[serde(default)]
+    pub token: Option<String>,
     /// In-process: shards of a store that is made now.
     #[serde(default)]
     pub shards: Option<u32>,

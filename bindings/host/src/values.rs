@@ -9,6 +9,7 @@ use adjoin_model::{Error, Payload, Sequence};
 pub type RequestId = u64;
 
 /// From the foreign side: what its function says, and what its clients ask.
+#[expect(clippy::large_enum_variant, reason = "nearly every item is a frame: a box would cost an allocation a command")]
 #[derive(Clone, Debug)]
 pub enum FromForeign {
     /// A frame of the function.
