@@ -169,6 +169,10 @@ async fn connect(address: &Address, limit: Duration) -> Result<Io> {
             Address::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
+                // Linux connects a socket to itself when it happens to get the port that it dials.
+                if stream.local_addr()? == stream.peer_addr()? {
+                    return Err(std::io::ErrorKind::ConnectionRefused.into());
+                }
                 Ok(Either::Left(stream))
             }
             Address::Unix(path) => UnixStream::connect(path).await.map(Either::Right),
