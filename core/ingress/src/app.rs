@@ -11,14 +11,18 @@ use futures::FutureExt;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
+use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::body::Body;
+use crate::grpc::status::status;
+use crate::grpc::{self, Health};
 use crate::http::problem::Problem;
 use crate::http::read::Reading;
 use crate::http::stream::Streams;
 use crate::http::{call, head, index};
 use crate::routes::Routes;
+use crate::schema::Lock;
 use crate::settings::Settings;
 
 /// What every connection of an ingress shares.
@@ -28,27 +32,53 @@ pub(crate) struct App {
     pub(crate) routes: Routes,
     pub(crate) reading: Reading,
     pub(crate) streams: Streams,
+    pub(crate) health: Health,
+    pub(crate) lock: Lock,
+    /// Descriptors of the services that are always there.
+    pub(crate) fixed_files: DescriptorPool,
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, settings: Settings, closing: CancellationToken) -> Self {
+    pub(crate) fn new(engine: Engine, settings: Settings, lock: Lock, closing: CancellationToken) -> Self {
         let streams = Streams::new(&settings, closing);
         let routes = Routes::new(engine.clone());
-        Self { engine, settings: Arc::new(settings), routes, reading: Reading::default(), streams }
+        Self {
+            engine,
+            settings: Arc::new(settings),
+            routes,
+            reading: Reading::default(),
+            streams,
+            health: Health::new(),
+            lock,
+            fixed_files: grpc::fixed_files(),
+        }
     }
 
     /// Answers a request, in any case.
-    pub(crate) async fn respond<B>(&self, request: Request<B>) -> Response<Body>
+    pub(crate) async fn respond<B>(self: &Arc<Self>, request: Request<B>) -> Response<Body>
     where
-        B: HttpBody<Data = Bytes> + Unpin,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
+        if grpc::is_grpc(request.headers()) {
+            return self.respond_grpc(request).await;
+        }
         // What is shared is counters and pointers, whole at any time.
         let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
-        let answered = answered.unwrap_or_else(|_| {
-            let said = "a bug of the ingress; it is in the log";
-            Err(Error::internal(said).with_outcome(Outcome::Unknown).into())
-        });
+        let answered = answered.unwrap_or_else(|_| Err(bug().into()));
         answered.unwrap_or_else(Problem::response)
+    }
+
+    async fn respond_grpc<B>(self: &Arc<Self>, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if let Err(error) = head::check_size(request.headers(), &self.settings) {
+            return grpc::refuse(status(&error, "adjoin"));
+        }
+        let answered = AssertUnwindSafe(grpc::respond(self, request)).catch_unwind().await;
+        answered.unwrap_or_else(|_| grpc::refuse(status(&bug(), "adjoin")))
     }
 
     async fn answer<B>(&self, request: Request<B>) -> Result<Response<Body>, Problem>
@@ -72,6 +102,10 @@ impl App {
         head::check_size(&parts.headers, &self.settings)
             .map_err(|error| Problem::with_status(error, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
     }
+}
+
+fn bug() -> Error {
+    Error::internal("a bug of the ingress; it is in the log").with_outcome(Outcome::Unknown)
 }
 
 /// A document that is only read.

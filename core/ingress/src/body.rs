@@ -17,10 +17,6 @@ pub(crate) enum Body {
     Grpc(tonic::body::Body),
 }
 
-impl Body {
-    pub(crate) const EMPTY: Self = Self::Whole(Bytes::new());
-}
-
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self::Whole(bytes)

@@ -2,12 +2,17 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod ask;
 mod body;
+mod generated;
+mod grpc;
 mod http;
 mod listen;
 mod routes;
-mod schema;
+pub mod schema;
 mod settings;
 
+/// The client of the generic service, for tools and SDKs.
+pub use generated::client::entities_client::EntitiesClient;
 pub use listen::{Ingress, serve};
 pub use settings::Settings;

@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::grpc::Health;
 use crate::settings::Settings;
 use connection::Connections;
 use refuse::Refusals;
@@ -29,20 +30,24 @@ pub struct Ingress {
     address: SocketAddr,
     closing: CancellationToken,
     accepting: JoinHandle<JoinSet<()>>,
+    health: Health,
 }
 
 /// Serves HTTP/1.1 and HTTP/2 without TLS on one port, on the current tokio runtime.
 ///
 /// # Errors
-/// `Invalid` for settings out of range; `Unavailable` when the listener has no address.
+/// `Invalid` for settings out of range or a lock file that cannot be read; `Unavailable` when the listener has no address.
 pub fn serve(engine: Engine, settings: Settings, listener: TcpListener) -> Result<Ingress> {
     settings.check()?;
     let address = listener.local_addr().map_err(|error| Error::unavailable(format!("the listener: {error}")))?;
+    let lock = settings.lock()?;
     let closing = CancellationToken::new();
-    let app = Arc::new(App::new(engine, settings, closing.clone()));
+    let app = Arc::new(App::new(engine.clone(), settings, lock, closing.clone()));
+    let health = app.health.clone();
+    tokio::spawn(health.clone().follow(engine, closing.clone()));
     let accepting = tokio::spawn(accept(listener, app, closing.clone()));
     tracing::info!(%address, "ingress serves");
-    Ok(Ingress { address, closing, accepting })
+    Ok(Ingress { address, closing, accepting, health })
 }
 
 impl Ingress {
@@ -50,6 +55,12 @@ impl Ingress {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Says whether the host as a whole is ready, for gRPC health. It starts as ready; an entity type is serving while
+    /// the host is ready and a function that has the type is connected.
+    pub fn set_ready(&self, ready: bool) {
+        self.health.set_ready(ready);
     }
 
     /// Accepts no more, ends watches and streams with a hint to come back, lets requests under way end, and closes

@@ -2,7 +2,7 @@
 //! Which handlers there are, by name: one look-up in a hash map for a call.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use adjoin_engine::{Catalog, Engine};
@@ -10,7 +10,9 @@ use adjoin_entity::spec::{EntityKind, EntityType, Handler};
 use adjoin_model::{Error, Result};
 use tokio::sync::Semaphore;
 
+use crate::app::App;
 use crate::http::params::Params;
+use crate::schema::typed::Typed;
 
 /// Requests that may wait for the first function at once.
 const WAITING: usize = 1024;
@@ -66,6 +68,8 @@ impl TypeRoutes {
 pub(crate) struct Table {
     catalog: Arc<Catalog>,
     types: HashMap<Arc<str>, Arc<TypeRoutes>>,
+    /// Derived when somebody first asks.
+    typed: Arc<OnceLock<Arc<Typed>>>,
 }
 
 impl Table {
@@ -75,8 +79,14 @@ impl Table {
             Some(routes) if Arc::ptr_eq(&routes.entity_type, entity_type) => routes.clone(),
             _ => Arc::new(TypeRoutes::of(entity_type)),
         };
-        let types = catalog.iter().map(|known| (known.entity_type.name.clone(), routes(&known.entity_type))).collect();
-        Self { catalog, types }
+        let types: HashMap<_, _> =
+            catalog.iter().map(|known| (known.entity_type.name.clone(), routes(&known.entity_type))).collect();
+        let unchanged = types.len() == earlier.types.len()
+            && types
+                .iter()
+                .all(|(name, routes)| earlier.types.get(name).is_some_and(|other| Arc::ptr_eq(routes, other)));
+        let typed = if unchanged { earlier.typed.clone() } else { Arc::default() };
+        Self { catalog, types, typed }
     }
 
     /// The route of a command.
@@ -96,6 +106,19 @@ impl Table {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.types.is_empty()
+    }
+
+    /// The derived gRPC services of these types.
+    pub(crate) fn typed(&self, app: &App) -> Arc<Typed> {
+        let derive = || {
+            let types: Vec<Arc<EntityType>> = self.types().map(|routes| routes.entity_type.clone()).collect();
+            let typed = Typed::of(&types, &app.lock, app.settings.schema_bytes, app.fixed_files.clone());
+            for note in &typed.notes {
+                tracing::warn!("{note}");
+            }
+            Arc::new(typed)
+        };
+        self.typed.get_or_init(derive).clone()
     }
 
     /// Every type, ordered by name.

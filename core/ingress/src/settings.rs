@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The settings of an ingress, as data.
 
+use std::path::PathBuf;
+
 use adjoin_model::{Error, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::schema::Lock;
 
 /// How an ingress behaves. Every field has a default that suits one small machine; units are in the names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +46,8 @@ pub struct Settings {
     pub header_bytes: usize,
     /// Bytes of path and query of a request.
     pub path_bytes: usize,
+    /// The lock file with the field numbers of derived messages; none: numbers follow the order of declaration.
+    pub lock_file: Option<PathBuf>,
     /// Bytes of all schemas of one entity type, above which it gets no typed gRPC service.
     pub schema_bytes: usize,
     /// What a refused client is told to wait.
@@ -72,6 +78,7 @@ impl Default for Settings {
             headers: 100,
             header_bytes: 16 << 10,
             path_bytes: 8 << 10,
+            lock_file: None,
             schema_bytes: 1 << 20,
             retry_after_ms: 1000,
             compress_bytes: 8 << 10,
@@ -115,6 +122,15 @@ impl Settings {
             return Err(Error::invalid(said).at("setting", "header_bytes"));
         }
         Ok(())
+    }
+
+    /// Reads the lock file.
+    pub(crate) fn lock(&self) -> Result<Lock> {
+        let Some(file) = &self.lock_file else { return Ok(Lock::default()) };
+        let at = |error: Error| error.at("file", file.display());
+        let text =
+            std::fs::read_to_string(file).map_err(|error| at(Error::invalid(format!("the lock file: {error}"))))?;
+        Lock::parse(&text).map_err(at)
     }
 }
 

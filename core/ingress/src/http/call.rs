@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `/{type}/{key}/{command}`: commands, queries, watches and streamed replies.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use adjoin_engine::Request as EngineRequest;
 use adjoin_entity::Reply;
-use adjoin_model::{EntityId, Error, Payload, Sequence};
+use adjoin_model::{EntityId, Error, Sequence};
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::request::Parts;
@@ -14,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use http_body::Body as HttpBody;
 
 use crate::app::App;
+use crate::ask;
 use crate::body::Body;
 use crate::http::problem::Problem;
 use crate::http::query::{self, Pairs};
@@ -22,14 +20,6 @@ use crate::http::{head, json, path};
 use crate::routes::Route;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-
-/// The type name of every payload from JSON.
-pub(crate) fn json_payload(body: Bytes) -> Payload {
-    thread_local! {
-        static JSON: Arc<str> = Arc::from("json");
-    }
-    Payload { type_name: JSON.with(Clone::clone), data: body }
-}
 
 /// Answers a request to an entity.
 pub(crate) async fn respond<B>(app: &App, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
@@ -45,7 +35,7 @@ where
     check_method(route, &parts.method, watch)?;
     let entity = EntityId::new(route.entity_type.name.clone(), &*target.key)?;
     let body = body_of(app, route, parts, &pairs, body).await?;
-    let request = request_of(entity, route, &parts.headers, body)?;
+    let request = ask::request(entity, route, &parts.headers, body)?;
     if watch {
         return self::watch(app, request, &parts.headers).await;
     }
@@ -90,18 +80,6 @@ where
     Ok(body)
 }
 
-fn request_of(entity: EntityId, route: &Route, headers: &HeaderMap, body: Bytes) -> Result<EngineRequest, Problem> {
-    let mut request = EngineRequest::new(entity, route.handler().name.clone(), json_payload(body));
-    request.metadata = head::metadata(headers)?;
-    request.idempotency_key = head::idempotency_key(headers)?;
-    request.if_match = head::if_match(headers)?;
-    request.timeout = head::timeout(headers)?;
-    if request.if_match.is_some() && !route.has_state() {
-        return Err(Error::invalid("an action has no sequence that if-match could name").into());
-    }
-    Ok(request)
-}
-
 async fn watch(app: &App, request: EngineRequest, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
     let after = head::last_event_id(headers)?;
     let place = app.streams.place(&app.settings)?;
@@ -117,8 +95,7 @@ async fn run(app: &App, mut request: EngineRequest, route: &Route) -> Result<Res
 }
 
 fn reply_of(reply: Reply, route: &Route) -> Response<Body> {
-    let body = reply.payload.map(|payload| payload.data).filter(|data| !data.is_empty());
-    let mut response = Response::new(body.unwrap_or(Bytes::from_static(b"null")).into());
+    let mut response = Response::new(ask::json_of(reply.payload).into());
     let headers = response.headers_mut();
     headers.reserve(3);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -145,13 +122,6 @@ fn etag(sequence: Sequence) -> Option<HeaderValue> {
     tag.extend_from_slice(digits);
     tag.extend_from_slice(b"\"");
     HeaderValue::from_maybe_shared(tag.freeze()).ok()
-}
-
-impl App {
-    /// The deadline of a call that names none.
-    pub(crate) fn timeout(&self) -> Option<Duration> {
-        (self.settings.timeout_ms > 0).then(|| Duration::from_millis(self.settings.timeout_ms))
-    }
 }
 
 #[cfg(test)]

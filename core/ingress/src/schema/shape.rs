@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a JSON Schema says, as far as parameters and messages need it.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::schema::node::Node;
 
 /// References followed before a schema counts as saying nothing.
@@ -122,9 +125,54 @@ impl<'a> Shape<'a> {
         self.node.field("properties").fields()
     }
 
+    /// Stands for everything the shape says, references followed. `prints` keeps those of named schemas, and of the ones
+    /// being followed, so that a circle ends.
+    pub(crate) fn print(self, prints: &mut HashMap<String, u64>) -> u64 {
+        let mut hash = DefaultHasher::new();
+        hash_node(self.root, self.node, &mut hash, prints);
+        hash.finish()
+    }
+
     pub(crate) fn requires(self, field: &str) -> bool {
         self.node.field("required").texts().any(|name| name == field)
     }
+}
+
+fn hash_node(root: &Node, node: &Node, hash: &mut DefaultHasher, prints: &mut HashMap<String, u64>) {
+    match node {
+        Node::Null => 0.hash(hash),
+        Node::Bool(value) => value.hash(hash),
+        Node::Number(value) => value.hash(hash),
+        Node::Text(value) => value.hash(hash),
+        Node::List(items) => {
+            items.len().hash(hash);
+            items.iter().for_each(|item| hash_node(root, item, hash, prints));
+        }
+        Node::Fields(fields) => {
+            let said = fields.iter().filter(|(name, _)| name != "$defs" && !name.starts_with("x-adjoin-"));
+            for (name, value) in said {
+                name.hash(hash);
+                match value.text().filter(|_| name == "$ref") {
+                    Some(reference) => reference_print(root, reference, prints).hash(hash),
+                    None => hash_node(root, value, hash, prints),
+                }
+            }
+        }
+    }
+}
+
+fn reference_print(root: &Node, reference: &str, prints: &mut HashMap<String, u64>) -> u64 {
+    if let Some(print) = prints.get(reference) {
+        return *print;
+    }
+    let mut hash = DefaultHasher::new();
+    reference.hash(&mut hash);
+    prints.insert(reference.into(), hash.finish());
+    if let Some(node) = lookup(root, reference) {
+        hash_node(root, node, &mut hash, prints);
+    }
+    prints.insert(reference.into(), hash.finish());
+    hash.finish()
 }
 
 fn lookup<'a>(root: &'a Node, reference: &str) -> Option<&'a Node> {

@@ -21,7 +21,6 @@ use crate::shop::{self, Function};
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 pub(crate) struct Host {
-    pub(crate) engine: Engine,
     pub(crate) ingress: Ingress,
     pub(crate) function: Option<Function>,
 }
@@ -29,15 +28,15 @@ pub(crate) struct Host {
 pub(crate) async fn engine() -> Engine {
     let store = MemoryStore::new(16, 1).expect("a store");
     let settings = adjoin_engine::Settings { loops: 2, function_wait_ms: 500, ..adjoin_engine::Settings::default() };
-    Engine::start(Arc::new(store), settings, Arc::new(SystemClock::default())).await.expect("started")
+    Engine::start(Arc::new(store), settings, Arc::new(SystemClock)).await.expect("started")
 }
 
 pub(crate) async fn host_with(settings: Settings) -> Host {
     let engine = engine().await;
     let function = Some(shop::connect(&engine));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let ingress = serve(engine.clone(), settings, listener).expect("served");
-    Host { engine, ingress, function }
+    let ingress = serve(engine, settings, listener).expect("served");
+    Host { ingress, function }
 }
 
 pub(crate) async fn host() -> Host {

@@ -2,5 +2,8 @@
 //! The ingress over real sockets, in front of a real engine and a real memory store.
 
 mod calls;
+mod grpc;
 mod host;
 mod shop;
+mod streams;
+mod typed;

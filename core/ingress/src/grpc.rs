@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//! gRPC: the generic service, the derived ones, health and reflection.
+
+mod entities;
+mod health;
+mod reflection;
+mod replies;
+pub(crate) mod status;
+mod typed;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderMap};
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use prost_reflect::DescriptorPool;
+use tonic::Status;
+use tonic::body::Body as GrpcBody;
+use tonic::codec::CompressionEncoding;
+use tonic::codegen::Service;
+use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::app::App;
+use crate::body::Body;
+use crate::generated::client::entities_server::EntitiesServer;
+use entities::Generic;
+pub(crate) use health::Health;
+use reflection::Reflection;
+
+/// Whether a request speaks gRPC.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+    kind.and_then(|kind| kind.strip_prefix(b"application/grpc"))
+        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+}
+
+/// Answers a gRPC request.
+pub(crate) async fn respond<B>(app: &Arc<App>, request: Request<B>) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let request = request.map(GrpcBody::new);
+    let service = request.uri().path().split('/').nth(1).unwrap_or("");
+    let response = match service {
+        "adjoin.client.v1.Entities" => call(generic(app), request).await,
+        "grpc.health.v1.Health" => until_closing(app, call(app.health.service(), request).await),
+        "grpc.reflection.v1.ServerReflection" => {
+            let service = v1::server_reflection_server::ServerReflectionServer::new(Reflection(app.clone()));
+            until_closing(app, call(service, request).await)
+        }
+        "grpc.reflection.v1alpha.ServerReflection" => {
+            let service = v1alpha::server_reflection_server::ServerReflectionServer::new(Reflection(app.clone()));
+            until_closing(app, call(service, request).await)
+        }
+        _ => typed::respond(app, request).await,
+    };
+    response.map(Body::Grpc)
+}
+
+/// A status as a whole response.
+pub(crate) fn refuse(status: Status) -> Response<Body> {
+    status.into_http::<GrpcBody>().map(Body::Grpc)
+}
+
+async fn call<S>(mut service: S, request: Request<GrpcBody>) -> Response<GrpcBody>
+where
+    S: Service<Request<GrpcBody>, Response = Response<GrpcBody>, Error = Infallible>,
+{
+    // Services of tonic are always ready.
+    match service.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn generic(app: &Arc<App>) -> EntitiesServer<Generic> {
+    EntitiesServer::new(Generic(app.clone()))
+        .max_decoding_message_size(app.settings.body_bytes)
+        .max_encoding_message_size(usize::MAX)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip)
+}
+
+/// Streams that only end when the host does.
+fn until_closing(app: &Arc<App>, response: Response<GrpcBody>) -> Response<GrpcBody> {
+    match app.streams.place(&app.settings) {
+        Ok(place) => response.map(|body| GrpcBody::new(replies::Until { body, place, over: false })),
+        Err(error) => status::status(&error, "adjoin").into_http(),
+    }
+}
+
+/// The files of every service that is always there.
+pub(crate) fn fixed_files() -> DescriptorPool {
+    let mut pool = DescriptorPool::global();
+    let sets = [
+        adjoin_wire::DESCRIPTORS,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        v1::FILE_DESCRIPTOR_SET,
+        v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    for set in sets {
+        if let Err(error) = pool.decode_file_descriptor_set(set) {
+            tracing::error!(%error, "a file of ours cannot be reflected");
+        }
+    }
+    pool
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Watches and streamed replies as gRPC streams.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use adjoin_engine::{Element, Elements};
+use adjoin_model::Result;
+use bytes::Bytes;
+use http_body::Frame;
+use tokio_stream::Stream;
+use tonic::Status;
+use tonic::body::Body as GrpcBody;
+
+use crate::grpc::status::status;
+use crate::http::stream::{Place, closing};
+
+/// A stream of messages made of elements. An element is taken when the connection has room.
+pub(crate) struct Replies<F> {
+    elements: Elements,
+    place: Place,
+    entity_type: Arc<str>,
+    message: F,
+    over: bool,
+}
+
+impl<T, F: FnMut(Element) -> Result<T> + Unpin> Replies<F> {
+    pub(crate) fn new(elements: Elements, place: Place, entity_type: Arc<str>, message: F) -> Self {
+        Self { elements, place, entity_type, message, over: false }
+    }
+
+    fn end(&mut self, error: &adjoin_model::Error) -> Poll<Option<core::result::Result<T, Status>>> {
+        self.over = true;
+        Poll::Ready(Some(Err(status(error, &self.entity_type))))
+    }
+}
+
+impl<T, F: FnMut(Element) -> Result<T> + Unpin> Stream for Replies<F> {
+    type Item = core::result::Result<T, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        match Pin::new(&mut self.elements).poll_next(context) {
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(Some(Err(error))) => self.end(&error),
+            Poll::Ready(Some(Ok(element))) => match (self.message)(element) {
+                Ok(message) => Poll::Ready(Some(Ok(message))),
+                Err(error) => self.end(&error),
+            },
+            Poll::Pending if self.place.poll_closing(context).is_ready() => self.end(&closing()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// A body that ends, as a gRPC response does, once the ingress closes.
+pub(crate) struct Until {
+    pub(crate) body: GrpcBody,
+    pub(crate) place: Place,
+    pub(crate) over: bool,
+}
+
+impl http_body::Body for Until {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<core::result::Result<Frame<Bytes>, Status>>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_pending() && self.place.poll_closing(context).is_ready() {
+            self.over = true;
+            let mut trailers = http::HeaderMap::new();
+            let said = status(&closing(), "adjoin").add_header(&mut trailers);
+            return Poll::Ready(said.is_ok().then(|| Ok(Frame::trailers(trailers))));
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.body.is_end_stream()
+    }
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Derived services: protobuf in, JSON to the handler, protobuf out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use adjoin_engine::{Element, Request as EngineRequest, Upstream};
+use adjoin_model::{EntityId, Error, Result};
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, MessageDescriptor};
+use tokio_stream::{Stream, StreamExt};
+use tonic::body::Body as GrpcBody;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::BoxFuture;
+use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
+use tonic::{Status, Streaming};
+
+use crate::app::App;
+use crate::ask;
+use crate::grpc::replies::Replies;
+use crate::grpc::status::status;
+use crate::http::head;
+use crate::schema::typed::TypedMethod;
+
+/// Answers a call of a derived service, or that there is none.
+pub(crate) async fn respond(app: &Arc<App>, request: Request<GrpcBody>) -> Response<GrpcBody> {
+    let table = match app.routes.ready().await {
+        Ok(table) => table,
+        Err(error) => return status(&error, "adjoin").into_http(),
+    };
+    let typed = table.typed(app);
+    let Some(method) = typed.method(request.uri().path()) else {
+        return Status::unimplemented("no such service or method; see the reflection service").into_http();
+    };
+    let serving = Serving { app: app.clone(), method: method.clone() };
+    let mut grpc = Grpc::new(Dynamic(method.input.clone()))
+        .apply_max_message_size_config(Some(app.settings.body_bytes), Some(usize::MAX))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip);
+    match (method.method.streamed_in, method.method.streamed_out) {
+        (false, false) => grpc.unary(serving, request).await,
+        (false, true) => grpc.server_streaming(serving, request).await,
+        (true, false) => grpc.client_streaming(serving, request).await,
+        (true, true) => grpc.streaming(serving, request).await,
+    }
+}
+
+type Answer<T> = core::result::Result<tonic::Response<T>, Status>;
+type Messages = Pin<Box<dyn Stream<Item = core::result::Result<DynamicMessage, Status>> + Send>>;
+
+/// One call of one method.
+struct Serving {
+    app: Arc<App>,
+    method: Arc<TypedMethod>,
+}
+
+impl Serving {
+    fn ask(&self, headers: &HeaderMap, message: &DynamicMessage) -> Result<EngineRequest> {
+        let (key, body) = self.method.body(message)?;
+        self.ask_with(headers, key, body)
+    }
+
+    fn ask_with(&self, headers: &HeaderMap, key: String, body: Bytes) -> Result<EngineRequest> {
+        let name = &self.method.entity_type.name;
+        let entity = EntityId::new(name.clone(), key)?;
+        let table = self.app.routes.now();
+        let route = table.find(name, &self.method.method.handler)?;
+        ask::request(entity, route, headers, body)
+    }
+
+    async fn run(&self, request: tonic::Request<DynamicMessage>) -> Result<tonic::Response<DynamicMessage>> {
+        let (metadata, _, message) = request.into_parts();
+        let mut request = self.ask(metadata.as_ref(), &message)?;
+        request.timeout = request.timeout.or(self.app.timeout());
+        let reply = self.app.engine.call(request).await?;
+        self.answer(ask::json_of(reply.payload), reply.sequence, reply.replayed)
+    }
+
+    fn answer(&self, result: Bytes, sequence: u64, replayed: bool) -> Result<tonic::Response<DynamicMessage>> {
+        let mut response = tonic::Response::new(self.method.response(&result, sequence)?);
+        let metadata = response.metadata_mut();
+        if let Ok(tag) = format!("\"{sequence}\"").parse() {
+            metadata.insert("etag", tag);
+        }
+        if replayed {
+            metadata.insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    fn observe(&self, request: tonic::Request<DynamicMessage>) -> Result<Messages> {
+        let (metadata, _, message) = request.into_parts();
+        let request = self.ask(metadata.as_ref(), &message)?;
+        let place = self.app.streams.place(&self.app.settings)?;
+        let elements = if self.method.method.watch {
+            self.app.engine.watch(request, head::last_event_id(metadata.as_ref())?)
+        } else {
+            self.app.engine.stream(request)
+        };
+        let method = self.method.clone();
+        let message = move |element: Element| method.response(&ask::json_of(element.payload), element.sequence);
+        Ok(Box::pin(Replies::new(elements, place, self.method.entity_type.name.clone(), message)))
+    }
+
+    /// Opens a call with a stream of input; the first message names the entity.
+    async fn open(&self, request: tonic::Request<Streaming<DynamicMessage>>) -> Result<(Messages, Pump)> {
+        let (metadata, _, mut input) = request.into_parts();
+        let first = input
+            .next()
+            .await
+            .ok_or_else(|| Error::invalid("the stream has no message: the first names the entity"))?;
+        let first = first.map_err(|_| Error::invalid("the first message cannot be read"))?;
+        let (key, body) = self.method.body(&first)?;
+        let request = self.ask_with(metadata.as_ref(), key, Bytes::new())?;
+        let place = self.app.streams.place(&self.app.settings)?;
+        let (upstream, elements) = self.app.engine.duplex(request);
+        let method = self.method.clone();
+        let message = move |element: Element| method.response(&ask::json_of(element.payload), element.sequence);
+        let replies = Replies::new(elements, place, self.method.entity_type.name.clone(), message);
+        Ok((Box::pin(replies), Pump { upstream, method: self.method.clone(), first: body, input }))
+    }
+
+    fn failed(&self) -> impl Fn(Error) -> Status + use<> {
+        let entity_type = self.method.entity_type.name.clone();
+        move |error| status(&error, &entity_type)
+    }
+}
+
+/// Passes the client's messages on. The call ends when the client's stream breaks off.
+struct Pump {
+    upstream: Upstream,
+    method: Arc<TypedMethod>,
+    first: Bytes,
+    input: Streaming<DynamicMessage>,
+}
+
+impl Pump {
+    async fn run(mut self) {
+        let mut next = Some(self.first);
+        while let Some(body) = next {
+            if self.upstream.send(ask::json_payload(body)).await.is_err() {
+                return;
+            }
+            next = match self.input.next().await {
+                None => None,
+                Some(Ok(message)) => match self.method.body(&message) {
+                    Ok((_, body)) => Some(body),
+                    Err(_) => return,
+                },
+                // Dropping the upstream cancels the call.
+                Some(Err(_)) => return,
+            };
+        }
+        self.upstream.end();
+    }
+}
+
+impl UnaryService<DynamicMessage> for Serving {
+    type Response = DynamicMessage;
+    type Future = BoxFuture<tonic::Response<DynamicMessage>, Status>;
+
+    fn call(&mut self, request: tonic::Request<DynamicMessage>) -> Self::Future {
+        let serving = Self { app: self.app.clone(), method: self.method.clone() };
+        Box::pin(async move { serving.run(request).await.map_err(serving.failed()) })
+    }
+}
+
+impl ServerStreamingService<DynamicMessage> for Serving {
+    type Response = DynamicMessage;
+    type ResponseStream = Messages;
+    type Future = std::future::Ready<Answer<Messages>>;
+
+    fn call(&mut self, request: tonic::Request<DynamicMessage>) -> Self::Future {
+        let answer = self.observe(request).map(tonic::Response::new).map_err(self.failed());
+        std::future::ready(answer)
+    }
+}
+
+impl ClientStreamingService<DynamicMessage> for Serving {
+    type Response = DynamicMessage;
+    type Future = BoxFuture<tonic::Response<DynamicMessage>, Status>;
+
+    fn call(&mut self, request: tonic::Request<Streaming<DynamicMessage>>) -> Self::Future {
+        let serving = Self { app: self.app.clone(), method: self.method.clone() };
+        Box::pin(async move {
+            let (mut replies, pump) = serving.open(request).await.map_err(serving.failed())?;
+            let pumping = tokio::spawn(pump.run());
+            let reply = replies.next().await;
+            pumping.abort();
+            match reply {
+                Some(reply) => reply.map(tonic::Response::new),
+                None => serving.answer(Bytes::from_static(b"null"), 0, false).map_err(serving.failed()),
+            }
+        })
+    }
+}
+
+impl StreamingService<DynamicMessage> for Serving {
+    type Response = DynamicMessage;
+    type ResponseStream = Messages;
+    type Future = BoxFuture<tonic::Response<Messages>, Status>;
+
+    fn call(&mut self, request: tonic::Request<Streaming<DynamicMessage>>) -> Self::Future {
+        let serving = Self { app: self.app.clone(), method: self.method.clone() };
+        Box::pin(async move {
+            let (replies, pump) = serving.open(request).await.map_err(serving.failed())?;
+            // Ends with the call: the engine closes the upstream of one that is over.
+            tokio::spawn(pump.run());
+            Ok(tonic::Response::new(replies))
+        })
+    }
+}
+
+/// Messages of one descriptor.
+#[derive(Clone)]
+struct Dynamic(MessageDescriptor);
+
+impl Codec for Dynamic {
+    type Encode = DynamicMessage;
+    type Decode = DynamicMessage;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        self.clone()
+    }
+
+    fn decoder(&mut self) -> Self {
+        self.clone()
+    }
+}
+
+impl Encoder for Dynamic {
+    type Item = DynamicMessage;
+    type Error = Status;
+
+    fn encode(&mut self, message: DynamicMessage, buffer: &mut EncodeBuf<'_>) -> core::result::Result<(), Status> {
+        message.encode(buffer).map_err(|_| Status::internal("the answer does not fit its buffer"))
+    }
+}
+
+impl Decoder for Dynamic {
+    type Item = DynamicMessage;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> core::result::Result<Option<DynamicMessage>, Status> {
+        // What prost says of a broken message repeats parts of it: it is not passed on.
+        let wrong = |_| Status::invalid_argument(format!("the message is no {}", self.0.full_name()));
+        DynamicMessage::decode(self.0.clone(), buffer).map(Some).map_err(wrong)
+    }
+}
