@@ -7,4 +7,5 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod entity;
 pub(crate) mod journal;
+pub(crate) mod schema;
 pub(crate) mod serve;

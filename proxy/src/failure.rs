@@ -29,7 +29,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Every code, for documentation and tests.
+    /// Every code with its meaning, as `docs/cli.md` has them.
+    #[cfg(test)]
     pub(crate) const ALL: [(Self, &'static str); 6] = [
         (Self::Failed, "failed unexpectedly, or a check found something (a failed case, a changed schema)"),
         (Self::Usage, "wrong use: arguments, settings, a body that is no JSON"),

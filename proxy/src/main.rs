@@ -59,6 +59,7 @@ async fn dispatch(command: Command) -> Outcome<()> {
         Command::Call(args) => args.run().await,
         Command::Entity(command) => command.run().await,
         Command::Journal(command) => command.run().await,
+        Command::Schema(command) => command.run().await,
         Command::Doctor(args) => args.run().await,
         Command::Completions(args) => args.run(),
     }

@@ -95,8 +95,8 @@ pub(crate) fn one<R: Row>(format: Format, thing: &R) -> Outcome<()> {
     match format {
         Format::Table => {
             let width = R::COLUMNS.iter().map(|name| name.len()).max().unwrap_or(0);
-            let named = R::COLUMNS.iter().zip(thing.cells()).filter(|(_, value)| !value.is_empty());
-            named.map(|(name, value)| line(&format!("{name:<width$}  {value}"))).collect()
+            let mut named = R::COLUMNS.iter().zip(thing.cells()).filter(|(_, value)| !value.is_empty());
+            named.try_for_each(|(name, value)| line(&format!("{name:<width$}  {value}")))
         }
         Format::Json => {
             line(&serde_json::to_string_pretty(thing).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?)

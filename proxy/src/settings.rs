@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::commands::schema;
 use crate::failure::{Failure, Outcome};
 pub(crate) use layers::Layers;
 
@@ -119,6 +120,9 @@ impl Settings {
     }
 }
 
+/// The setting of the lock file with the numbers of derived messages.
+const LOCK_FILE: &str = "ingress.lock_file";
+
 /// Where settings come from, before they are joined.
 pub(crate) struct Sources<'a> {
     /// What holds when nothing else is said.
@@ -143,6 +147,10 @@ pub(crate) fn join(sources: Sources<'_>) -> Outcome<Layers> {
     environment::add(&mut layers, &sources.environment)?;
     for (name, value, flag) in sources.flags {
         layers.set(name, value, format!("flag {flag}"))?;
+    }
+    // `adjoin schema lock` writes it there: a host that passed over it would number the fields anew.
+    if layers.get(LOCK_FILE).is_some_and(Value::is_null) && Path::new(schema::LOCK).exists() {
+        layers.set(LOCK_FILE, schema::LOCK.into(), "found in this folder".into())?;
     }
     Ok(layers)
 }

@@ -83,8 +83,9 @@ impl DevArgs {
 /// be taken for the function.
 fn free_address(wanted: &str) -> Outcome<String> {
     let taken = |why: String| {
-        Failure::unavailable(format!("the function cannot listen at {wanted}: {why}"))
-            .help("end what listens there (a function left over from a dev that was killed?), or say --function 127.0.0.1:0")
+        Failure::unavailable(format!("the function cannot listen at {wanted}: {why}")).help(
+            "end what listens there (a function left over from a dev that was killed?), or say --function 127.0.0.1:0",
+        )
     };
     match wanted.parse::<Address>()? {
         Address::Tcp { host, port } => {

@@ -8,5 +8,6 @@ mod admin;
 mod call;
 mod dev;
 mod durable;
+mod schema;
 mod serve;
 mod usage;

@@ -73,6 +73,16 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_is_one() {
+    let function = Function::start();
+    let host = Host::ready(&function.address, &["--memory"]);
+    host.process.signal("TERM");
+    host.process.signal("TERM");
+    let (status, said) = host.process.ended();
+    assert!(status.success(), "{said}");
+}
+
+#[test]
 fn a_deadline_cuts_draining_off() {
     let function = Function::start();
     let host = Host::ready(&function.address, &["--memory", "--drain-ms", "100"]);

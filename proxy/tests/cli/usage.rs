@@ -5,7 +5,7 @@ use crate::support::{adjoin, run, text};
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in ["dev", "serve", "call", "entity", "journal", "doctor"] {
+    for command in ["dev", "serve", "call", "entity", "journal", "schema", "doctor"] {
         let output = run(&[command, "--help"]);
         assert!(output.status.success());
         assert!(text(&output.stdout).contains("Examples:"), "{command}");
