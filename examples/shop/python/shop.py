@@ -166,8 +166,7 @@ def main() -> None:
         app.serve(args.address, on_ready=lambda address: print(f"ready: the shop is served on {address}", flush=True))
     elif args.mode == "open":
         with app.open(None if args.folder == "memory" else args.folder, http=args.http) as rt:
-            print(f"ready: the shop listens on {rt.http}", flush=True)
-            rt.wait()
+            rt.wait(lambda: print(f"ready: the shop listens on {rt.http}", flush=True))
     else:
         purchase()
 

@@ -29,7 +29,8 @@ def mypy(*files: Path) -> dict[str, set[int]]:
 
 def pyright(tmp_path: Path, *files: Path) -> dict[str, set[int]]:
     """Lines that pyright refuses, by file."""
-    settings = {"include": [os.path.relpath(file, tmp_path) for file in files], "extraPaths": PATHS.split(os.pathsep), "strict": ["**"]}
+    include = [os.path.relpath(file, tmp_path) for file in files]
+    settings = {"include": include, "extraPaths": PATHS.split(os.pathsep), "strict": ["**"]}
     settings |= {"reportUnusedVariable": False, "reportMissingModuleSource": False, "pythonVersion": "3.10"}
     project = tmp_path / "pyrightconfig.json"
     project.write_text(json.dumps(settings))

@@ -93,9 +93,7 @@ class App:
             settings: More settings of the host.
         """
         with self._serving(address, workers, check_state, settings) as runtime:
-            if on_ready is not None:
-                on_ready(runtime.address or address)
-            runtime.wait()
+            runtime.wait(lambda: on_ready and on_ready(runtime.address or address))
 
     async def serve_async(
         self,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from adjoin._context import running
@@ -121,12 +121,15 @@ class Runtime(_Face, Calls):
         """The same runtime, with options for every call made through it."""
         return Runtime(self._session, self._options.replaced(timeout, idempotency_key, if_sequence, metadata))
 
-    def wait(self) -> None:
+    def wait(self, on_ready: Callable[[], object] | None = None) -> None:
         """Waits until SIGINT or SIGTERM, or until the runtime ends by itself; a second SIGINT interrupts.
 
-        Outside the main thread, where no signals arrive, only for the runtime's end.
+        Outside the main thread, where no signals arrive, it waits for the runtime's end only.
+
+        Args:
+            on_ready: Called first, once a signal would be seen: the place to tell others that this process is ready.
         """
-        wait_for_signal(self._session.on_end)
+        wait_for_signal(self._session.on_end, on_ready)
 
     def close(self) -> None:
         """Ends the runtime in order: what was accepted is answered first. ``with`` does it by itself."""

@@ -74,20 +74,32 @@ def codec_for(tp: Any) -> Codec[Any]:
 
 
 def _encoder(tp: Any) -> Callable[[Any], bytes]:
-    exact, wide = wire_type(tp, "write"), wire_type(tp, "wide")
-    convert, validation = msgspec.convert, msgspec.ValidationError
-    msgspec.json.Decoder(exact, dec_hook=_pydantic.decode_hook)  # refuses types it cannot handle, here and now
+    to_exact, wide, validation = _converter(wire_type(tp, "write")), wire_type(tp, "wide"), msgspec.ValidationError
     loose = _has_any(tp)
 
     def encode(value: Any) -> bytes:
         try:
-            data = _to_json(convert(value, exact, from_attributes=True, dec_hook=_pydantic.instance_hook))
+            data = _to_json(to_exact(value))
         except validation:
-            data = _to_json(convert(value, wide, from_attributes=True, dec_hook=_pydantic.instance_hook))
-            return _narrow(data)
+            wider = msgspec.convert(value, wide, from_attributes=True, dec_hook=_pydantic.instance_hook)
+            return _narrow(_to_json(wider))
         return _narrow(data) if loose and _LONG.search(data) else data
 
     return encode
+
+
+def _converter(tp: Any) -> Callable[[Any], Any]:
+    """``msgspec.convert`` to ``tp``, its instances taken as they are. Refuses, here and now, types it cannot handle.
+
+    msgspec keeps what it knows about a class, but looks at every other hint anew in each call: those are given a class
+    to stand in.
+    """
+    convert, hook = msgspec.convert, _pydantic.instance_hook
+    msgspec.json.Decoder(tp, dec_hook=_pydantic.decode_hook)
+    if isinstance(tp, type):
+        return lambda value: convert(value, tp, from_attributes=True, dec_hook=hook)
+    held: Any = msgspec.defstruct("Held", [("value", tp)], array_like=True)
+    return lambda value: convert((value,), held, from_attributes=True, dec_hook=hook).value
 
 
 def _narrow(data: bytes) -> bytes:
@@ -97,21 +109,33 @@ def _narrow(data: bytes) -> bytes:
 def _decoder(tp: Any) -> Callable[[bytes], Any]:
     native = not _differs(tp)
     read = tp if native else wire_type(tp, "read")
-    convert = msgspec.convert
     fast = msgspec.json.Decoder(read, dec_hook=_pydantic.decode_hook).decode
+    finish: Callable[[Any], Any] = (lambda value: value) if native else _converter(tp)
 
-    def whole(value: Any) -> Any:
-        value = convert(_mend.mended(value, tp), read, dec_hook=_pydantic.decode_hook)
-        return value if native else convert(value, tp, from_attributes=True, dec_hook=_pydantic.decode_hook)
+    def whole(data: bytes) -> Any:
+        mended = _mend.mended(msgspec.json.decode(data), tp)
+        return finish(msgspec.convert(mended, read, dec_hook=_pydantic.decode_hook))
 
     def decode(data: bytes) -> Any:
         try:
             value = fast(data)
         except msgspec.ValidationError:
-            return whole(msgspec.json.decode(data))
-        return value if native else convert(value, tp, from_attributes=True, dec_hook=_pydantic.decode_hook)
+            return whole(data)
+        return finish(value)
 
-    return (lambda data: whole(msgspec.json.decode(data))) if _mend.has_aliases(tp) else decode
+    if _mend.has_aliases(tp):
+        return whole
+    return _plain(fast, whole) if native else decode
+
+
+def _plain(fast: Callable[[bytes], Any], whole: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def decode(data: bytes) -> Any:
+        try:
+            return fast(data)
+        except msgspec.ValidationError:
+            return whole(data)
+
+    return decode
 
 
 def _differs(tp: Any) -> bool:

@@ -9,15 +9,18 @@ from collections.abc import Callable
 from types import FrameType
 
 
-def wait_for_signal(on_end: Callable[[Callable[[], None]], None]) -> None:
+def wait_for_signal(on_end: Callable[[Callable[[], None]], None], on_ready: Callable[[], object] | None) -> None:
     """Waits, in the main thread, for SIGINT, SIGTERM or the end; elsewhere for the end. A second SIGINT interrupts.
 
     Args:
         on_end: Takes what is to be called at the end.
+        on_ready: Called once a signal would be seen.
     """
+    ready = on_ready or (lambda: None)
     stop = threading.Event()
     on_end(stop.set)
     if threading.current_thread() is not threading.main_thread():
+        ready()
         stop.wait()
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -29,6 +32,7 @@ def wait_for_signal(on_end: Callable[[Callable[[], None]], None]) -> None:
     try:
         for number in before:
             signal.signal(number, on_signal)
+        ready()
         stop.wait()
     finally:
         for number, handler in before.items():
