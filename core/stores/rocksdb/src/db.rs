@@ -78,6 +78,15 @@ impl Db {
         Ok(Self { raw })
     }
 
+    /// Opens what is there without changing it: the log is replayed in memory only.
+    pub(crate) fn open_read_only(folder: &Path, settings: &Settings) -> Result<Self> {
+        let cache = Cache::new_lru_cache(settings.cache_bytes);
+        let family = |family: Family| ColumnFamilyDescriptor::new(family.name(), family_options(settings, &cache));
+        let families = Family::ALL.map(family);
+        let raw = DB::open_cf_descriptors_read_only(&options(settings), folder, families, false).map_err(failed)?;
+        Ok(Self { raw })
+    }
+
     pub(crate) fn family(&self, family: Family) -> &ColumnFamily {
         let Some(handle) = self.raw.cf_handle(family.name()) else { unreachable!("opened with every family") };
         handle
@@ -136,7 +145,7 @@ impl View<'_> {
     pub(crate) fn scan_around(&self, family: Family, least: &[u8], at: &[u8], to: Vec<u8>) -> Scan<'_> {
         let mut scan = self.before(family, to);
         scan.raw.seek_for_prev(at);
-        if !scan.raw.key().is_some_and(|key| key >= least) {
+        if scan.raw.key().is_none_or(|key| key < least) {
             scan.raw.seek(at);
         }
         scan

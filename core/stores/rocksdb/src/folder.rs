@@ -7,8 +7,17 @@ use std::path::{Path, PathBuf};
 
 use adjoin_model::{Error, Result};
 
+use crate::wal;
+
 /// Beside RocksDB's own lock, because the write-ahead log is examined before RocksDB opens.
 const LOCK: &str = "adjoin.lock";
+
+/// Stands in the folder once the store is made. RocksDB makes a new store where it finds none, which must not happen
+/// where there was one.
+const MADE: &str = "adjoin.store";
+
+/// Room beyond the log's content, in bytes: for manifests and the beginning of the next log.
+const SPARE: u64 = 1 << 20;
 
 /// Holds the folder until it is dropped or the process ends.
 #[derive(Debug)]
@@ -23,7 +32,7 @@ impl Folder {
         let said = |error: std::io::Error| Error::unavailable(error.to_string()).at("folder", path.display());
         if create {
             std::fs::create_dir_all(path).map_err(said)?;
-        } else if !path.join("CURRENT").exists() {
+        } else if !path.join(MADE).exists() {
             return Err(Error::not_found("no store is in this folder").at("folder", path.display()));
         }
         let mut file = OpenOptions::new()
@@ -45,6 +54,29 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether a store was made here.
+    pub(crate) fn is_made(&self) -> bool {
+        self.path.join(MADE).exists()
+    }
+
+    /// Says for good that a store was made here.
+    pub(crate) fn mark_made(&self) -> Result<()> {
+        let marked = || {
+            let mut file = File::create(self.path.join(MADE))?;
+            file.write_all(b"A store of adjoin. Without this file the folder counts as empty.\n")?;
+            file.sync_all()?;
+            File::open(&self.path)?.sync_all()
+        };
+        marked().map_err(|error| Error::unavailable(error.to_string()).at("folder", self.path.display()))
+    }
+
+    /// Whether there is room to open the store anew, which stores what the log holds a second time.
+    pub(crate) fn has_room(&self) -> bool {
+        let Ok(disk) = rustix::fs::statvfs(&self.path) else { return false };
+        let logs = wal::bytes(&self.path).ok().flatten().unwrap_or(u64::MAX);
+        disk.f_bavail.saturating_mul(disk.f_frsize) > logs.saturating_add(SPARE)
     }
 }
 

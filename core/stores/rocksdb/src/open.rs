@@ -39,17 +39,37 @@ pub(crate) struct Opened {
 }
 
 pub(crate) fn open(folder: &Folder, settings: &Settings) -> Result<Opened> {
+    let made = folder.is_made();
+    if made {
+        complete(folder)?;
+    }
     let examined = wal::examine(folder.path())?;
     let db = Db::open(folder.path(), settings).map_err(|error| error.at("folder", folder.path().display()))?;
     let stored = stored_meta(&db)?;
     let created = stored.is_none();
     let meta = match stored {
         Some(meta) => agreed(meta, settings)?,
+        None if made => return Err(Error::corrupt("the row that says how many shards the store has is missing")),
         None => create(&db, settings)?,
     };
+    if !made {
+        folder.mark_made()?;
+    }
     let heads = heads(&db, meta)?;
     let batches_checked = check_batches(&db, &heads, &examined.batches)?;
     Ok(Opened { db, meta, heads, report: OpenReport { created, torn: examined.torn, batches_checked } })
+}
+
+/// What RocksDB would make anew instead of missing it.
+fn complete(folder: &Folder) -> Result<()> {
+    let missing = |what: &str| Err(Error::corrupt(format!("{what} is missing")).at("folder", folder.path().display()));
+    if !folder.path().join("CURRENT").exists() {
+        return missing("the file CURRENT");
+    }
+    match wal::bytes(folder.path()) {
+        Ok(None) => missing("the write-ahead log"),
+        _ => Ok(()),
+    }
 }
 
 fn stored_meta(db: &Db) -> Result<Option<Meta>> {
@@ -111,7 +131,8 @@ fn check_batches(db: &Db, heads: &[Head], logged: &BTreeMap<ShardId, Position>) 
     let mut checked = 0;
     for (shard, lowest) in logged {
         let head = heads.get(shard.0 as usize).copied().unwrap_or(Head::EMPTY);
-        let mut batches = Batches::around(&view, *shard, *lowest);
+        // The batch before was flushed; the first one of the log has to follow it.
+        let mut batches = Batches::around(&view, *shard, lowest.saturating_sub(1).max(1));
         let mut reached = 0;
         while let Some((first, count)) = batches.next_header()? {
             reached = first + count - 1;

@@ -22,8 +22,9 @@ enum State {
         db: Db,
         folder: Folder,
     },
-    /// RocksDB could not be opened again after a failed write.
+    /// RocksDB could not be opened again after a failed write; reads go on if it can be opened for them alone.
     Broken {
+        db: Option<Db>,
         folder: Folder,
         error: Error,
     },
@@ -39,6 +40,8 @@ pub(crate) struct Shared {
     heads: RwLock<Vec<Head>>,
     /// A write's outcome is unknown, and so is what the heads are.
     doubt: AtomicBool,
+    /// A write was refused because the disk is full.
+    full: AtomicBool,
     #[cfg(test)]
     pub(crate) fault: std::sync::Mutex<Option<crate::tests::Fault>>,
 }
@@ -55,6 +58,7 @@ impl Shared {
             state: RwLock::new(State::Open { db: opened.db, folder }),
             heads: RwLock::new(opened.heads),
             doubt: AtomicBool::new(false),
+            full: AtomicBool::new(false),
             #[cfg(test)]
             fault: std::sync::Mutex::default(),
         };
@@ -69,7 +73,7 @@ impl Shared {
     pub(crate) fn with_db<T>(&self, work: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
         self.opener.check()?;
         match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
-            State::Open { db, .. } => work(db),
+            State::Open { db, .. } | State::Broken { db: Some(db), .. } => work(db),
             State::Broken { error, .. } => Err(error.clone()),
             State::Closed => Err(guard::closed()),
         }
@@ -78,32 +82,44 @@ impl Shared {
     /// Whether RocksDB can be written to; after an unknown outcome it is opened again, which settles it: what the log
     /// has is replayed and stored anew, what it has not never comes.
     pub(crate) fn usable(&self) -> Result<()> {
-        if self.doubt.load(Ordering::Acquire) {
+        // RocksDB does not always go on by itself when a full disk has room again.
+        let may_go_on = || self.full.load(Ordering::Acquire) && self.has_room();
+        if self.doubt.load(Ordering::Acquire) || may_go_on() {
             return self.reopen();
         }
         self.with_db(|_| Ok(()))
     }
 
+    fn has_room(&self) -> bool {
+        match &*self.state.read().unwrap_or_else(PoisonError::into_inner) {
+            State::Open { folder, .. } | State::Broken { folder, .. } => folder.has_room(),
+            State::Closed => false,
+        }
+    }
+
     fn reopen(&self) -> Result<()> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        let folder = match mem::replace(&mut *state, State::Closed) {
-            State::Open { db, folder } => {
-                drop(db);
-                folder
-            }
-            State::Broken { folder, .. } => folder,
+        let (before, folder) = match mem::replace(&mut *state, State::Closed) {
+            State::Open { db, folder } => (Some(db), folder),
+            State::Broken { db, folder, .. } => (db, folder),
             State::Closed => return Err(guard::closed()),
         };
+        // RocksDB holds a lock of its own until it is closed.
+        drop(before);
         match open::open(&folder, &self.settings) {
             Ok(opened) => {
                 *self.heads.write().unwrap_or_else(PoisonError::into_inner) = opened.heads;
                 *state = State::Open { db: opened.db, folder };
                 self.doubt.store(false, Ordering::Release);
+                self.full.store(false, Ordering::Release);
                 tracing::info!(batches = opened.report.batches_checked, "the store is open again");
                 Ok(())
             }
             Err(error) => {
-                *state = State::Broken { folder, error: error.clone() };
+                self.doubt();
+                let db = Db::open_read_only(folder.path(), &self.settings).ok();
+                tracing::error!(%error, reads = db.is_some(), "the store could not be opened again");
+                *state = State::Broken { db, folder, error: error.clone() };
                 Err(error)
             }
         }
@@ -111,6 +127,11 @@ impl Shared {
 
     pub(crate) fn doubt(&self) {
         self.doubt.store(true, Ordering::Release);
+    }
+
+    /// The disk is full: the next write looks whether there is room again.
+    pub(crate) fn full(&self) {
+        self.full.store(true, Ordering::Release);
     }
 
     /// The heads, for the writer.

@@ -60,6 +60,11 @@ impl RocksStore {
         Ok(Self { parts: Some(parts), report })
     }
 
+    #[cfg(test)]
+    pub(crate) fn fault(&self) -> &std::sync::Mutex<Option<crate::tests::Fault>> {
+        &self.parts().shared.fault
+    }
+
     fn parts(&self) -> &Parts {
         let Some(parts) = &self.parts else { unreachable!("taken by drop only") };
         parts

@@ -53,18 +53,16 @@ pub(crate) fn entities(db: &Db, after: Option<&[u8]>, sum: &mut Verified) -> Res
     let view = db.view();
     let from = after.map_or_else(Vec::new, keys::entity_end);
     let mut scan = view.scan(Family::Entities, &from, vec![0x7f]);
+    let mut last = None;
     for _ in 0..TURN {
         let Some((key, _)) = scan.next()? else { return Ok(None) };
-        let entity =
-            keys::parse_entity(key, None).map_err(|damage| Error::from(damage).at("key", key.escape_ascii()))?;
-        let key = key.to_vec();
+        let named = keys::parse_entity(key, None);
+        let entity = named.map_err(|damage| Error::from(damage).at("key", key.escape_ascii()))?;
+        last = Some(key.to_vec());
         entity_whole(&view, &entity)?;
         sum.entities += 1;
-        if sum.entities % TURN == 0 {
-            return Ok(Some(key));
-        }
     }
-    Ok(None)
+    Ok(last)
 }
 
 /// Reads everything of an entity, with each of its snapshots.

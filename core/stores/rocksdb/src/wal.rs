@@ -71,6 +71,13 @@ fn logs(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(logs.into_iter().map(|(_, path)| path).collect())
 }
 
+/// Bytes of all logs; `None` when there is no log, which RocksDB never leaves.
+pub(crate) fn bytes(folder: &Path) -> io::Result<Option<u64>> {
+    let logs = logs(folder)?;
+    let bytes = logs.iter().map(|log| fs::metadata(log).map(|log| log.len())).sum::<io::Result<u64>>()?;
+    Ok((!logs.is_empty()).then_some(bytes))
+}
+
 /// Reads one log; answers where its incomplete end begins, if it has one.
 fn read(
     log: &Path,

@@ -139,7 +139,7 @@ impl Writer {
                 self.shared.set_heads(&staged.heads);
                 self.rows.keep(staged.rows);
             }
-            Outcome::NotApplied(_) => {}
+            Outcome::NotApplied(_) => self.shared.full(),
             Outcome::Unknown(error) => self.doubt(error),
         }
         waiting.into_iter().for_each(|waiting| waiting.answer(&outcome));

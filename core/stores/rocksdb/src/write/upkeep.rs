@@ -26,7 +26,10 @@ impl Writer {
             let applied = shared.apply(db, batch, synced).map_err(|error| outcome_of(&error));
             match applied {
                 Ok(()) | Err(Outcome::Durable) => Ok(answer),
-                Err(Outcome::NotApplied(error)) => Err(error),
+                Err(Outcome::NotApplied(error)) => {
+                    shared.full();
+                    Err(error)
+                }
                 Err(Outcome::Unknown(error)) => {
                     self.doubt(&error);
                     Err(error)

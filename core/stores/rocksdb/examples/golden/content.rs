@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a golden folder holds. Never changed: folders that hold it are kept for every format.
+
+use adjoin_model::{Answer, Body, CommandId, Dedup, DedupKey, EntityId, Error, Owner, Payload, Record, Snapshot, Wall};
+
+/// Shards, store id and writer of the folder.
+pub(crate) const SHARDS: u32 = 16;
+pub(crate) const STORE_ID: u128 = 0x5eed;
+pub(crate) const WRITER: Owner = Owner(0xfeed);
+
+fn record(entity_type: &str, key: &str, sequence: u64, body: Body) -> Record {
+    let entity = EntityId::new(entity_type, key).expect("an id");
+    let at = Wall(1_700_000_000_000 + sequence);
+    Record { entity, sequence, command: CommandId(u128::from(sequence) << 64 | 7), at, body }
+}
+
+fn event(key: &str, sequence: u64) -> Record {
+    let data = format!("{{\"item\":\"p{sequence}\"}}").into_bytes();
+    record("shop.Cart", key, sequence, Body::Event(Payload::new("ItemAdded", data)))
+}
+
+fn dedup(key: &str, sequence: u64, expires: u64, answer: Answer) -> Record {
+    let client = DedupKey::Client { caller: "eve".into(), command: "addItem".into(), key: format!("k{sequence}") };
+    let dedup = Dedup { key: client, digest: 0xd1, expires: Wall(expires), answer };
+    record("shop.Cart", key, sequence, Body::Dedup(dedup))
+}
+
+/// The batches, each of one shard; the first ones are written and flushed, the others stay in the log.
+pub(crate) fn batches() -> (Vec<Vec<Record>>, Vec<Vec<Record>>) {
+    let value = |sequence, data: &str| {
+        record("shop.Profile", "ada", sequence, Body::Value(Payload::new("Profile", data.as_bytes().to_vec())))
+    };
+    let reply = Answer::Reply { payload: Some(Payload::new("json", b"3".to_vec())), sequence: 3 };
+    let failed = Answer::Failed(Error::rejected("the cart is full").at("item", "p9"));
+    let flushed = vec![
+        vec![event("ada", 1), event("ada", 2), event("ada", 3), dedup("ada", 3, u64::MAX / 2, reply)],
+        vec![event("a\0b/ü", 1)],
+        vec![value(1, "one"), record("shop.Profile", "ada", 2, Body::Superseded), value(3, "three")],
+        vec![event("gone", 1), record("shop.Cart", "gone", 2, Body::Delete)],
+        vec![event("purged", 1), record("shop.Cart", "purged", 2, Body::Delete)],
+    ];
+    let logged = vec![
+        vec![event("ada", 4), dedup("ada", 4, u64::MAX / 2, failed)],
+        vec![value(4, "four")],
+        vec![event("gone", 3)],
+    ];
+    (flushed, logged)
+}
+
+/// The snapshot of `shop.Cart/ada`, kept after the flushed batches.
+pub(crate) fn snapshot() -> Snapshot {
+    Snapshot { sequence: 2, state: Payload::new("Cart", b"[p1,p2]".to_vec()) }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Folders written by every format so far still open and read back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use adjoin_model::{Body, EntityId, Epoch, LoadRequest, Record, ShardId, shard_of};
+use adjoin_rocksdb::{RocksStore, Settings, Verified};
+use adjoin_storage::{Entities, Journal};
+use futures::executor::block_on;
+use tempfile::TempDir;
+
+use crate::given::copy;
+
+#[path = "../../examples/golden/content.rs"]
+mod content;
+
+/// A copy, since opening changes a folder.
+fn golden(format: u32) -> (TempDir, RocksStore) {
+    let place = tempfile::tempdir().expect("a folder");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/format-{format}"));
+    copy(&kept, place.path());
+    let settings = Settings { create: false, ..Settings::new(0) };
+    let store = RocksStore::open(place.path(), settings).expect("opens");
+    (place, store)
+}
+
+fn id(entity_type: &str, key: &str) -> EntityId {
+    EntityId::new(entity_type, key).expect("an id")
+}
+
+#[test]
+fn the_folder_of_format_1_says_what_it_is() {
+    let (_place, store) = golden(1);
+    let meta = store.meta();
+    assert_eq!((meta.format, meta.shards, meta.store_id), (1, content::SHARDS, content::STORE_ID));
+    for (_, head) in block_on(store.heads()).expect("heads") {
+        assert_eq!((head.epoch, head.owner), (Epoch(1), Some(content::WRITER)));
+    }
+    assert_eq!(store.report().batches_checked, 6, "three are in the log, each after one that was flushed");
+    let verified = Verified { shards: 16, batches: 8, records: 16, payloads: 14, entities: 4 };
+    assert_eq!(block_on(store.verify(|_| {})), Ok(verified));
+}
+
+#[test]
+fn the_folder_of_format_1_reads_back_by_entity() {
+    let (_place, store) = golden(1);
+    let whole = LoadRequest { after: None, snapshot_below: None, max_bytes: usize::MAX };
+    let load = |entity: &EntityId, request| block_on(store.load(entity, request)).expect("loads");
+    let ada = load(&id("shop.Cart", "ada"), whole);
+    assert_eq!((ada.last, ada.deleted, ada.snapshot), (4, false, Some(content::snapshot())));
+    assert_eq!(ada.events.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), [3, 4]);
+    assert_eq!(&ada.events[1].1.data[..], br#"{"item":"p4"}"#);
+    let (flushed, logged) = content::batches();
+    let written = flushed.iter().chain(&logged).flatten();
+    let dedup =
+        written.filter_map(|record| if let Body::Dedup(dedup) = &record.body { Some(dedup.clone()) } else { None });
+    assert_eq!(ada.dedup, dedup.collect::<Vec<_>>());
+    let profile = load(&id("shop.Profile", "ada"), whole);
+    assert_eq!(profile.value.map(|(sequence, value)| (sequence, value.data.to_vec())), Some((4, b"four".to_vec())));
+    let gone = load(&id("shop.Cart", "gone"), whole);
+    assert_eq!((gone.last, gone.deleted, gone.events.len()), (3, false, 1));
+    assert_eq!(load(&id("shop.Cart", "purged"), whole).last, 0);
+    let keys = block_on(store.keys("shop.Cart", None, 10)).expect("keys").rows;
+    assert_eq!(keys.iter().map(|row| row.entity.key()).collect::<Vec<_>>(), ["a\0b/ü", "ada", "gone"]);
+}
+
+#[test]
+fn the_folder_of_format_1_reads_back_by_position() {
+    let (_place, store) = golden(1);
+    let (flushed, logged) = content::batches();
+    let mut by_shard: BTreeMap<ShardId, Vec<Record>> = BTreeMap::new();
+    for record in flushed.into_iter().chain(logged).flatten() {
+        by_shard.entry(shard_of(&record.entity, content::SHARDS)).or_default().push(record);
+    }
+    for (shard, written) in by_shard {
+        let stored = block_on(store.tail(shard, 1, usize::MAX)).expect("a tail").records;
+        assert_eq!(stored.len(), written.len());
+        for (stored, written) in stored.into_iter().zip(written) {
+            let expected = match (&written.body, written.entity.key()) {
+                (_, "purged") => None,
+                (Body::Value(payload), _) if &payload.data[..] != b"four" => {
+                    Some(Record { body: Body::Superseded, ..written })
+                }
+                _ => Some(written),
+            };
+            assert_eq!(stored.record, expected);
+        }
+    }
+}
