@@ -15,7 +15,7 @@ const LISTEN: &str = "ADJOIN_FUNCTION_LISTEN";
 const BROKEN: &str = "ADJOIN_TEST_BROKEN";
 
 /// The arguments that make this binary the function; where it listens comes from the variable that `dev` sets.
-pub fn command_line() -> Vec<String> {
+pub(crate) fn command_line() -> Vec<String> {
     let this = std::env::current_exe().expect("this binary").display().to_string();
     ["--exact", "function::runs_when_asked", "--nocapture"].iter().fold(vec![this], |mut line, word| {
         line.push((*word).to_owned());
@@ -24,7 +24,7 @@ pub fn command_line() -> Vec<String> {
 }
 
 /// The function as a command that can be spawned, listening there.
-pub fn command(listen: &str) -> Command {
+pub(crate) fn command(listen: &str) -> Command {
     let line = command_line();
     let mut command = Command::new(&line[0]);
     command.args(&line[1..]).env(LISTEN, listen);
@@ -32,7 +32,7 @@ pub fn command(listen: &str) -> Command {
 }
 
 /// The same, with a spec that is refused.
-pub fn broken(listen: &str) -> Command {
+pub(crate) fn broken(listen: &str) -> Command {
     let mut command = command(listen);
     command.env(BROKEN, "1");
     command

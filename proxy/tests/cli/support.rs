@@ -8,17 +8,17 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Long enough for a machine that does much else; only a failure waits for it.
-pub const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Anything started here, with the lines of its standard output and error.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
 }
 
 impl Process {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("started");
         let (say, lines) = channel();
@@ -37,7 +37,7 @@ impl Process {
     }
 
     /// Waits for a line that holds `part`.
-    pub fn line(&mut self, part: &str) -> String {
+    pub(crate) fn line(&mut self, part: &str) -> String {
         let until = Instant::now() + SOON;
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -53,24 +53,24 @@ impl Process {
         }
     }
 
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal by its name.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().expect("kill");
         assert!(sent.success(), "kill -{name}");
     }
 
     /// As a power failure would.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");
     }
 
     /// Waits for its end, with everything it said.
-    pub fn ended(mut self) -> (ExitStatus, String) {
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let until = Instant::now() + SOON;
         while Instant::now() < until {
             while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(10)) {
@@ -94,7 +94,7 @@ impl Drop for Process {
 }
 
 /// The binary, without what the environment of the tests may say.
-pub fn adjoin() -> Command {
+pub(crate) fn adjoin() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_adjoin"));
     let ours = std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("ADJOIN_"));
     ours.chain(["USER_FUNCTION_HOST".into(), "USER_FUNCTION_PORT".into(), "HTTP_PORT".into()]).for_each(|name| {
@@ -104,31 +104,31 @@ pub fn adjoin() -> Command {
 }
 
 /// Runs the binary to its end.
-pub fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     adjoin().args(arguments).stdin(Stdio::null()).output().expect("run")
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A running host with its two addresses.
-pub struct Host {
-    pub process: Process,
-    pub listen: SocketAddr,
-    pub admin: SocketAddr,
+pub(crate) struct Host {
+    pub(crate) process: Process,
+    pub(crate) listen: SocketAddr,
+    pub(crate) admin: SocketAddr,
 }
 
 impl Host {
     /// `adjoin serve` on free ports.
-    pub fn serve(function: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn serve(function: &str, arguments: &[&str]) -> Self {
         let mut command = adjoin();
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--function", function]);
         Self::start(command.args(arguments))
     }
 
     /// Anything that prints where it listens.
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut process = Process::start(command);
         let line = process.line("listening on http://");
         let mut addresses = line.split("http://").skip(1).map(|rest| rest.split(',').next().expect("split"));
@@ -137,60 +137,60 @@ impl Host {
     }
 
     /// On a folder or in memory, with a function, ready.
-    pub fn ready(function: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn ready(function: &str, arguments: &[&str]) -> Self {
         let mut host = Self::serve(function, arguments);
         host.process.line("ready");
         host
     }
 
     /// Adds an item to a cart.
-    pub fn add(&self, cart: &str, product: &str) -> Answer {
+    pub(crate) fn add(&self, cart: &str, product: &str) -> Answer {
         let body = format!(r#"{{"product":"{product}","qty":1}}"#);
         post(self.listen, &format!("/shop.Cart/{cart}/addItem"), &body)
     }
 
-    pub fn contents(&self, cart: &str) -> String {
+    pub(crate) fn contents(&self, cart: &str) -> String {
         post(self.listen, &format!("/shop.Cart/{cart}/contents"), "").body
     }
 
     /// The admin address as the command line takes it.
-    pub fn admin(&self) -> String {
+    pub(crate) fn admin(&self) -> String {
         format!("http://{}", self.admin)
     }
 
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         format!("http://{}", self.listen)
     }
 }
 
 /// A function's process and where it listens.
-pub struct Function {
-    pub process: Process,
-    pub address: String,
+pub(crate) struct Function {
+    pub(crate) process: Process,
+    pub(crate) address: String,
 }
 
 impl Function {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         Self { process: Process::start(&mut crate::function::command(&address)), address }
     }
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port()
 }
 
-pub struct Answer {
-    pub status: u16,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
-pub fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
+pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Answer {
     request(address, "POST", path, body)
 }
 
-pub fn get(address: SocketAddr, path: &str) -> Answer {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     request(address, "GET", path, "")
 }
 
@@ -198,7 +198,7 @@ fn request(address: SocketAddr, method: &str, path: &str, body: &str) -> Answer 
     try_request(address, method, path, body).expect("an answer")
 }
 
-pub fn try_request(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
+pub(crate) fn try_request(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(SOON))?;
     let length = body.len();
@@ -231,7 +231,7 @@ fn unchunked(mut rest: &str) -> String {
 }
 
 /// Asks again until it is so.
-pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + SOON;
     while Instant::now() < end {
         if let Some(found) = ask() {
