@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::server::Folder;
 use crate::{demo, docs, r#gen, program, python, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 11] =
-    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "demo"];
+pub const ALL: [&str; 12] =
+    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "crash", "demo"];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -44,6 +45,29 @@ pub fn conformance(root: &Path, words: &[std::ffi::OsString]) -> Result<(), Stri
     all.extend(["--python".into(), interpreter.into()]);
     let packages = ["adjoin-conformance", "adjoin-cli", "adjoin-conformance-app"];
     program::run(root, &packages, false, "adjoin-conformance", &all)
+}
+
+/// The whole matrix, every case counted.
+fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
+    let folder = Folder::new("conformance")?;
+    let json = folder.path().join("cases.json");
+    let outcome = conformance(root, &["--json".into(), json.clone().into()]);
+    let text = std::fs::read_to_string(&json).unwrap_or_default();
+    let count = |status: &str| text.matches(&format!("\"status\":\"{status}\"")).count() as u64;
+    total.passed += count("passed");
+    total.failed += count("failed");
+    if count("passed") == 0 {
+        return outcome.and(Err("no case was asked".into()));
+    }
+    outcome
+}
+
+/// A few rounds of the crash proof, with the programs of the other stages.
+fn crash(root: &Path, total: &mut Count) -> Result<(), String> {
+    let packages = ["adjoin-bench", "adjoin-cli", "adjoin-shop"];
+    program::run(root, &packages, false, "adjoin-bench", &["crash", "--rounds", "5"].map(Into::into))?;
+    total.passed += 1;
+    Ok(())
 }
 
 /// The demo as a person runs it, with its output read back.
@@ -115,7 +139,8 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "tests" => cargo(root, &["test", "--workspace", "--no-fail-fast"], total),
         "python" => python_tests(root, total),
         "docs" => docs::run(root, false).map(|blocks| total.passed += blocks),
-        "conformance" => conformance(root, &[]),
+        "conformance" => conformance_cases(root, total),
+        "crash" => crash(root, total),
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
     }
