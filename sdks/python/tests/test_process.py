@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHOP
+from conftest import SDK, SHOP
 
 DEADLINE_S = 60
 
@@ -24,7 +25,16 @@ DEADLINE_S = 60
 def run(script: str, *args: str) -> subprocess.CompletedProcess[str]:
     """Runs a script that has the shop at hand, to its end."""
     prelude = f"import sys; sys.path.insert(0, {str(SHOP)!r})\nimport adjoin\nfrom shop import *\n"
-    command = [sys.executable, "-X", "faulthandler", "-c", prelude + textwrap.dedent(script), *args]
+    command = [
+        sys.executable,
+        "-X",
+        "faulthandler",
+        "-W",
+        "ignore::DeprecationWarning",
+        "-c",
+        prelude + textwrap.dedent(script),
+        *args,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
 
 
@@ -245,3 +255,12 @@ def test_state_checks_follow_the_environment() -> None:
         assert run(script).stdout.split() == ["seen"]
     finally:
         del os.environ["ADJOIN_CHECK_STATE"]
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    text = (SDK / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", example], capture_output=True, text=True, timeout=DEADLINE_S, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")

@@ -35,12 +35,18 @@ class Home(Protocol):
 
 @dataclass
 class Place:
-    """What the activations of one process share."""
+    """What the activations of one process share.
+
+    Attributes:
+        turns: The calls that run now, by call.
+        cancelled: The latest calls that nobody waited for any more before they ran.
+    """
 
     home: Home
     limits: Limits = field(default_factory=Limits)
     check: bool = False
     turns: dict[int, Context] = field(default_factory=dict)
+    cancelled: dict[int, None] = field(default_factory=dict)
 
 
 class Activation:
@@ -50,11 +56,12 @@ class Activation:
         id: Its number in the session; 0 for actions.
         state: The entity object that handlers get as ``self``.
         check: Whether to look for changes behind ``emit`` after every handler.
-        turns: The calls that run now, by call; shared with whoever has to find them.
+        turns: The calls that run now, by call; shared with whoever has to find them. So are those ``cancelled``.
         ended: Its state is no longer the host's: frames for it are dropped.
     """
 
     __slots__ = (
+        "cancelled",
         "check",
         "definition",
         "ended",
@@ -78,6 +85,7 @@ class Activation:
         self.check = place.check
         self.home = place.home
         self.turns = place.turns
+        self.cancelled = place.cancelled
         self.ended = False
         self.state: Any = definition.initial()
 
@@ -112,6 +120,8 @@ class Activation:
         except READ_ERRORS as problem:
             return self._failure(frame, Invalid(f"the body of {handler.where}: {problem}"), ended=False)
         turn = Context(self, handler, frame, values)
+        if self.cancelled and frame[Command.CALL] in self.cancelled:
+            turn._cancelled = True
         self.enter(turn)
         return turn
 

@@ -19,6 +19,9 @@ from adjoin._limits import Limits
 from adjoin._outbox import FULL, Outbox
 from adjoin._workers import Item
 
+_CANCELLED = 256
+"""Calls cancelled before they ran that are remembered; most were answered already and never run."""
+
 
 class OnLoop(Protocol):
     """Something for the event loop."""
@@ -168,6 +171,11 @@ class Dispatcher:
         turn = self.place.turns.get(frame[1])
         if turn is not None:
             turn._cancelled = True
+        else:
+            cancelled = self.place.cancelled
+            cancelled[frame[1]] = None
+            if len(cancelled) > _CANCELLED:
+                del cancelled[next(iter(cancelled))]
         stream = self._streams.get(frame[1])
         if stream is not None:
             self._revive(stream, stream.cancel())
