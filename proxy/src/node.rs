@@ -7,9 +7,11 @@ mod note;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use adjoin_engine::{Engine, SystemClock};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 use crate::admin::{self, Admin};
 use crate::failure::{Exit, Failure, Outcome};
@@ -94,15 +96,18 @@ impl Node {
         &self.engine
     }
 
-    /// Drains and ends: not ready, no new calls, those under way end or the deadline comes, then everything closes.
+    /// Drains and ends: not ready, no new calls, those under way end or the deadline comes; new ones are told so for a
+    /// moment, then everything closes.
     ///
     /// # Errors
     /// Unavailable when calls were cut off by the deadline; what the store says when it closes.
-    pub(crate) async fn end(self, why: &str, drain_ms: u64) -> Outcome<()> {
+    pub(crate) async fn end(self, why: &str, settings: &Settings) -> Outcome<()> {
+        let drain_ms = settings.drain_ms;
         self.readiness.host(Some(format!("the host is ending after {why}")));
         let deadline = self.engine.clock().now().mono.plus_ms(drain_ms);
         let drained = self.engine.drain(deadline).await;
         let left = if drained { 0 } else { self.engine.status().await.calls };
+        sleep_until(Instant::now() + Duration::from_millis(settings.linger_ms)).await;
         ingress::end(self.ingress).await;
         self.function.end().await;
         self.store.shared().close().await?;

@@ -38,6 +38,9 @@ pub(crate) struct Settings {
     pub(crate) shards: Option<u32>,
     /// How long a host that was told to end waits for what is under way.
     pub(crate) drain_ms: u64,
+    /// How long a drained host still answers new calls, with 503 and `outcome: none`: a caller that has not heard yet is
+    /// told so instead of finding its connection reset.
+    pub(crate) linger_ms: u64,
     /// What is logged: a level, or levels by module.
     pub(crate) log: String,
     /// Lines for people or JSON.
@@ -82,6 +85,7 @@ impl Default for Settings {
             memory: false,
             shards: None,
             drain_ms: 10_000,
+            linger_ms: 250,
             log: "info".into(),
             log_format: LogFormat::Text,
             engine: adjoin_engine::Settings::default(),

@@ -69,6 +69,7 @@ impl DevArgs {
             data: Some(PathBuf::from(".adjoin")),
             // Somebody waits at the terminal.
             drain_ms: 2_000,
+            linger_ms: 0,
             ..Settings::default()
         };
         let file = self.settings.settings.as_deref();
@@ -115,7 +116,7 @@ async fn run(settings: &Settings, command: &[String], watched: &[PathBuf]) -> Ou
     first_call.abort();
     tracing::info!(signal, "ending");
     tokio::select! {
-        ended = end(node, supervisor, signal, settings.drain_ms) => ended,
+        ended = end(node, supervisor, signal, settings) => ended,
         // Dropping the supervisor kills what is left of the function.
         second = signals.next() => Err(Failure::new(Exit::Failed, format!("{second} again: ended at once"))),
     }
@@ -129,8 +130,8 @@ async fn supervise(supervisor: Option<&mut Supervisor>) {
 }
 
 /// Commands under way still need their function, so it ends last.
-async fn end(node: Node, supervisor: Option<Supervisor>, signal: &str, drain_ms: u64) -> Outcome<()> {
-    let ended = node.end(signal, drain_ms).await;
+async fn end(node: Node, supervisor: Option<Supervisor>, signal: &str, settings: &Settings) -> Outcome<()> {
+    let ended = node.end(signal, settings).await;
     if let Some(supervisor) = supervisor {
         supervisor.end().await;
     }

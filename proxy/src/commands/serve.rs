@@ -87,7 +87,7 @@ async fn serve(settings: Settings) -> Outcome<()> {
     said_ready.abort();
     tracing::info!(signal, "draining");
     tokio::select! {
-        ended = node.end(signal, settings.drain_ms) => ended,
+        ended = node.end(signal, &settings) => ended,
         second = signals.next() => {
             Err(Failure::new(Exit::Failed, format!("{second} while draining: ended at once"))
                 .help("what was acknowledged is kept; calls under way were cut off"))
