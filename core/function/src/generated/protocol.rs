@@ -82,7 +82,8 @@ pub mod function_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Which entity types the function has. Cheap and without effect; called at every (re)connect.
+        /// Which entity types the function has. Cheap and without effect; called at every (re)connect, and again while the
+        /// host refuses the spec. FAILED_PRECONDITION when no version is spoken by both.
         pub async fn discover(
             &mut self,
             request: impl tonic::IntoRequest<::adjoin_wire::protocol::DiscoverRequest>,
@@ -107,7 +108,8 @@ pub mod function_client {
                 .insert(GrpcMethod::new("adjoin.protocol.v1.Function", "Discover"));
             self.inner.unary(req, path, codec).await
         }
-        /// Tells the function why the host refused its spec, for the log of the person who can mend it.
+        /// Tells the function why the host refused its spec, or its version, for the log of the person who can mend it.
+        /// Changes nothing: the function stays as it is, and the host asks again.
         pub async fn report_spec_error(
             &mut self,
             request: impl tonic::IntoRequest<
@@ -136,7 +138,8 @@ pub mod function_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// One session. The host opens exactly one per function process.
+        /// One session. A host opens exactly one per function process; a process may serve several hosts at once, and then has
+        /// one session with each. RESOURCE_EXHAUSTED when it takes no more. The answer's head comes once Welcome was taken.
         pub async fn connect(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = ::adjoin_wire::Batch>,
@@ -176,7 +179,8 @@ pub mod function_server {
     /// Generated trait containing gRPC methods that should be implemented for use with FunctionServer.
     #[async_trait]
     pub trait Function: std::marker::Send + std::marker::Sync + 'static {
-        /// Which entity types the function has. Cheap and without effect; called at every (re)connect.
+        /// Which entity types the function has. Cheap and without effect; called at every (re)connect, and again while the
+        /// host refuses the spec. FAILED_PRECONDITION when no version is spoken by both.
         async fn discover(
             &self,
             request: tonic::Request<::adjoin_wire::protocol::DiscoverRequest>,
@@ -184,7 +188,8 @@ pub mod function_server {
             tonic::Response<::adjoin_wire::Discovery>,
             tonic::Status,
         >;
-        /// Tells the function why the host refused its spec, for the log of the person who can mend it.
+        /// Tells the function why the host refused its spec, or its version, for the log of the person who can mend it.
+        /// Changes nothing: the function stays as it is, and the host asks again.
         async fn report_spec_error(
             &self,
             request: tonic::Request<::adjoin_wire::protocol::ReportSpecErrorRequest>,
@@ -198,7 +203,8 @@ pub mod function_server {
             >
             + std::marker::Send
             + 'static;
-        /// One session. The host opens exactly one per function process.
+        /// One session. A host opens exactly one per function process; a process may serve several hosts at once, and then has
+        /// one session with each. RESOURCE_EXHAUSTED when it takes no more. The answer's head comes once Welcome was taken.
         async fn connect(
             &self,
             request: tonic::Request<tonic::Streaming<::adjoin_wire::Batch>>,

@@ -11,6 +11,7 @@ pub struct VersionRange {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DiscoverRequest {
+    /// What the host speaks. Always there.
     #[prost(message, optional, tag = "1")]
     pub versions: ::core::option::Option<VersionRange>,
     /// Name and version of the host, for the function's log: "adjoin 0.1.0".
@@ -19,30 +20,34 @@ pub struct DiscoverRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DiscoverResponse {
+    /// What the function speaks. Always there.
     #[prost(message, optional, tag = "1")]
     pub versions: ::core::option::Option<VersionRange>,
     /// Name and version of the SDK and its language: "adjoin-python 0.1.0".
     #[prost(string, tag = "2")]
     pub sdk: ::prost::alloc::string::String,
-    /// Every entity type of the function. At least one; names unique.
+    /// Every entity type of the function. At least one, at most 1024; names unique.
     #[prost(message, repeated, tag = "3")]
     pub types: ::prost::alloc::vec::Vec<EntityType>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportSpecErrorRequest {
-    /// What is wrong, where, and what to do.
+    /// Every problem that was found, one a line: what is wrong, where, and what to do.
     #[prost(string, tag = "1")]
     pub message: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportSpecErrorResponse {}
+/// An entity type, as the function declares it. The host trusts it for routing and for people, never for the meaning of
+/// stored bytes.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EntityType {
-    /// The stored name: "shop.Cart".
+    /// The stored name: "shop.Cart". Part of every key in the journal: renaming a type makes it another one.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     #[prost(enumeration = "EntityKind", tag = "2")]
     pub kind: i32,
+    /// Names unique; with readable_events at most 16384.
     #[prost(message, repeated, tag = "3")]
     pub handlers: ::prost::alloc::vec::Vec<Handler>,
     /// Names of events that the function can read, aliases included. Empty for kinds without events. An event of another
@@ -74,9 +79,10 @@ pub struct Handler {
     /// A query changes nothing; queries of one entity may run together.
     #[prost(bool, tag = "2")]
     pub query: bool,
-    /// Streams of the handler, for actions.
+    /// The client streams its input (actions only): StreamInput frames follow the Command.
     #[prost(bool, tag = "3")]
     pub streamed_in: bool,
+    /// The reply is a stream (actions only): StreamElement frames and one StreamEnd instead of an Answer.
     #[prost(bool, tag = "4")]
     pub streamed_out: bool,
     /// JSON Schema 2020-12 of the body, with "x-adjoin-params" naming the parameters in order (none: no body; one: the
@@ -99,20 +105,22 @@ pub struct Payload {
     #[prost(bytes = "bytes", tag = "2")]
     pub data: ::prost::bytes::Bytes,
 }
+/// A pair of a call's metadata, or of an error's context. Order is kept; a name may occur more than once.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MetadataEntry {
-    /// Lower case.
+    /// Lower case in metadata.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub value: ::prost::alloc::string::String,
 }
-/// Host to function.
+/// Host to function: frames in order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostBatch {
     #[prost(message, repeated, tag = "1")]
     pub frames: ::prost::alloc::vec::Vec<HostFrame>,
 }
+/// One thing that the host says. Exactly one is set.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostFrame {
     #[prost(oneof = "host_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 15")]
@@ -144,26 +152,31 @@ pub mod host_frame {
         Part(super::Part),
     }
 }
-/// First frame of a session.
+/// First frame of a session, from the host, and only there.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Welcome {
     /// The version both sides will speak.
     #[prost(uint32, tag = "1")]
     pub version: u32,
-    /// Limits that a function checks before it takes the effects of a handler, in bytes.
+    /// Limits that a function checks before it takes the effects of a handler: past one, the command fails as Exhausted
+    /// and changes nothing. The host checks again, and what it has to refuse costs the activation. One event, in bytes.
     #[prost(uint64, tag = "2")]
     pub event_bytes: u64,
+    /// One value or snapshot, in bytes.
     #[prost(uint64, tag = "3")]
     pub value_bytes: u64,
+    /// One reply, stream element, or payload of a forward or side effect, in bytes.
     #[prost(uint64, tag = "4")]
     pub message_bytes: u64,
+    /// Events of one command.
     #[prost(uint32, tag = "5")]
     pub events_per_command: u32,
 }
-/// Begins an activation: the function makes the entity's initial state. Followed by at least one Replay.
+/// Begins an activation: the function makes the entity's state from `state`, or the initial one. Followed by at least
+/// one Replay. An entity has one activation in one session at a time; a later one means that the earlier has ended.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Activate {
-    /// Fresh in the session, never 0, never used again.
+    /// Fresh in the session, never 0, never used again. The function reads nothing into its bits.
     #[prost(uint64, tag = "1")]
     pub activation: u64,
     #[prost(string, tag = "2")]
@@ -176,41 +189,53 @@ pub struct Activate {
     /// The sequence that `state` contains; 0 without state.
     #[prost(uint64, tag = "5")]
     pub sequence: u64,
-    /// A snapshot (event-sourced) or the value (value entity); absent: the initial state.
+    /// A snapshot (event-sourced) or the value (value entity); absent: the initial state. A snapshot that the function
+    /// cannot read is answered with ActivationFailed and snapshot_unreadable.
     #[prost(message, optional, tag = "6")]
     pub state: ::core::option::Option<Payload>,
 }
-/// Events to fold into the state, in order. The function answers each Replay with Replayed; the host keeps at most two
-/// unanswered per activation. The first Replay after Activate may be empty.
+/// Events to fold into the state, in order, without gaps. The function answers each Replay with Replayed, or one with
+/// ActivationFailed; the host keeps at most two unanswered per activation, so replay is bounded in memory on both sides
+/// and an unreadable event has a place to be reported. The first Replay after Activate may be empty.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Replay {
     #[prost(uint64, tag = "1")]
     pub activation: u64,
+    /// About a page of the journal's, not a fixed number.
     #[prost(message, repeated, tag = "2")]
     pub events: ::prost::alloc::vec::Vec<Event>,
     /// No more follow: once this one is answered, commands come.
     #[prost(bool, tag = "3")]
     pub last: bool,
 }
+/// An event as it was stored. The function applies it, and decides nothing any more.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Event {
+    /// The entity's sequence: one more than that of the event before. The first one that is sent follows
+    /// Activate.sequence, but for an entity that was deleted and is made again: its numbers go on.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
+    /// Always there, with a type name.
     #[prost(message, optional, tag = "2")]
     pub payload: ::core::option::Option<Payload>,
 }
 /// Runs a handler. Answered by exactly one Answer (or StreamEnd for a streamed reply), unless the session ends first.
+///
+/// The host sends commands of one activation ahead of their answers: the function queues them and runs them one at a
+/// time, each on the state that the one before has left, in memory, before it is durable. When the host learns that an
+/// append did not happen, it ends the activation; what the function had made of it is forgotten.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Command {
     /// 0 for an action.
     #[prost(uint64, tag = "1")]
     pub activation: u64,
-    /// Fresh in the session; names the answer.
+    /// Fresh in the session, never 0; names the answer.
     #[prost(uint64, tag = "2")]
     pub call: u64,
-    /// The handler.
+    /// The handler. Empty, on a query with want_snapshot: there is no handler to run, the state alone is asked for.
     #[prost(string, tag = "3")]
     pub name: ::prost::alloc::string::String,
+    /// The body; absent: none.
     #[prost(message, optional, tag = "4")]
     pub payload: ::core::option::Option<Payload>,
     #[prost(bool, tag = "5")]
@@ -218,10 +243,11 @@ pub struct Command {
     /// The answer must carry a snapshot of the state after this command.
     #[prost(bool, tag = "6")]
     pub want_snapshot: bool,
-    /// 1, and one more for every redelivery after a process death.
+    /// 1, and one more whenever it is sent again: after a process death, or because its append did not happen. Never 0.
     #[prost(uint32, tag = "7")]
     pub attempt: u32,
-    /// 16 bytes: the same through every redelivery and retry. For idempotency outside.
+    /// 16 bytes: the same through every redelivery and retry. For idempotency outside; the epoch of the activation is the
+    /// fencing token to go with it.
     #[prost(bytes = "bytes", tag = "8")]
     pub command_id: ::prost::bytes::Bytes,
     /// What is left of the deadline, in milliseconds; 0: none.
@@ -236,13 +262,14 @@ pub struct Command {
     /// plus its own entity, so that a cycle is refused instead of waiting for ever.
     #[prost(string, repeated, tag = "12")]
     pub chain: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// For an action only (activation 0).
+    /// For an action only (activation 0), which has no Activate to say it.
     #[prost(string, tag = "13")]
     pub entity_type: ::prost::alloc::string::String,
     #[prost(string, tag = "14")]
     pub entity_key: ::prost::alloc::string::String,
 }
-/// One element of the client's stream, for an action.
+/// One element of the client's stream, for an action. The host sends 16 unasked, then as many as StreamInputCredit
+/// gives.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StreamInput {
     #[prost(uint64, tag = "1")]
@@ -256,7 +283,8 @@ pub struct StreamInputEnd {
     #[prost(uint64, tag = "1")]
     pub call: u64,
 }
-/// The function may send so many further elements of the call's reply stream. It starts with none.
+/// The function may send so many further elements of the call's reply stream. It starts with none; the host gives the
+/// first credit right behind the Command. A handler that has none waits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StreamCredit {
     #[prost(uint64, tag = "1")]
@@ -264,35 +292,44 @@ pub struct StreamCredit {
     #[prost(uint32, tag = "2")]
     pub elements: u32,
 }
-/// Nobody waits for this call any more. The answer is still taken; a handler may stop early.
+/// Nobody waits for this call any more. The handler may stop early; the call is still answered, and an answer with
+/// effects is still taken: the command counts as run.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Cancel {
     #[prost(uint64, tag = "1")]
     pub call: u64,
 }
-/// Ends an activation. The function forgets the state; nothing is answered.
+/// Ends an activation: passivated, handed over, or no longer what the journal says. The function forgets the state and
+/// the activation's commands that it has not run; nothing is answered.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Deactivate {
     #[prost(uint64, tag = "1")]
     pub activation: u64,
 }
-/// A piece of a long frame: the encoding of a HostFrame or FunctionFrame, cut.
+/// A piece of a long frame: the encoding of a HostFrame or FunctionFrame, cut. The pieces of one frame come in order,
+/// with pieces of other frames and whole frames in between, so that a large snapshot does not hold up everybody else.
+///
+/// The frame takes its place in the order where its last piece is. Frames of the same activation, and of the same call,
+/// therefore wait behind it; others may overtake it. A frame in parts is no Part, Welcome or Hello itself.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Part {
     /// Fresh in its direction of the session.
     #[prost(uint64, tag = "1")]
     pub id: u64,
+    /// At least one byte; about 256 KiB but for the last.
     #[prost(bytes = "bytes", tag = "2")]
     pub data: ::prost::bytes::Bytes,
+    /// The frame is whole.
     #[prost(bool, tag = "3")]
     pub last: bool,
 }
-/// Function to host.
+/// Function to host: frames in order.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FunctionBatch {
     #[prost(message, repeated, tag = "1")]
     pub frames: ::prost::alloc::vec::Vec<FunctionFrame>,
 }
+/// One thing that the function says. Exactly one is set.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FunctionFrame {
     #[prost(oneof = "function_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 15")]
@@ -322,17 +359,17 @@ pub mod function_frame {
         Part(super::Part),
     }
 }
-/// Answers Welcome.
+/// Answers Welcome: the function's first frame, and only there. What it gives holds for the session.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Hello {
-    /// Handlers that may run at once; 0 takes the host's setting.
+    /// Commands that may be unanswered at once, over all activations; 0 takes the host's setting.
     #[prost(uint32, tag = "1")]
     pub running: u32,
-    /// Bytes of unanswered frames; 0 takes the host's setting.
+    /// Bytes that unanswered commands may hold, counted by payload and name; 0 takes the host's setting.
     #[prost(uint64, tag = "2")]
     pub bytes: u64,
 }
-/// Answers one Replay.
+/// Answers one Replay, in order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Replayed {
     #[prost(uint64, tag = "1")]
@@ -341,11 +378,13 @@ pub struct Replayed {
     #[prost(uint64, tag = "2")]
     pub sequence: u64,
 }
-/// The entity could not be activated: an unreadable event or state, an applier that failed. The activation has ended.
+/// The entity could not be activated: an unreadable event or state, an applier that failed. The activation has ended,
+/// and those who wait for it are told, or served by a function that can read it. Comes instead of a Replayed.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ActivationFailed {
     #[prost(uint64, tag = "1")]
     pub activation: u64,
+    /// Always there.
     #[prost(message, optional, tag = "2")]
     pub failure: ::core::option::Option<Failure>,
     /// The event type or schema that the function cannot read, if that was it.
@@ -355,23 +394,28 @@ pub struct ActivationFailed {
     #[prost(bool, tag = "4")]
     pub snapshot_unreadable: bool,
 }
-/// How a command ended. A failed command has no effects: the function has restored the state as it was before it.
+/// How a command or a query ended. A failed command has no effects: the function has restored the state as it was before
+/// it, before it runs the next one. A query has none either.
+///
+/// The host does not pass the result on at once: it leaves when the command's events, and those of every earlier command
+/// of the entity, are durable.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Answer {
+    /// As in the Command; 0 for an action.
     #[prost(uint64, tag = "1")]
     pub activation: u64,
     #[prost(uint64, tag = "2")]
     pub call: u64,
-    /// One atomic write, in order. Already applied to the state.
+    /// Event-sourced entities: one atomic write, in order, each with a type name. Already applied to the state.
     #[prost(message, repeated, tag = "6")]
     pub events: ::prost::alloc::vec::Vec<Payload>,
-    /// The new value (value entities).
+    /// The new value (value entities); absent: unchanged.
     #[prost(message, optional, tag = "7")]
     pub value: ::core::option::Option<Payload>,
-    /// The entity is deleted, after `events`.
+    /// The entity is deleted, after `events`. The state is the initial one again.
     #[prost(bool, tag = "8")]
     pub delete: bool,
-    /// Calls made once the command is durable.
+    /// Calls that the host makes once the command is durable. They change neither reply nor events.
     #[prost(message, repeated, tag = "9")]
     pub effects: ::prost::alloc::vec::Vec<SideEffect>,
     /// When asked for by want_snapshot: the state after this command.
@@ -381,14 +425,16 @@ pub struct Answer {
     /// activation. Commands it received after this one are not run; the host activates again and redelivers them.
     #[prost(bool, tag = "11")]
     pub activation_ended: bool,
+    /// Exactly one is set.
     #[prost(oneof = "answer::Result", tags = "3, 4, 5")]
     pub result: ::core::option::Option<answer::Result>,
 }
 /// Nested message and enum types in `Answer`.
 pub mod answer {
+    /// Exactly one is set.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Result {
-        /// Ended well. A Payload with an empty type name means: no result.
+        /// Ended well. A Payload with an empty type name (and then without data) means: no result.
         #[prost(message, tag = "3")]
         Reply(super::Payload),
         /// Refused by the user's code, or failed.
@@ -399,12 +445,15 @@ pub mod answer {
         Forward(super::Target),
     }
 }
-/// Why a command or an activation failed.
+/// Why a command or an activation failed. A refusal by the user's code is "Rejected"; any other exception is "Internal",
+/// with its message and without its stack trace, which belongs into the function's log.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Failure {
-    /// Kind by name: "Rejected", "Internal", "Invalid", "Unavailable", "Exhausted", "NotFound", …
+    /// Kind by name: Invalid, NotFound, Rejected, Conflict, Denied, Exhausted, Unavailable, Expired, Fenced, Corrupt,
+    /// Protocol or Internal.
     #[prost(string, tag = "1")]
     pub kind: ::prost::alloc::string::String,
+    /// What happened, where, and what to do. The client sees it.
     #[prost(string, tag = "2")]
     pub message: ::prost::alloc::string::String,
     /// A google.rpc.Code given by the user with a refusal; 0: the kind's own.
@@ -420,7 +469,7 @@ pub struct Failure {
     #[prost(uint64, optional, tag = "6")]
     pub retry_after_ms: ::core::option::Option<u64>,
 }
-/// A command of an entity.
+/// A command of an entity, to be made by the host.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Target {
     #[prost(string, tag = "1")]
@@ -434,8 +483,10 @@ pub struct Target {
     #[prost(message, repeated, tag = "5")]
     pub metadata: ::prost::alloc::vec::Vec<MetadataEntry>,
 }
+/// A call that a handler asked for. Made after the command is durable, as a call of its own.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SideEffect {
+    /// Always there.
     #[prost(message, optional, tag = "1")]
     pub target: ::core::option::Option<Target>,
     /// The reply waits until the effect has been answered.
@@ -445,7 +496,7 @@ pub struct SideEffect {
     #[prost(bool, tag = "3")]
     pub durable: bool,
 }
-/// One element of a streamed reply.
+/// One element of a streamed reply. Takes one of the call's stream credit.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamElement {
     #[prost(uint64, tag = "1")]
@@ -455,7 +506,7 @@ pub struct StreamElement {
     #[prost(message, repeated, tag = "3")]
     pub effects: ::prost::alloc::vec::Vec<SideEffect>,
 }
-/// Ends a streamed reply.
+/// Ends a streamed reply, and answers its Command: nothing of the call follows.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StreamEnd {
     #[prost(uint64, tag = "1")]
@@ -472,14 +523,15 @@ pub struct StreamInputCredit {
     #[prost(uint32, tag = "2")]
     pub elements: u32,
 }
-/// The function is short of memory: the host passivates idle activations of this session, least recently used first.
+/// The function is short of memory: the host passivates some idle activations of this session, least recently used
+/// first. Said again for as long as it lasts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Pressure {
-    /// 0 none, 1 some, 2 severe.
+    /// 0 none (nothing is done), 1 some, 2 severe: more of them go. Nothing above.
     #[prost(uint32, tag = "1")]
     pub level: u32,
 }
-/// What an entity type is.
+/// What an entity type is. A host refuses a spec with a kind that it does not know, and names the type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum EntityKind {
