@@ -36,7 +36,7 @@ pub(crate) struct Ports {
     pub(crate) shared: Arc<Shared>,
     pub(crate) inbox: mpsc::UnboundedReceiver<Message>,
     pub(crate) writes: Writes,
-    pub(crate) asks: Arc<Asks>,
+    pub(crate) asks: Asks,
     pub(crate) sweep_every_ms: u64,
 }
 

@@ -7,6 +7,7 @@ mod clock;
 mod driver;
 mod elements;
 mod engine;
+mod guard;
 mod message;
 mod pending;
 mod readers;
@@ -17,7 +18,6 @@ mod settings;
 mod shared;
 mod start;
 mod status;
-mod threads;
 mod writer;
 
 pub use catalog::{Catalog, Known};

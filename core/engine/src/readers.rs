@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A bounded number of threads that ask the store for everything but batches: loads, raises, snapshots, sweeps.
+//! Tasks that ask the store for everything but batches: loads, raises, snapshots, sweeps. A bounded number at once.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use adjoin_entity::{Input, LoadId, ShardInput};
-use adjoin_model::{EntityId, Error, Head, LoadRequest, Owner, Result, ShardId, Snapshot, Wall};
+use adjoin_model::{EntityId, Error, Head, LoadRequest, Owner, ShardId, Snapshot, Wall};
 use adjoin_storage::{Refusal, Store, Written};
-use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
+use crate::guard::guarded;
 use crate::message::Message;
 use crate::shared::Shared;
-use crate::threads::{self, Ended};
+use crate::start::Alive;
 
 /// What is asked of the store.
 pub(crate) enum Job {
@@ -25,75 +25,36 @@ pub(crate) enum Job {
     Sweep { now: Wall },
 }
 
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    closed: bool,
+/// The loops' way to the store for everything but batches.
+///
+/// Jobs that wait are bounded by the loops: loads by their activations under way, raises by their shards, snapshots by
+/// their commands.
+#[derive(Clone)]
+pub(crate) struct Asks {
+    asker: Arc<Asker>,
+    places: Arc<Semaphore>,
+    alive: Alive,
 }
-
-/// The queue in front of the threads. Loads are bounded by the activations that a loop has under way.
-#[derive(Default)]
-pub(crate) struct Readers {
-    queue: Mutex<Queue>,
-    news: Condvar,
-}
-
-/// The loops' way to the readers, shared by all of them: its end is theirs.
-pub(crate) struct Asks(Arc<Readers>);
 
 impl Asks {
+    pub(crate) fn new(asker: Asker, places: usize, alive: Alive) -> Self {
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Self { asker: Arc::new(asker), places, alive }
+    }
+
+    /// Asks. Within the engine's runtime only.
     pub(crate) fn send(&self, job: Job) {
-        self.0.lock().jobs.push_back(job);
-        self.0.news.notify_one();
+        let Self { asker, places, alive } = self.clone();
+        tokio::spawn(async move {
+            // A raise never waits behind loads: its shard writes nothing until it is done.
+            let place = if matches!(job, Job::Raise { .. }) { None } else { places.acquire().await.ok() };
+            asker.run(job).await;
+            drop((place, alive));
+        });
     }
 }
 
-impl Drop for Asks {
-    fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.news.notify_all();
-    }
-}
-
-impl Readers {
-    /// Starts so many threads.
-    ///
-    /// # Errors
-    /// `Exhausted` when the system has no thread left.
-    pub(crate) fn start(threads: usize, asker: &Asker, ended: &Ended) -> Result<Asks> {
-        let asks = Asks(Arc::default());
-        for index in 0..threads {
-            let (readers, asker, runtime) = (asks.0.clone(), asker.clone(), Handle::current());
-            threads::spawn(&format!("adjoin-read-{index}"), ended.clone(), move || {
-                while let Some(job) = readers.next() {
-                    runtime.block_on(asker.run(job));
-                }
-            })?;
-        }
-        Ok(asks)
-    }
-
-    fn next(&self) -> Option<Job> {
-        let mut queue = self.lock();
-        loop {
-            if let Some(job) = queue.jobs.pop_front() {
-                return Some(job);
-            }
-            if queue.closed {
-                return None;
-            }
-            queue = self.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        // Pushing and popping leave the queue whole at any time.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Asks the store on one of the threads.
-#[derive(Clone)]
+/// Asks the store.
 pub(crate) struct Asker {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) shared: Arc<Shared>,
@@ -104,21 +65,21 @@ impl Asker {
     async fn run(&self, job: Job) {
         match job {
             Job::Load { home, load, entity, request } => {
-                let page = threads::guarded(self.store.load(&entity, request)).await;
+                let page = guarded(self.store.load(&entity, request)).await;
                 let page = page.unwrap_or_else(|said| Err(Error::internal(said).at("entity", &entity)));
                 self.tell(home, Input::Loaded { load, page });
             }
             Job::Raise { home, shard, expected } => {
-                let input = threads::guarded(self.raise(shard, expected)).await.unwrap_or(ShardInput::RaiseFailed);
+                let input = guarded(self.raise(shard, expected)).await.unwrap_or(ShardInput::RaiseFailed);
                 self.tell(home, Input::Shard { shard, input });
             }
             Job::Keep { entity, snapshot } => {
-                let kept = threads::guarded(self.store.keep_snapshot(&entity, &snapshot)).await;
+                let kept = guarded(self.store.keep_snapshot(&entity, &snapshot)).await;
                 if let Err(error) = kept.unwrap_or_else(|said| Err(Error::internal(said))) {
                     tracing::warn!(%entity, %error, "a snapshot was not kept: the next activation replays more events");
                 }
             }
-            Job::Sweep { now } => match threads::guarded(self.store.sweep_dedup(now)).await {
+            Job::Sweep { now } => match guarded(self.store.sweep_dedup(now)).await {
                 Ok(Ok(swept)) => tracing::debug!(swept, "expired idempotency records have gone"),
                 Ok(Err(error)) => tracing::warn!(%error, "expired idempotency records could not be swept"),
                 Err(said) => tracing::warn!(said, "expired idempotency records could not be swept"),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Shard loops, at most 255; 0 takes the number of cores.
     pub loops: usize,
-    /// Threads that read the store.
+    /// Loads and snapshots that the store is asked for at once.
     pub readers: usize,
     /// Calls in the engine at once, over all loops; the next one is Exhausted.
     pub calls: usize,
@@ -52,7 +52,7 @@ impl Default for Settings {
         let machine = adjoin_entity::Settings::default();
         Self {
             loops: 0,
-            readers: 4,
+            readers: 32,
             calls: 65_536,
             call_bytes: 256 << 20,
             frame_bytes: 64 << 20,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Starting an engine: claim every shard, then set loops, writer and readers going.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -14,10 +15,13 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::driver::{Driver, Ports};
 use crate::message::Message;
-use crate::readers::{Asker, Readers};
+use crate::readers::{Asker, Asks};
 use crate::settings::Settings;
 use crate::shared::Shared;
-use crate::writer;
+use crate::writer::{self, Writer};
+
+/// Held by every task of an engine; when all have dropped theirs, the engine has ended.
+pub(crate) type Alive = mpsc::Sender<()>;
 
 /// What a started engine is held by.
 pub(crate) struct Started {
@@ -42,20 +46,24 @@ pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc
     });
     let (alive, ended) = mpsc::channel(1);
     let (writes, waiting) = writer::channel();
-    writer::start(store.clone(), shared.clone(), waiting, alive.clone())?;
+    spawn(&runtime, &alive, Writer::new(store.clone(), shared.clone()).run(waiting));
     let asker = Asker { store: store.clone(), shared: shared.clone(), owner };
-    let asks = Arc::new(Readers::start(settings.readers, &asker, &alive)?);
+    let asks = Asks::new(asker, settings.readers, alive.clone());
     for (index, inbox) in (0..loops).zip(receivers) {
         let machine = machine(settings, &*store, owner, index, &heads)?;
         let sweep_every_ms = settings.sweep_every_ms;
         let ports = Ports { shared: shared.clone(), inbox, writes: writes.clone(), asks: asks.clone(), sweep_every_ms };
-        let (driver, alive) = (Driver::new(index, machine, ports), alive.clone());
-        runtime.spawn(async move {
-            driver.run().await;
-            drop(alive);
-        });
+        spawn(&runtime, &alive, Driver::new(index, machine, ports).run());
     }
     Ok(Started { shared, ended })
+}
+
+fn spawn(runtime: &Handle, alive: &Alive, task: impl Future<Output = ()> + Send + 'static) {
+    let alive = alive.clone();
+    runtime.spawn(async move {
+        task.await;
+        drop(alive);
+    });
 }
 
 fn random() -> Result<u128> {

@@ -7,12 +7,11 @@ use adjoin_entity::ShardInput;
 use adjoin_model::{Error, Record, ShardBatch, ShardId};
 use adjoin_storage::{Refusal, Store, Written};
 use metrics::{Counter, Histogram};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
+use crate::guard::guarded;
 use crate::message::Message;
 use crate::shared::Shared;
-use crate::threads::{self, Ended};
 
 /// Bytes that are handed to the store at once.
 const WRITE_BYTES: usize = 32 << 20;
@@ -40,7 +39,8 @@ pub(crate) fn channel() -> (Writes, Waiting) {
     (Writes(sender), Waiting(receiver))
 }
 
-struct Writer {
+/// The task.
+pub(crate) struct Writer {
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
     appends: Histogram,
@@ -50,26 +50,21 @@ struct Writer {
     bytes: Counter,
 }
 
-/// Starts the writer on a thread of its own: an embedded store blocks in its write, which no runtime should see.
-///
-/// # Errors
-/// `Exhausted` when the system has no thread left.
-pub(crate) fn start(store: Arc<dyn Store>, shared: Arc<Shared>, waiting: Waiting, ended: Ended) -> Result<(), Error> {
-    let writer = Writer {
-        store,
-        shared,
-        appends: metrics::histogram!("adjoin_append_records"),
-        batches: metrics::histogram!("adjoin_append_batches"),
-        seconds: metrics::histogram!("adjoin_append_seconds"),
-        records: metrics::counter!("adjoin_appended_records_total"),
-        bytes: metrics::counter!("adjoin_appended_bytes_total"),
-    };
-    let runtime = Handle::current();
-    threads::spawn("adjoin-write", ended, move || runtime.block_on(writer.run(waiting.0)))
-}
-
 impl Writer {
-    async fn run(self, mut queue: mpsc::UnboundedReceiver<(u8, ShardBatch)>) {
+    pub(crate) fn new(store: Arc<dyn Store>, shared: Arc<Shared>) -> Self {
+        Self {
+            store,
+            shared,
+            appends: metrics::histogram!("adjoin_append_records"),
+            batches: metrics::histogram!("adjoin_append_batches"),
+            seconds: metrics::histogram!("adjoin_append_seconds"),
+            records: metrics::counter!("adjoin_appended_records_total"),
+            bytes: metrics::counter!("adjoin_appended_bytes_total"),
+        }
+    }
+
+    /// Writes until every loop has ended.
+    pub(crate) async fn run(self, Waiting(mut queue): Waiting) {
         let mut taken = Vec::new();
         while queue.recv_many(&mut taken, BATCHES).await > 0 {
             let mut left = std::mem::take(&mut taken).into_iter().peekable();
@@ -82,13 +77,12 @@ impl Writer {
 
     async fn write(&self, homes: &[u8], batches: Vec<ShardBatch>) {
         let before = self.shared.clock.now().mono;
-        let batches: Arc<[ShardBatch]> = batches.into();
         let written = self.store_write(&batches).await;
         let micros = self.shared.clock.now().mono.since(before);
         self.count(&batches, micros);
         let mut settled: Vec<Vec<(ShardId, ShardInput)>> = Vec::new();
         settled.resize_with(self.shared.inboxes.len(), Vec::new);
-        for ((home, batch), written) in homes.iter().zip(&*batches).zip(written) {
+        for ((home, batch), written) in homes.iter().zip(&batches).zip(written) {
             if let Some(own) = settled.get_mut(usize::from(*home)) {
                 own.push((batch.shard, meaning(batch.shard, written)));
             }
@@ -100,10 +94,9 @@ impl Writer {
     }
 
     /// A store that panics or miscounts leaves every outcome unknown.
-    async fn store_write(&self, batches: &Arc<[ShardBatch]>) -> Vec<Written> {
-        let (store, own) = (self.store.clone(), batches.clone());
+    async fn store_write(&self, batches: &[ShardBatch]) -> Vec<Written> {
         let unknown = |said: &str| vec![Written::Unknown(Error::internal(said)); batches.len()];
-        match threads::guarded(async move { store.write(&own).await }).await {
+        match guarded(self.store.write(batches)).await {
             Ok(written) if written.len() == batches.len() => written,
             Ok(_) => unknown("the store answered for another number of batches than it was given"),
             Err(said) => unknown(&said),

@@ -117,6 +117,9 @@ pub struct KeyPage {
 }
 
 /// The conditional chain of each shard.
+///
+/// Its futures, and those of [`Entities`], never block the thread that polls them: a store that has to wait for a disk
+/// does so on threads of its own. A future that is dropped may or may not have had its effect.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Where this store differs from others.

@@ -1,33 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Threads of the engine beside the runtime, for stores that block.
+//! A panic of a store becomes an answer.
 
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-
-use adjoin_model::{Error, Result};
-use tokio::sync::mpsc;
-
-/// Held by everything that runs for the engine; when all have dropped theirs, the engine has ended.
-pub(crate) type Ended = mpsc::Sender<()>;
-
-/// Starts a thread.
-///
-/// # Errors
-/// `Exhausted` when the system has none left.
-pub(crate) fn spawn(name: &str, ended: Ended, run: impl FnOnce() + Send + 'static) -> Result<()> {
-    let run = move || {
-        run();
-        drop(ended);
-    };
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(run)
-        .map(drop)
-        .map_err(|error| Error::exhausted(format!("no thread for {name}: {error}")))
-}
 
 /// Awaits something that may panic; the panic's message is the error.
 pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> core::result::Result<T, String> {
