@@ -3,6 +3,7 @@
 
 pub(crate) mod call;
 pub(crate) mod completions;
+pub(crate) mod conformance;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod entity;

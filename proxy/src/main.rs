@@ -60,6 +60,7 @@ async fn dispatch(command: Command) -> Outcome<()> {
         Command::Entity(command) => command.run().await,
         Command::Journal(command) => command.run().await,
         Command::Schema(command) => command.run().await,
+        Command::Conformance(command) => command.run().await,
         Command::Doctor(args) => args.run().await,
         Command::Completions(args) => args.run(),
     }

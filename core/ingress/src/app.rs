@@ -89,6 +89,7 @@ impl App {
         self.check_head(&parts)?;
         match parts.uri.path() {
             "/" => get(&parts, || index::index(&self.routes.now())),
+            "/openapi.json" => get(&parts, || index::json_document(self.routes.now().openapi())),
             _ => call::respond(self, &parts, body).await,
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod call;
 pub(crate) mod head;
 pub(crate) mod index;
 pub(crate) mod json;
+pub(crate) mod openapi;
 pub(crate) mod params;
 pub(crate) mod path;
 pub(crate) mod problem;

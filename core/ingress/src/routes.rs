@@ -8,9 +8,11 @@ use std::time::Duration;
 use adjoin_engine::{Catalog, Engine};
 use adjoin_entity::spec::{EntityKind, EntityType, Handler};
 use adjoin_model::{Error, Result};
+use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::http::openapi;
 use crate::http::params::Params;
 use crate::schema::typed::Typed;
 
@@ -70,6 +72,8 @@ pub(crate) struct Table {
     types: HashMap<Arc<str>, Arc<TypeRoutes>>,
     /// Derived when somebody first asks.
     typed: Arc<OnceLock<Arc<Typed>>>,
+    /// The same.
+    openapi: Arc<OnceLock<Bytes>>,
 }
 
 impl Table {
@@ -85,8 +89,8 @@ impl Table {
             && types
                 .iter()
                 .all(|(name, routes)| earlier.types.get(name).is_some_and(|other| Arc::ptr_eq(routes, other)));
-        let typed = if unchanged { earlier.typed.clone() } else { Arc::default() };
-        Self { catalog, types, typed }
+        let derived = if unchanged { (earlier.typed.clone(), earlier.openapi.clone()) } else { Default::default() };
+        Self { catalog, types, typed: derived.0, openapi: derived.1 }
     }
 
     /// The route of a command.
@@ -119,6 +123,11 @@ impl Table {
             Arc::new(typed)
         };
         self.typed.get_or_init(derive).clone()
+    }
+
+    /// The OpenAPI document of these types.
+    pub(crate) fn openapi(&self) -> Bytes {
+        self.openapi.get_or_init(|| openapi::document(self).into()).clone()
     }
 
     /// Every type, ordered by name.

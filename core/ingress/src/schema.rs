@@ -11,6 +11,7 @@ pub(crate) mod convert;
 pub(crate) mod derive;
 mod descriptor;
 mod export;
+pub(crate) mod hoist;
 mod lock;
 mod model;
 mod name;

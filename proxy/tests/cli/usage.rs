@@ -5,7 +5,7 @@ use crate::support::{adjoin, run, text};
 
 #[test]
 fn every_command_has_help_with_examples() {
-    for command in ["dev", "serve", "call", "entity", "journal", "schema", "doctor"] {
+    for command in ["dev", "serve", "call", "entity", "journal", "schema", "conformance", "doctor"] {
         let output = run(&[command, "--help"]);
         assert!(output.status.success());
         assert!(text(&output.stdout).contains("Examples:"), "{command}");
@@ -44,4 +44,14 @@ fn doctor_finds_what_keeps_a_host_from_serving() {
     let said = text(&output.stdout);
     assert!(said.lines().any(|line| line.contains("clients' port") && line.contains("bad")), "{said}");
     assert!(said.lines().any(|line| line.contains("function") && line.contains("doubtful")), "{said}");
+}
+
+#[test]
+fn conformance_lists_its_rules_and_wants_a_function() {
+    let listed = text(&run(&["conformance", "list"]).stdout);
+    assert!(listed.starts_with("| rule |") && listed.lines().count() > 10, "{listed}");
+    assert_eq!(run(&["conformance", "run"]).status.code(), Some(2));
+    let nobody =
+        run(&["conformance", "run", "--function", "127.0.0.1:1", "--store", "memory", "--case", "no-such-case"]);
+    assert_eq!(nobody.status.code(), Some(1), "no case was asked");
 }

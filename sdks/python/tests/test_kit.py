@@ -277,6 +277,41 @@ def test_effects_and_forwards_of_a_query_and_durable_ones_are_refused() -> None:
     kit(Wants).when(Wants.wrong).failed(Invalid, "Expected `str`, got `int`")
 
 
+def test_a_context_that_outlives_its_call_does_nothing() -> None:
+    @dataclass
+    class Leaks(adjoin.Value, name="t.Leaks"):
+        n: int = 0
+
+        @command
+        def leak(self, ctx: Context = adjoin.current) -> None:
+            kept.append((self, ctx))
+
+    kept: list[Any] = []
+    kit(Leaks).when(Leaks.leak).replies(None)
+    state, ctx = kept[0]
+    with pytest.raises(Invalid, match="came after its answer"):
+        ctx.effect(Mailer.welcome, "all", "x")
+    with pytest.raises(Invalid, match="only inside a command"):
+        state.delete()
+
+
+def test_text_that_utf_8_cannot_carry_is_told_as_it_can() -> None:
+    @dataclass
+    class Odd(adjoin.Value, name="t.Odd"):
+        text: str = ""
+
+        @command
+        def refuse(self) -> None:
+            raise Rejected("\ud800 is half a character")
+
+        @command
+        def keep(self) -> None:
+            self.text = "\ud800"
+
+    kit(Odd).when(Odd.refuse).rejected("\\ud800 is half")
+    kit(Odd).when(Odd.keep).failed(Internal, "does not fit")
+
+
 def test_effects_of_a_stream_travel_with_the_next_element() -> None:
     class Streams(adjoin.Action, name="t.Streams"):
         @command

@@ -74,6 +74,19 @@ def test_the_package_itself_is_clean(tool: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_stub_of_the_native_module_is_true() -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "mypy.stubtest",
+        "adjoin._native",
+        "--mypy-config-file",
+        str(SDK / "pyproject.toml"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=SDK, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_ruff_finds_nothing() -> None:
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
 
 import pytest
-from adjoin._workers import Item, Workers
+from adjoin._workers import Item, Workers, blocked
 
 
 class Job:
@@ -99,7 +99,7 @@ def test_jobs_that_wait_for_others_do_not_count() -> None:
         def run() -> None:
             if left:
                 inner = nested(left - 1)
-                with bench.workers.blocked():
+                with blocked():
                     bench.give(inner)
                     wait(inner)
 

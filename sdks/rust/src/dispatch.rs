@@ -2,6 +2,7 @@
 //! The dispatcher: frames of the host in, frames of the function out. One per thread; both transports use it.
 
 mod activation;
+mod broken;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
@@ -156,7 +157,7 @@ impl Dispatcher {
         match step {
             Step::Done(answer) => self.answered(answer),
             Step::Later(task) => {
-                let this = this.clone();
+                let (this, task) = (this.clone(), broken::task(task));
                 slot.running = Some(spawn_local(run_later(this, activation, call, task)).abort_handle());
                 self.calls.extend(ports.map(|ports| (call, ports)));
             }
@@ -219,7 +220,7 @@ impl Dispatcher {
 /// Works through a batch of the host; what it says gathers in the outbox.
 pub(crate) fn take(this: &Dispatch, frames: Vec<HostFrame>) {
     let mut dispatcher = this.borrow_mut();
-    for frame in frames {
+    for frame in broken::batch(frames) {
         dispatcher.take(frame, this);
     }
 }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cx::Cx;
 use crate::json;
+use crate::mutant::{Mutant, is};
 use crate::reject::Reject;
 use crate::stream::{In, Out, Ports};
 
@@ -115,7 +116,10 @@ fn no_body(data: &[u8]) -> Result<(), Reject> {
 }
 
 pub(crate) fn reply<R: Serialize>(value: &R) -> Outcome {
-    let data = json::encode(value)?;
+    let mut data = json::encode(value)?;
+    if is(Mutant::RepliesWrapped) {
+        data = [b"{\"result\":", &*data, b"}"].concat();
+    }
     Ok((data != b"null").then(|| data.into()))
 }
 

@@ -8,6 +8,7 @@ use adjoin_entity::spec::Handler;
 use schemars::Schema;
 
 use crate::handler::{Bound, CommandFn, QueryFn, StreamFn};
+use crate::mutant::{Mutant, is};
 
 /// Collects the handlers of an entity type, by name.
 ///
@@ -84,7 +85,7 @@ impl<S: 'static> Handlers<S> {
 
     fn entry<F: 'static>(mut self, name: &str, query: bool, bound: Bound<S>) -> Self {
         self.entries.push(Entry {
-            name: wire_name(name),
+            name: if is(Mutant::NamesAsWritten) { snake(name) } else { wire_name(name) },
             function: TypeId::of::<F>(),
             query,
             bound,
@@ -133,6 +134,17 @@ fn wire_name(name: &str) -> String {
         wire.push_str(letters.as_str());
     }
     wire
+}
+
+/// `addItem` as `add_item`: what a broken SDK would show.
+fn snake(name: &str) -> String {
+    name.chars().fold(String::new(), |mut snake, letter| {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+        snake
+    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod handlers;
 mod json;
 mod kinds;
 mod kit;
+mod mutant;
 mod names;
 mod outbox;
 mod reject;
@@ -34,6 +35,8 @@ pub use handler::{Bound, CommandFn, HandlerFn, QueryFn, Shape, StreamFn, shape};
 pub use handlers::Handlers;
 pub use kinds::{Action, Defined, EventSourced, OldEvent, Value, kind};
 pub use kit::{Kit, Then, kit, kit_action, kit_value};
+#[cfg(feature = "mutants")]
+pub use mutant::{Mutant, mutate};
 pub use reject::{Reject, reject, reject_with};
 pub use remote::{Client, connect};
 #[doc(hidden)]

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use crate::json;
+use crate::mutant::{Mutant, is};
 use crate::names::JSON;
 use crate::outbox::Outbox;
 use crate::reject::Reject;
@@ -127,6 +128,9 @@ impl<R: Serialize> Out<R> {
         port.credit.set(port.credit.get() - 1);
         let payload = Payload::new(JSON.clone(), data);
         let effects = port.effects.take();
+        if is(Mutant::LastElementLost) && payload.data == b"1".as_slice() {
+            return Ok(());
+        }
         port.outbox.push(FunctionFrame::StreamElement { call: port.call, payload, effects });
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::cx::{Cx, State};
 use crate::handlers::{Entry, Handlers};
 use crate::json;
 use crate::kinds::{Action, EventSourced, OldEvent, Value};
+use crate::mutant::{Mutant, is};
 use crate::shared::{Bounds, Calls, Shared};
 
 /// Names, in an error's context, what a function cannot read.
@@ -58,7 +59,14 @@ impl<S: 'static> Type<S> {
 
     /// Folds one stored event into the state.
     pub(crate) fn fold(&self, state: &mut S, sequence: Sequence, event: &Payload) -> Result<()> {
-        (self.fold)(state, event).map_err(|error| {
+        if is(Mutant::ReplayIgnored) {
+            return Ok(());
+        }
+        let folded = (self.fold)(state, event);
+        if is(Mutant::UnknownEventsSkipped) {
+            return Ok(());
+        }
+        folded.map_err(|error| {
             let said = format!("{} cannot read its event {sequence}: {}", self.spec.name, error.message);
             Error::unavailable(said).at(UNREADABLE_TYPE, &event.type_name)
         })

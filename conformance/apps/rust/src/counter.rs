@@ -48,6 +48,7 @@ pub(crate) struct Search {
 
 /// What a handler knows of its call.
 #[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Seen {
     key: String,
     id: String,

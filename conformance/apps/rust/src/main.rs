@@ -52,7 +52,10 @@ fn app(variant: &Variant) -> App {
 
 #[tokio::main]
 async fn main() -> adjoin::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing_subscriber::filter::LevelFilter::WARN).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
     match Home::parse() {
         Home::Serve { address, variant } => {
             let serving = app(&variant).bind(&address).await?;

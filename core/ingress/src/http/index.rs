@@ -2,6 +2,7 @@
 //! `/`: which entity types there are and what they answer.
 
 use adjoin_entity::spec::{EntityKind, Handler};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response};
 use serde_json::{Value, json};
@@ -18,7 +19,12 @@ pub(crate) fn index(table: &Table) -> Response<Body> {
         "openapi": "/openapi.json",
         "types": types,
     });
-    let mut response = Response::new(Body::Whole(index.to_string().into()));
+    json_document(index.to_string().into())
+}
+
+/// A document of JSON.
+pub(crate) fn json_document(text: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::Whole(text));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

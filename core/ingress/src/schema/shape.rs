@@ -175,7 +175,7 @@ fn reference_print(root: &Node, reference: &str, prints: &mut HashMap<String, u6
     hash.finish()
 }
 
-fn lookup<'a>(root: &'a Node, reference: &str) -> Option<&'a Node> {
+pub(crate) fn lookup<'a>(root: &'a Node, reference: &str) -> Option<&'a Node> {
     let pointer = reference.strip_prefix('#')?;
     pointer.split('/').skip(1).try_fold(root, |node, step| node.get(&step.replace("~1", "/").replace("~0", "~")))
 }

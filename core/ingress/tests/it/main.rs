@@ -4,6 +4,7 @@
 mod calls;
 mod grpc;
 mod host;
+mod openapi;
 mod shop;
 mod streams;
 mod typed;

@@ -5,7 +5,7 @@ mod entity;
 mod keyed;
 mod tail;
 
-pub(crate) use entity::load;
+pub(crate) use entity::{check, load};
 pub(crate) use keyed::{keys, types};
 pub(crate) use tail::{Batches, Payloads, head, reaches_head, tail};
 

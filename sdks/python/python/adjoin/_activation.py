@@ -6,6 +6,7 @@ The three kinds differ in what a finished command writes, in what a failed one r
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -133,6 +134,7 @@ class Activation:
 
     def leave(self, turn: Context) -> None:
         """Ends a turn."""
+        turn._over = True
         self.state._turn = None
         running.set(None)
         self.turns.pop(turn._frame[Command.CALL], None)
@@ -157,6 +159,8 @@ class Activation:
         try:
             return self.finish(turn, await turn._handler.invoke(self.state, turn._values, turn))
         except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                asyncio.get_running_loop().call_soon(_interrupt)  # it was meant for the program
             return self.fail(turn, error)
         finally:
             self.leave(turn)
@@ -249,6 +253,10 @@ class Activation:
 
     def _check_query(self, turn: Context) -> None:
         """Raises ``ReadOnlyViolation`` if a query changed the state."""
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def unchanged(turn: Context, before: bytes, after: bytes) -> None:

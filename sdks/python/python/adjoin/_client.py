@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from adjoin._context import running
@@ -15,6 +16,7 @@ from adjoin._requests import Awaiting, Blocking, payload
 from adjoin._signals import wait_for_signal
 from adjoin._stub import stub_of
 from adjoin._watch import AsyncElements, Elements
+from adjoin._workers import blocked
 from adjoin.errors import Error, Expired, Internal, Invalid
 
 if TYPE_CHECKING:
@@ -200,7 +202,7 @@ def call(
     waiter = Blocking()
     session.requests.add(frame[1], waiter)
     try:
-        with session.blocked():
+        with blocked():
             session.submit(frame)
             answer = waiter.wait(options.timeout)
     except BaseException:
@@ -319,5 +321,6 @@ def _result(handler: Handler, data: bytes | None) -> Any:
 
 def _abandon(session: Session, frame: Frame) -> None:
     """Nobody waits any more: the host need not answer."""
-    if session.requests.drop(frame[1]) and not session.ended.is_set() and not session.forked:
-        session.host.submit([(Function.CANCEL, frame[1])])
+    if session.requests.drop(frame[1]):
+        with suppress(Error):  # closed by now: there is nothing left to cancel
+            session.submit((Function.CANCEL, frame[1]))

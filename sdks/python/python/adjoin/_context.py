@@ -54,6 +54,7 @@ class Context:
         "_events",
         "_frame",
         "_handler",
+        "_over",
         "_values",
     )
 
@@ -69,6 +70,7 @@ class Context:
         self._deleted = False
         self._broken: BaseException | None = None
         self._cancelled = False
+        self._over = False
 
     @property
     def id(self) -> str:
@@ -268,6 +270,8 @@ class Context:
         self._deleted = True
 
     def _writes(self, verb: str) -> None:
+        if self._over:
+            raise Invalid(f"{verb} of {self._handler.where} came after its answer: nobody can do it any more")
         if self._handler.query:
             raise ReadOnlyViolation(f"{verb} in {self._handler.where}, which is a query: make it a command")
 

@@ -121,8 +121,12 @@ def checked_key(key: Any) -> str:
     """
     if not isinstance(key, str):
         raise Invalid(f"an entity key is a string, not {type(key).__qualname__}")
-    if not 0 < len(key.encode("utf-8", "surrogatepass")) <= 1024:
-        raise Invalid("an entity key has 1 to 1024 bytes")
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise Invalid(f"an entity key is Unicode text: {error}") from error
+    if not 0 < size <= 1024:
+        raise Invalid(f"an entity key has 1 to 1024 bytes, this one has {size}")
     return key
 
 

@@ -74,6 +74,7 @@ class Stateless(Activation):
         running.set(turn)
 
     def leave(self, turn: Context) -> None:
+        turn._over = True
         running.set(None)
         self.turns.pop(turn._frame[Command.CALL], None)
 

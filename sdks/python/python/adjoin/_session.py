@@ -141,10 +141,6 @@ class Session:
         if self._loop.here:
             raise Invalid(f"{what} would block the event loop that handlers run on: write await rt.call(…) instead")
 
-    def blocked(self) -> Any:
-        """Around waiting for an answer in a thread."""
-        return self._workers.blocked()
-
     def runtime(self) -> Runtime:
         """The sync face of this session, for handlers."""
         from adjoin._client import Runtime
@@ -217,8 +213,15 @@ class Session:
             self._loop.call(self._flush)
 
     def _submit_answers(self, batch: list[Frame]) -> None:
-        with suppress(Unavailable):  # the host is closed, and has told everybody who waited
+        try:
             self.host.submit(batch)
+        except Unavailable:
+            pass  # the host is closed, and has told everybody who waited
+        except Invalid:
+            # A bug of adjoin in one frame must not cost the others theirs.
+            _log.exception("adjoin: the host refused %s", batch if len(batch) == 1 else f"one of {len(batch)} frames")
+            for frame in batch if len(batch) > 1 else ():
+                self._submit_answers([frame])
 
     def _flush(self) -> None:
         self._flushing = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from adjoin._frames import Frame, Function, Host
 from adjoin._requests import AwaitingElements, BlockingElements, payload
+from adjoin._workers import blocked
 from adjoin.errors import Error, Expired, Internal
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Elements(_Request, Generic[T]):
         """
         if self._over:
             raise _End
-        with self._session.blocked():
+        with blocked():
             frame = self._frames.wait(timeout)
         if frame is None:
             raise Expired(f"no element within {timeout} s", outcome="none")

@@ -13,7 +13,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Protocol
 
 from adjoin.errors import Exhausted
@@ -41,6 +41,19 @@ class Item(Protocol):
 
 Duty = Callable[[], "Iterable[Item] | None"]
 """Waits for more items; ``None`` when there will be none."""
+
+
+_mine = threading.local()
+
+
+def blocked() -> AbstractContextManager[None]:
+    """Around waiting for an answer. In a worker, whichever runtime the answer comes from, another one takes its place.
+
+    Raises:
+        Exhausted: more threads wait than a process should have.
+    """
+    workers: Workers | None = getattr(_mine, "workers", None)
+    return nullcontext() if workers is None else workers.without_me()
 
 
 class Workers:
@@ -94,15 +107,12 @@ class Workers:
             self._wake_one()
 
     @contextmanager
-    def blocked(self) -> Iterator[None]:
-        """Around waiting for another entity. Outside a worker it does nothing.
+    def without_me(self) -> Iterator[None]:
+        """Around a wait of this worker: another one takes its place.
 
         Raises:
             Exhausted: more threads wait than a process should have.
         """
-        if not self.here:
-            yield
-            return
         if len(self._threads) >= _MOST:
             raise Exhausted(
                 f"{_MOST} threads wait for other entities: make handlers that call others async", retry_after=1
@@ -138,10 +148,16 @@ class Workers:
             if running >= self._most_running or self._closed:
                 return
             self._starting += 1
-        threading.Thread(target=self._main, name="adjoin-worker", daemon=True).start()
+        try:
+            threading.Thread(target=self._main, name="adjoin-worker", daemon=True).start()
+        except RuntimeError:  # the system has no more threads: those that are there go on
+            _log.exception("adjoin: no thread for another worker")
+            with self._lock:
+                self._starting -= 1
 
     def _main(self) -> None:
         ident = threading.get_ident()
+        _mine.workers = self
         with self._lock:
             self._threads[ident] = threading.current_thread()
             self._starting -= 1

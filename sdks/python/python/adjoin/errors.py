@@ -71,7 +71,7 @@ class Error(Exception):
         super().__init__(message)
         if code is not None and code not in CODES:
             raise ValueError(f"{code!r} is no canonical code: use one of {', '.join(CODES)}")
-        self.message = message
+        self.message = message if isinstance(message, str) else str(message)
         self.context = dict(context)
         self.outcome = outcome or self._outcome
         self.code = code or self._code
@@ -211,8 +211,8 @@ def to_wire(error: Error) -> WireError:
     retry = None if error.retry_after is None else round(error.retry_after * 1000)
     return (
         error.kind,
-        error.message,
-        tuple(error.context.items()),
+        _text(error.message),
+        tuple((_text(what), _text(where)) for what, where in error.context.items()),
         error.outcome,
         None if own else error.code,
         retry,
@@ -230,6 +230,11 @@ def from_wire(wire: WireError) -> Error:
         outcome="unknown" if outcome == "unknown" else "none",
         retry_after=None if retry is None else retry / 1000,
     )
+
+
+def _text(value: object) -> str:
+    """The value as text that UTF-8 can carry, which a lone surrogate is not."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
 def _unpickle(cls: type[Error], message: str, attributes: dict[str, Any]) -> Error:

@@ -10,6 +10,7 @@ use super::{Cx, Ended};
 use crate::handler::Outcome;
 use crate::json;
 use crate::kinds::{EventSourced, Value};
+use crate::mutant::{Mutant, is};
 use crate::names::JSON;
 use crate::reject::Reason;
 
@@ -53,7 +54,9 @@ impl<S: EventSourced> Cx<S> {
         }
         self.effects.events.push(payload);
         self.applying = true;
-        if let Some(state) = self.state.own() {
+        if let Some(state) = self.state.own()
+            && !is(Mutant::EmitLater)
+        {
             state.apply(event);
         }
         self.applying = false;
@@ -116,6 +119,9 @@ impl<S: Default> Cx<S> {
     /// command; a value may be set again.
     pub fn delete(&mut self) {
         self.effects.delete = true;
+        if is(Mutant::DeleteKeepsState) {
+            return;
+        }
         self.replace(S::default());
     }
 }
@@ -173,6 +179,9 @@ impl<S> Cx<S> {
 
     /// The state as it was before the command; none when it was not kept or an applier gave up half-way.
     fn restored(mut self) -> Option<State<S>> {
+        if is(Mutant::NoRestore) {
+            return Some(self.state);
+        }
         if let Some(before) = self.before.take()
             && !self.lost_before
         {
@@ -195,7 +204,8 @@ impl<S> Cx<S> {
     pub(crate) fn unexpected(&self, text: &str) -> Error {
         let (entity, command, id) = (&self.entity, &self.frame.name, self.frame.id);
         tracing::error!(%entity, %command, %id, error = text, "a handler failed unexpectedly");
-        let said = format!("{command} failed unexpectedly; the function's log says why");
+        let told = if is(Mutant::FailuresTold) { text } else { "the function's log says why" };
+        let said = format!("{command} failed unexpectedly; {told}");
         self.located(Error::internal(said))
     }
 

@@ -13,7 +13,7 @@ use adjoin_entity::spec::EntityType;
 use adjoin_model::{EntityId, Epoch, Error, Payload, Result, Sequence};
 use futures::FutureExt;
 
-use super::{Activation, Begin, Definition, Step, Task, answer};
+use super::{Activation, Begin, Definition, Step, Task, answer, broken};
 use crate::cx::{Addressed, Cx, Ended, State};
 use crate::handler::{Outcome, Run};
 use crate::handlers::Entry;
@@ -105,6 +105,9 @@ impl<S: 'static> Activation for Active<S> {
         let (activation, call, want_snapshot) = (frame.activation, frame.call, frame.want_snapshot);
         let failed = |error| Step::Done(answer(activation, call, HandlerResult::Failed(error)));
         let of = self.of.clone();
+        let Some(frame) = broken::command(frame) else {
+            return failed(Error::rejected("seen before"));
+        };
         if frame.name.is_empty() && want_snapshot {
             return Step::Done(self.snapshot(activation, call));
         }
@@ -120,8 +123,11 @@ impl<S: 'static> Activation for Active<S> {
         match &entry.bound.run {
             Run::Now(f) => {
                 let outcome = caught(catch_unwind(AssertUnwindSafe(|| f(&mut cx, &data))));
-                let (answer, state) = settle(&of, entry, cx, outcome, activation, want_snapshot);
+                let (mut answer, state) = settle(&of, entry, cx, outcome, activation, want_snapshot);
                 self.state = state;
+                if entry.query {
+                    broken::query(&self.entity, &entry.name, &data, &mut answer);
+                }
                 Step::Done(answer)
             }
             Run::Later(_) => {
@@ -176,17 +182,19 @@ fn settle<S: 'static>(
     want_snapshot: bool,
 ) -> (AnswerFrame, Option<State<S>>) {
     (of.finish)(&mut cx);
-    let Ended { state, call, result, effects, lost_before } = cx.end(outcome);
+    let Ended { mut state, call, result, effects, lost_before } = cx.end(outcome);
     if lost_before {
         entry.keeps_state.store(true, Ordering::Relaxed);
     }
-    let mut answer = AnswerFrame { effects, activation_ended: state.is_none(), ..answer(activation, call, result) };
+    let ended = state.is_none();
+    let mut answer = AnswerFrame { effects, activation_ended: ended, ..answer(activation, call, result) };
     if let Some(state) = state.as_ref().filter(|_| want_snapshot) {
         // A snapshot is an offer: without one the host goes on from the events.
         answer.effects.snapshot = guarded("the state", || of.save(state.get()))
             .inspect_err(|error| tracing::error!(%error, entity_type = %of.spec.name, "no snapshot"))
             .ok();
     }
+    broken::answer(of, &mut answer, &mut state);
     (answer, state)
 }
 

@@ -78,7 +78,7 @@ pub struct Elements<R> {
 
 enum Streamed {
     Local(adjoin_engine::Elements),
-    Remote(RemoteElements),
+    Remote(Box<RemoteElements>),
     Over,
 }
 
@@ -86,7 +86,7 @@ impl<R: DeserializeOwned> Elements<R> {
     pub(crate) fn new(link: &Link, request: Result<Request>) -> Self {
         let source = request.map(|request| match link {
             Link::Local(engine) => Streamed::Local(engine.stream(request)),
-            Link::Remote(remote) => Streamed::Remote(remote.stream(request)),
+            Link::Remote(remote) => Streamed::Remote(Box::new(remote.stream(request))),
         });
         Self { source, element: PhantomData }
     }

@@ -8,6 +8,8 @@ use serde::ser::{
 use serde_json::Error;
 use serde_json::ser::{CompactFormatter, Formatter};
 
+use crate::mutant::{Mutant, is};
+
 /// Where one entry of an object stands in the output.
 #[derive(Clone, Copy)]
 struct Entry {
@@ -363,7 +365,7 @@ impl Object<'_> {
     }
 
     pub(crate) fn close(mut self) -> Result<(), Error> {
-        if !self.sorted {
+        if !self.sorted && !is(Mutant::KeysUnsorted) {
             self.sort();
         }
         self.writer.entries.truncate(self.base);

@@ -15,7 +15,6 @@ use crate::kinds::{Defined, EventSourced, Value};
 use crate::{json, typed};
 
 /// What a command did. Every check panics with both sides when they differ, and gives itself back for the next one.
-#[must_use = "say what you expect"]
 pub struct Then<S, R> {
     pub(super) kit: Kit<S>,
     pub(super) answer: AnswerFrame,

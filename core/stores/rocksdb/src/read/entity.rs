@@ -27,6 +27,24 @@ pub(crate) fn load(view: &View<'_>, id: &EntityId, request: LoadRequest) -> Resu
     Ok(page)
 }
 
+/// Reads what an entity has beside its events, and its last event; answers whether there is such an entity.
+///
+/// Verification comes here after the journal, by which it has met every event.
+pub(crate) fn check(view: &View<'_>, id: &EntityId) -> Result<bool> {
+    let Some((key, row)) = row(view, id)? else { return Ok(false) };
+    let entity = Entity { view, id, key: &key, row };
+    let mut below = None;
+    while let Some(snapshot) = entity.snapshot(below)? {
+        below = Some(snapshot.sequence);
+    }
+    entity.value()?;
+    entity.dedup()?;
+    if row.events && !row.value {
+        entity.events(row.last.saturating_sub(1), usize::MAX)?;
+    }
+    Ok(true)
+}
+
 struct Entity<'a> {
     view: &'a View<'a>,
     id: &'a EntityId,

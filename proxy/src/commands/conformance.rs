@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `adjoin conformance`.
+
+use std::path::{Path, PathBuf};
+
+use adjoin_conformance::{Choice, Function, Home, Launch, Store, Target};
+use clap::{Args, Subcommand};
+
+use crate::failure::{Exit, Failure, Outcome};
+use crate::print;
+
+/// Ask an SDK the questions of the conformance suite
+///
+/// The function serves the model service of the suite (conformance/apps in the repository has it in several languages;
+/// the cases say what each handler must do). The host is started by this command.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  adjoin conformance list                                       rules, and the cases that ask about each
+  adjoin conformance run --function 127.0.0.1:8080              a function that runs already
+  adjoin conformance run --junit report.xml -- python app.py    one that is started, killed and restarted as cases ask")]
+pub(crate) enum ConformanceCommand {
+    /// Print the rules and their cases as a Markdown table
+    List,
+    /// Ask, and report; exit code 1 when a case fails
+    Run(RunArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Where the function listens; cases that end its process are skipped.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "command", required_unless_present = "command")]
+    function: Option<String>,
+    /// The name of the SDK in the report.
+    #[arg(long, value_name = "NAME", default_value = "unnamed")]
+    sdk: String,
+    /// Where the journal is.
+    #[arg(long, value_enum, default_value = "rocksdb")]
+    store: Store,
+    /// Only cases whose names hold this.
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
+    /// Only cases of this rule or topic.
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
+    /// Write {"cases":[{"case","sdk","home","store","status"}]} there.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write JUnit's XML there.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// The command that starts the model service; `serve ADDRESS` is added to its words.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl ConformanceCommand {
+    pub(crate) async fn run(&self) -> Outcome<()> {
+        match self {
+            Self::List => {
+                let cases = adjoin_conformance::cases().map_err(|said| Failure::new(Exit::Failed, said))?;
+                print::line(adjoin_conformance::table(&cases).trim_end())
+            }
+            Self::Run(args) => args.run().await,
+        }
+    }
+}
+
+impl RunArgs {
+    async fn run(&self) -> Outcome<()> {
+        let choice = Choice { name: self.case.clone(), rule: self.rule.clone() };
+        let report = adjoin_conformance::run(&self.target()?, &choice).await;
+        let report = report.map_err(|said| {
+            Failure::new(Exit::Failed, said).help("the function must serve the model service of the suite")
+        })?;
+        write(self.json.as_deref(), &report.json())?;
+        write(self.junit.as_deref(), &report.junit())?;
+        print::line(report.table().trim_end())?;
+        if report.is_good() {
+            return Ok(());
+        }
+        let failed = report.count("failed");
+        Err(Failure::new(Exit::Failed, format!("{failed} cases failed, {} passed", report.count("passed"))))
+    }
+
+    fn target(&self) -> Outcome<Target> {
+        let adjoin = std::env::current_exe()
+            .map_err(|error| Failure::new(Exit::Failed, format!("this program cannot be found again: {error}")))?;
+        let function = match (&self.function, self.command.split_first()) {
+            (Some(address), _) => Function::At(address.clone()),
+            (None, Some((program, words))) => {
+                let arguments = words.iter().map(Into::into).collect();
+                Function::App(Launch { program: program.into(), arguments })
+            }
+            (None, None) => return Err(Failure::usage("neither --function nor a command is given")),
+        };
+        Ok(Target { sdk: self.sdk.clone(), home: Home::Sidecar, store: self.store, function, adjoin, broken: None })
+    }
+}
+
+fn write(file: Option<&Path>, text: &str) -> Outcome<()> {
+    let Some(file) = file else { return Ok(()) };
+    std::fs::write(file, text)
+        .map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", file.display())))
+}
