@@ -349,3 +349,57 @@ def test_on_a_users_loop_everything_comes_to_the_same() -> None:
         await host.session.aclose()
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_a_frame_that_the_host_refuses_costs_the_others_nothing(
+    scripted: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = scripted(Steps)
+    takes = host.native.submit
+
+    def picky(batch: list[Any]) -> None:
+        if any(frame[0] == Function.EFFECTS and frame[2] == 3 for frame in batch):
+            raise adjoin.Invalid("not this one")
+        takes(batch)
+
+    host.native.submit = picky  # type: ignore[method-assign]
+    host.activate(1, "t.Steps")
+    host.native.give(*(host.frame(1, "step", n) for n in range(6)))
+    assert [frame[2] for frame in host.expect(6)[1:]] == [1, 2, 4, 5, 6]
+    assert "not this one" in caplog.text
+
+
+def test_a_host_that_fails_ends_the_session_and_tells_whoever_waits(scripted: Make) -> None:
+    host = scripted(Steps)
+    told: list[str] = []
+
+    def call() -> None:
+        try:
+            adjoin.Runtime(host.session).call(Steps.step, "a", 1)
+        except adjoin.Unavailable as error:
+            told.append(error.message)
+
+    def fails(timeout_ms: int) -> Any:
+        raise RuntimeError("no more frames")
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    host.expect(1)
+    host.native.poll = fails  # type: ignore[method-assign]
+    host.native.give((Host.SESSION_END, "so that it polls again"))
+    thread.join(20)
+    assert told == ["polling failed: no more frames"]
+    assert host.session.ended.wait(20)
+
+
+def test_behind_the_proxy_a_handler_has_no_runtime(scripted: Make) -> None:
+    class Asks(adjoin.Action, name="t.Asks"):
+        @command
+        def ask(self, ctx: Context = adjoin.current) -> None:
+            ctx.runtime.call(Steps.step, "a", 1)
+
+    host = scripted(Asks)
+    host.session.mode = "serve"
+    error = host.answer(host.command(0, "ask", entity=("t.Asks", "k")))[3]
+    assert error[0] == "Invalid"
+    assert "adjoin.connect" in error[1]

@@ -411,3 +411,17 @@ def test_a_cancelled_task_lets_the_call_go() -> None:
             assert await rt.call(Sum.add, "a", 1) == 1
 
     asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_serving_on_a_users_loop_ends_when_its_task_is_cancelled() -> None:
+    async def main() -> None:
+        ready = asyncio.Event()
+        task = asyncio.ensure_future(shop.serve_async("127.0.0.1:0", on_ready=lambda address: ready.set()))
+        await ready.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    before = threading.active_count()
+    asyncio.run(asyncio.wait_for(main(), 30))
+    assert threading.active_count() == before

@@ -111,12 +111,14 @@ def test_jobs_that_wait_for_others_do_not_count() -> None:
     assert bench.end()
 
 
-def test_a_job_that_fails_takes_no_thread_with_it(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_job_that_fails_takes_no_thread_with_it(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
     broken, after = Job(lambda: 1 / 0), Job(lambda: None)
     bench.give(broken)
     wait(broken)
     bench.give(after)
     wait(after)
+    assert bench.end()
     assert "ZeroDivisionError" in caplog.text
 
 

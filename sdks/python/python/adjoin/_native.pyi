@@ -3,6 +3,8 @@
 
 from typing import Any, final
 
+__all__ = ["Host", "__version__", "open"]
+
 __version__: str
 
 @final
