@@ -8,16 +8,50 @@ those, nor take a ``Context`` out of them, so handlers of up to two arguments ha
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypedDict, TypeVar, overload
 
 from adjoin._context import Context
 from adjoin._watch import AsyncElements, Elements
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # known to every type checker, needed by none at run time
 
 E = TypeVar("E")
 P = ParamSpec("P")
 R = TypeVar("R")
 A = TypeVar("A")
 B = TypeVar("B")
+Coro: TypeAlias = Coroutine[Any, Any, R]
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of a call.
+
+    Attributes:
+        timeout: Seconds that it may take.
+        idempotency_key: Makes it safe to send again: the same key gives the same answer.
+        if_sequence: The entity's sequence without which it is not run.
+        metadata: Its metadata.
+    """
+
+    timeout: float | None
+    idempotency_key: str | None
+    if_sequence: int | None
+    metadata: Mapping[str, str] | None
+
+
+class StreamOptions(TypedDict, total=False):
+    """Options of a streamed call: ``timeout`` in seconds, and ``metadata``."""
+
+    timeout: float | None
+    metadata: Mapping[str, str] | None
+
+
+class WatchOptions(TypedDict, total=False):
+    """Options of a watch: ``after``, a sequence that was seen already, and ``metadata``."""
+
+    after: int | None
+    metadata: Mapping[str, str] | None
 
 
 class Calls:
@@ -27,170 +61,41 @@ class Calls:
 
     @overload
     def call(
-        self,
-        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *args: P.args,
-        **keywords: P.kwargs,
+        self, method: Callable[Concatenate[E, P], Coro[R]], key: str, /, *args: P.args, **keywords: P.kwargs
     ) -> R: ...
     @overload
     def call(self, method: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **keywords: P.kwargs) -> R: ...
     @overload
+    def call(self, method: Callable[[E], Coro[R]], key: str, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
+    def call(self, method: Callable[[E], R], key: str, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
+    def call(self, method: Callable[[E, Context], Coro[R]], key: str, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
+    def call(self, method: Callable[[E, Context], R], key: str, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
+    def call(self, method: Callable[[E, A], Coro[R]], key: str, a: A, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
+    def call(self, method: Callable[[E, A], R], key: str, a: A, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
     def call(
-        self,
-        method: Callable[[E], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], Coro[R]], key: str, a: A, /, **options: Unpack[CallOptions]
+    ) -> R: ...
+    @overload
+    def call(self, method: Callable[[E, A, Context], R], key: str, a: A, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
+    def call(
+        self, method: Callable[[E, A, B], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[CallOptions]
+    ) -> R: ...
+    @overload
+    def call(self, method: Callable[[E, A, B], R], key: str, a: A, b: B, /, **options: Unpack[CallOptions]) -> R: ...
+    @overload
+    def call(
+        self, method: Callable[[E, A, B, Context], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[CallOptions]
     ) -> R: ...
     @overload
     def call(
-        self,
-        method: Callable[[E], R],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, Context], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, Context], R],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, Context], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> R: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B, Context], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B, Context], R], key: str, a: A, b: B, /, **options: Unpack[CallOptions]
     ) -> R: ...
     def call(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
         """Calls a command or a query: ``rt.call(Cart.add_item, "ada", item)``. Its colour does not matter.
@@ -210,148 +115,51 @@ class Calls:
 
     @overload
     def watch(
-        self,
-        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *args: P.args,
-        **keywords: P.kwargs,
+        self, method: Callable[Concatenate[E, P], Coro[R]], key: str, /, *args: P.args, **keywords: P.kwargs
     ) -> Elements[R]: ...
     @overload
     def watch(
         self, method: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **keywords: P.kwargs
     ) -> Elements[R]: ...
     @overload
+    def watch(self, method: Callable[[E], Coro[R]], key: str, /, **options: Unpack[WatchOptions]) -> Elements[R]: ...
+    @overload
+    def watch(self, method: Callable[[E], R], key: str, /, **options: Unpack[WatchOptions]) -> Elements[R]: ...
+    @overload
     def watch(
-        self,
-        method: Callable[[E], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, Context], Coro[R]], key: str, /, **options: Unpack[WatchOptions]
+    ) -> Elements[R]: ...
+    @overload
+    def watch(self, method: Callable[[E, Context], R], key: str, /, **options: Unpack[WatchOptions]) -> Elements[R]: ...
+    @overload
+    def watch(
+        self, method: Callable[[E, A], Coro[R]], key: str, a: A, /, **options: Unpack[WatchOptions]
+    ) -> Elements[R]: ...
+    @overload
+    def watch(self, method: Callable[[E, A], R], key: str, a: A, /, **options: Unpack[WatchOptions]) -> Elements[R]: ...
+    @overload
+    def watch(
+        self, method: Callable[[E, A, Context], Coro[R]], key: str, a: A, /, **options: Unpack[WatchOptions]
     ) -> Elements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E], R],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], R], key: str, a: A, /, **options: Unpack[WatchOptions]
     ) -> Elements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, Context], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> Elements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, Context], R],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], R], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> Elements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B, Context], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> Elements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Elements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Elements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, Context], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Elements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Elements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, B], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Elements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Elements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, B, Context], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B, Context], R], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> Elements[R]: ...
     def watch(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
         """Watches a query: its answer now, and again after every change. Coalesced, never backwards.
@@ -376,111 +184,43 @@ class Calls:
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E], AsyncIterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E], AsyncIterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E], Iterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E], Iterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, Context], AsyncIterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, Context], AsyncIterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, Context], Iterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, Context], Iterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A], AsyncIterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A], AsyncIterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A], Iterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A], Iterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, Context], AsyncIterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], AsyncIterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, Context], Iterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], Iterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, B], AsyncIterable[R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], AsyncIterable[R]], key: str, a: A, b: B, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, B], Iterable[R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], Iterable[R]], key: str, a: A, b: B, /, **options: Unpack[StreamOptions]
     ) -> Elements[R]: ...
     @overload
     def stream(
@@ -490,9 +230,7 @@ class Calls:
         a: A,
         b: B,
         /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        **options: Unpack[StreamOptions],
     ) -> Elements[R]: ...
     @overload
     def stream(
@@ -502,9 +240,7 @@ class Calls:
         a: A,
         b: B,
         /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        **options: Unpack[StreamOptions],
     ) -> Elements[R]: ...
     def stream(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
         """Calls an action's handler that streams: ``for line in rt.stream(Mailer.digest, "all", 7)``.
@@ -534,173 +270,48 @@ class AsyncCalls:
 
     @overload
     def call(
-        self,
-        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *args: P.args,
-        **keywords: P.kwargs,
-    ) -> Coroutine[Any, Any, R]: ...
+        self, method: Callable[Concatenate[E, P], Coro[R]], key: str, /, *args: P.args, **keywords: P.kwargs
+    ) -> Coro[R]: ...
     @overload
     def call(
         self, method: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **keywords: P.kwargs
-    ) -> Coroutine[Any, Any, R]: ...
+    ) -> Coro[R]: ...
+    @overload
+    def call(self, method: Callable[[E], Coro[R]], key: str, /, **options: Unpack[CallOptions]) -> Coro[R]: ...
+    @overload
+    def call(self, method: Callable[[E], R], key: str, /, **options: Unpack[CallOptions]) -> Coro[R]: ...
+    @overload
+    def call(self, method: Callable[[E, Context], Coro[R]], key: str, /, **options: Unpack[CallOptions]) -> Coro[R]: ...
+    @overload
+    def call(self, method: Callable[[E, Context], R], key: str, /, **options: Unpack[CallOptions]) -> Coro[R]: ...
+    @overload
+    def call(self, method: Callable[[E, A], Coro[R]], key: str, a: A, /, **options: Unpack[CallOptions]) -> Coro[R]: ...
+    @overload
+    def call(self, method: Callable[[E, A], R], key: str, a: A, /, **options: Unpack[CallOptions]) -> Coro[R]: ...
     @overload
     def call(
-        self,
-        method: Callable[[E], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
+        self, method: Callable[[E, A, Context], Coro[R]], key: str, a: A, /, **options: Unpack[CallOptions]
+    ) -> Coro[R]: ...
     @overload
     def call(
-        self,
-        method: Callable[[E], R],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
+        self, method: Callable[[E, A, Context], R], key: str, a: A, /, **options: Unpack[CallOptions]
+    ) -> Coro[R]: ...
     @overload
     def call(
-        self,
-        method: Callable[[E, Context], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
+        self, method: Callable[[E, A, B], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[CallOptions]
+    ) -> Coro[R]: ...
     @overload
     def call(
-        self,
-        method: Callable[[E, Context], R],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
+        self, method: Callable[[E, A, B], R], key: str, a: A, b: B, /, **options: Unpack[CallOptions]
+    ) -> Coro[R]: ...
     @overload
     def call(
-        self,
-        method: Callable[[E, A], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
+        self, method: Callable[[E, A, B, Context], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[CallOptions]
+    ) -> Coro[R]: ...
     @overload
     def call(
-        self,
-        method: Callable[[E, A], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, Context], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
-    @overload
-    def call(
-        self,
-        method: Callable[[E, A, B, Context], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        idempotency_key: str | None = ...,
-        if_sequence: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> Coroutine[Any, Any, R]: ...
+        self, method: Callable[[E, A, B, Context], R], key: str, a: A, b: B, /, **options: Unpack[CallOptions]
+    ) -> Coro[R]: ...
     def call(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
         """Calls a command or a query: ``await rt.call(Cart.add_item, "ada", item)``. Its colour does not matter.
 
@@ -719,12 +330,7 @@ class AsyncCalls:
 
     @overload
     def watch(
-        self,
-        method: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *args: P.args,
-        **keywords: P.kwargs,
+        self, method: Callable[Concatenate[E, P], Coro[R]], key: str, /, *args: P.args, **keywords: P.kwargs
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
@@ -732,135 +338,49 @@ class AsyncCalls:
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E], Coro[R]], key: str, /, **options: Unpack[WatchOptions]
+    ) -> AsyncElements[R]: ...
+    @overload
+    def watch(self, method: Callable[[E], R], key: str, /, **options: Unpack[WatchOptions]) -> AsyncElements[R]: ...
+    @overload
+    def watch(
+        self, method: Callable[[E, Context], Coro[R]], key: str, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E], R],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, Context], R], key: str, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, Context], Coroutine[Any, Any, R]],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A], Coro[R]], key: str, a: A, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, Context], R],
-        key: str,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A], R], key: str, a: A, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], Coro[R]], key: str, a: A, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], R], key: str, a: A, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A, Context], R],
-        key: str,
-        a: A,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], R], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A, B], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B, Context], Coro[R]], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def watch(
-        self,
-        method: Callable[[E, A, B], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> AsyncElements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, B, Context], Coroutine[Any, Any, R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
-    ) -> AsyncElements[R]: ...
-    @overload
-    def watch(
-        self,
-        method: Callable[[E, A, B, Context], R],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        after: int | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B, Context], R], key: str, a: A, b: B, /, **options: Unpack[WatchOptions]
     ) -> AsyncElements[R]: ...
     def watch(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
         """Watches a query: its answer now, and again after every change. Coalesced, never backwards.
@@ -885,111 +405,43 @@ class AsyncCalls:
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E], AsyncIterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E], AsyncIterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E], Iterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E], Iterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, Context], AsyncIterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, Context], AsyncIterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, Context], Iterable[R]],
-        key: str,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, Context], Iterable[R]], key: str, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A], AsyncIterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A], AsyncIterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A], Iterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A], Iterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, Context], AsyncIterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], AsyncIterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, Context], Iterable[R]],
-        key: str,
-        a: A,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, Context], Iterable[R]], key: str, a: A, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, B], AsyncIterable[R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], AsyncIterable[R]], key: str, a: A, b: B, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
-        self,
-        method: Callable[[E, A, B], Iterable[R]],
-        key: str,
-        a: A,
-        b: B,
-        /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        self, method: Callable[[E, A, B], Iterable[R]], key: str, a: A, b: B, /, **options: Unpack[StreamOptions]
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
@@ -999,9 +451,7 @@ class AsyncCalls:
         a: A,
         b: B,
         /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        **options: Unpack[StreamOptions],
     ) -> AsyncElements[R]: ...
     @overload
     def stream(
@@ -1011,9 +461,7 @@ class AsyncCalls:
         a: A,
         b: B,
         /,
-        *,
-        timeout: float | None = ...,
-        metadata: Mapping[str, str] | None = ...,
+        **options: Unpack[StreamOptions],
     ) -> AsyncElements[R]: ...
     def stream(self, method: Any, key: str, /, *args: Any, **keywords: Any) -> Any:
         """Calls an action's handler that streams: ``async for line in rt.stream(Mailer.digest, "all", 7)``.
