@@ -234,8 +234,11 @@ impl ShardLoop {
                     job.ask = ask;
                     kept.push_back(job);
                 }
-                Ok(Resolved::Action) => self.start_action(job),
-                Ok(Resolved::Unknown) => kept.push_back(job),
+                Ok(Resolved::Action) if self.sessions.choose(job.call.entity.entity_type()).is_some() => {
+                    self.start_action(job);
+                }
+                // It waits on: the function that came has other types.
+                Ok(Resolved::Action | Resolved::Unknown) => kept.push_back(job),
                 Err(error) => self.fail(job, error),
             }
         }

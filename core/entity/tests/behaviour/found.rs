@@ -232,3 +232,17 @@ fn a_lost_append_gives_back_the_credit_of_what_was_running() {
     host.store_says(shard, ShardInput::Refused(Error::unavailable("full")));
     assert_eq!(host.commands.len(), 2, "both run again");
 }
+
+#[test]
+fn an_action_waits_on_when_a_function_with_other_types_comes() {
+    let mut host = Host::new();
+    host.down(1);
+    let call = host.new_call(EntityId::new("shop.Mailer", "x").expect("an id"), "send");
+    host.send(call);
+    let mut others = spec();
+    others.types.retain(|entity_type| *entity_type.name != *"shop.Mailer");
+    host.up_with(2, others, 1000);
+    assert!(host.commands.is_empty());
+    host.up(3);
+    assert_eq!(host.commands.len(), 1);
+}
