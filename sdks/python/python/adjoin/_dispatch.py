@@ -14,9 +14,10 @@ from adjoin._activation import Activation, Place
 from adjoin._definition import Definition
 from adjoin._frames import Command, Frame, Host
 from adjoin._kinds import activation_of
-from adjoin._lane import ActionCall, Lane, StreamCall, unknown
+from adjoin._lane import ActionCall, Lane, unknown
 from adjoin._limits import Limits
 from adjoin._outbox import FULL, Outbox
+from adjoin._stream_call import StreamCall
 from adjoin._workers import Item
 
 _CANCELLED = 256
