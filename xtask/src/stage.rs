@@ -99,6 +99,22 @@ pub fn with_setup(name: &str) -> Vec<&str> {
     if builds { vec!["setup", name] } else { vec![name] }
 }
 
+/// Where tests that cannot run on this machine say so, a line each; in CI they fail instead.
+fn skipped_list() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("adjoin-skipped-{}", std::process::id()))
+}
+
+/// Lists the tests that did not run, and says how the last line ends.
+fn skipped(list: &Path) -> String {
+    let text = std::fs::read_to_string(list).unwrap_or_default();
+    let _ = std::fs::remove_file(list);
+    text.lines().for_each(|line| println!("{line}"));
+    match text.lines().count() {
+        0 => String::new(),
+        count => format!(", {count} skipped"),
+    }
+}
+
 /// Runs these stages, prints minutes for each, then what happened; says whether all passed.
 pub fn run(root: &Path, names: &[&str]) -> bool {
     let mut total = Count::default();
@@ -124,7 +140,7 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
         println!("failed stages: {}", failures.join(", "));
     }
     let failed = total.failed.max(failures.len() as u64);
-    println!("{} passed, {failed} failed", total.passed);
+    println!("{} passed, {failed} failed{}", total.passed, skipped(&skipped_list()));
     failed == 0 && ran_tests
 }
 
@@ -165,7 +181,7 @@ fn spawn(root: &Path, program: &str, arguments: &[&str], total: &mut Count) -> R
 
 /// Runs a command, shows what it prints, and counts the tests in its closing lines.
 fn counted(command: &mut Command, line: &str, total: &mut Count) -> Result<(), String> {
-    let child = command.stdout(Stdio::piped()).spawn();
+    let child = command.env("ADJOIN_SKIPPED", skipped_list()).stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("`{line}` did not start: {error}"))?;
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).lines().map_while(Result::ok) {
@@ -213,6 +229,15 @@ mod tests {
         assert_eq!(closing_line("1 failed, 41 passed in 1.23s"), Count { passed: 41, failed: 1 });
         assert_eq!(closing_line("2 passed, 1 error in 0.1s"), Count { passed: 2, failed: 1 });
         assert_eq!(closing_line("put in 3 passed hands"), Count::default());
+    }
+
+    #[test]
+    fn tests_that_did_not_run_are_counted() {
+        let list = skipped_list().with_extension("test");
+        assert_eq!(skipped(&list), "");
+        std::fs::write(&list, "skipped: a: why\nskipped: b: why\n").expect("written");
+        assert_eq!(skipped(&list), ", 2 skipped");
+        assert!(!list.exists(), "the next run begins anew");
     }
 
     #[test]
