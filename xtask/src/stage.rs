@@ -89,7 +89,7 @@ fn python_tests(root: &Path, total: &mut Count) -> Result<(), String> {
     let interpreter = python::ready(root)?;
     let sdk = root.join("sdks/python");
     let mut tests = Command::new(interpreter);
-    tests.args(["-m", "pytest", "-q", "-p", "no:cacheprovider"]).env("PYTHONPATH", python::path(root)).current_dir(sdk);
+    tests.args(["-m", "pytest", "-p", "no:cacheprovider"]).env("PYTHONPATH", python::path(root)).current_dir(sdk);
     counted(&mut tests, "pytest", total)
 }
 

@@ -103,8 +103,12 @@ pub mod shape {
     );
 }
 
-fn body<A: DeserializeOwned>(data: &[u8]) -> Result<A, Reject> {
+fn body<A: DeserializeOwned + JsonSchema>(data: &[u8]) -> Result<A, Reject> {
     let data = if data.is_empty() { b"null" } else { data };
+    // serde would read the fields of a struct by position; in no other language is an array an object.
+    if data.trim_ascii_start().starts_with(b"[") && schema_for!(A).get("type").is_some_and(|kind| kind == "object") {
+        return Err(Reject::of(Error::invalid("the body does not fit: an array, where an object is expected")));
+    }
     json::decode(data).map_err(|error| Reject::of(Error::invalid(format!("the body does not fit: {error}"))))
 }
 

@@ -59,7 +59,7 @@ impl Reading {
     ///
     /// # Errors
     /// 413 and 429 past a bound, 408 when it takes too long, 415 for a compressed one.
-    pub(crate) async fn whole<B>(&self, body: B, headers: &HeaderMap, settings: &Settings) -> Result<Bytes, Problem>
+    pub(crate) async fn whole<B>(&self, mut body: B, headers: &HeaderMap, settings: &Settings) -> Result<Bytes, Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
@@ -67,29 +67,48 @@ impl Reading {
             return Ok(Bytes::new());
         }
         check_encoding(headers)?;
-        if body.size_hint().lower() > settings.body_bytes as u64 {
-            return Err(too_large(settings));
-        }
         let limit = Duration::from_millis(settings.body_ms);
-        tokio::time::timeout(limit, self.collect(body, settings)).await.unwrap_or_else(|_| Err(too_slow(settings)))
+        let read = async {
+            let read = if body.size_hint().lower() > settings.body_bytes as u64 {
+                Err(too_large(settings))
+            } else {
+                self.collect(&mut body, settings).await
+            };
+            if read.as_ref().is_err_and(|problem| problem.status == StatusCode::PAYLOAD_TOO_LARGE) {
+                discard(&mut body, settings.body_bytes).await;
+            }
+            read
+        };
+        tokio::time::timeout(limit, read).await.unwrap_or_else(|_| Err(too_slow(settings)))
     }
 
-    async fn collect<B>(&self, mut body: B, settings: &Settings) -> Result<Bytes, Problem>
+    async fn collect<B>(&self, body: &mut B, settings: &Settings) -> Result<Bytes, Problem>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let mut held = Held { reading: self, bytes: 0 };
-        let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+        let Some(first) = next(body).await? else { return Ok(Bytes::new()) };
         held.add(first.len(), settings)?;
         if body.is_end_stream() {
             return Ok(kept(first));
         }
         let mut whole = BytesMut::from(&*first);
-        while let Some(chunk) = next(&mut body).await? {
+        while let Some(chunk) = next(body).await? {
             held.add(chunk.len(), settings)?;
             whole.extend_from_slice(&chunk);
         }
         Ok(whole.freeze())
+    }
+}
+
+/// Reads what is left of a body that was refused, up to a bound: many clients look for the answer only once they have
+/// written everything, and a connection that closes before loses it.
+async fn discard<B: Body<Data = Bytes> + Unpin>(body: &mut B, bound: usize) {
+    let mut bytes = 0;
+    while bytes <= bound
+        && let Ok(Some(chunk)) = next(body).await
+    {
+        bytes += chunk.len();
     }
 }
 
