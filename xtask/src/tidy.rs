@@ -35,15 +35,13 @@ fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.is_dir() {
-            if !matches!(
-                name.as_str(),
-                "target" | ".git" | ".deps" | ".venv" | ".adjoin" | "node_modules" | "__pycache__"
-            ) {
-                collect(&path, into);
-            }
-        } else {
-            into.push(path);
+        // In a work tree of git `.git` is a file, with a path of the machine in it.
+        let passed_over =
+            matches!(name.as_str(), "target" | ".git" | ".deps" | ".venv" | ".adjoin" | "node_modules" | "__pycache__");
+        match path.is_dir() {
+            _ if passed_over => {}
+            true => collect(&path, into),
+            false => into.push(path),
         }
     }
 }
