@@ -24,6 +24,14 @@ pub struct Launch {
     pub arguments: Vec<OsString>,
 }
 
+/// Where a process is started.
+pub(crate) struct Place<'a> {
+    /// The folder for what it logs.
+    pub(crate) logs: &'a Path,
+    /// Which broken variant it is to be.
+    pub(crate) broken: Option<&'a str>,
+}
+
 /// A process that this one started. Dropping it kills it.
 pub(crate) struct Process {
     child: Child,
@@ -39,20 +47,21 @@ impl Launch {
         Self { program: program.into(), arguments: Vec::new() }
     }
 
-    /// Starts it; what it logs goes to a file in `logs`.
-    pub(crate) fn start<I>(&self, words: I, logs: &Path) -> Result<Process, String>
+    /// Starts it.
+    pub(crate) fn start<I>(&self, words: I, place: &Place<'_>) -> Result<Process, String>
     where
         I: IntoIterator,
         I::Item: Into<OsString>,
     {
         let words: Vec<OsString> = self.arguments.iter().cloned().chain(words.into_iter().map(Into::into)).collect();
         let shown = format!("{} {words:?}", self.program.display());
-        let log = logs.join("log.txt");
+        let log = place.logs.join("log.txt");
         let file = std::fs::File::options().create(true).append(true).open(&log);
         let file = file.map_err(|error| format!("{}: {error}", log.display()))?;
         let child = Command::new(&self.program)
             .args(&words)
             .env("ADJOIN_LOG", "warn")
+            .envs(place.broken.map(|broken| ("ADJOIN_CONFORMANCE_BROKEN", broken)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(file)

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::case::{How, Part};
-use crate::process::{Process, free_port};
+use crate::process::{Place, Process, free_port};
 use crate::target::{Function, Home, Store, Target};
 
 /// A running target. Dropping it ends everything and removes its folder.
@@ -70,7 +70,7 @@ impl Site {
             Store::RocksDb => self.folder().into_os_string(),
         };
         let words: Vec<OsString> = vec!["open".into(), folder, "--http".into(), "127.0.0.1:0".into()];
-        let mut host = app.start(words.into_iter().chain(self.variant()), self.work.path())?;
+        let mut host = app.start(words.into_iter().chain(self.variant()), &self.place())?;
         self.base = format!("http://{}", host.says("http://").await?);
         self.host = Some(host);
         Ok(())
@@ -82,7 +82,7 @@ impl Site {
             return Ok(());
         }
         let words: Vec<OsString> = vec!["serve".into(), self.function_address.clone().into()];
-        let mut function = app.start(words.into_iter().chain(self.variant()), self.work.path())?;
+        let mut function = app.start(words.into_iter().chain(self.variant()), &self.place())?;
         function.says(&self.function_address).await?;
         self.function = Some(function);
         Ok(())
@@ -96,7 +96,7 @@ impl Site {
             Store::Memory => words.push("--memory".into()),
             Store::RocksDb => words.extend(["--data".into(), self.folder().into_os_string()]),
         }
-        let mut host = crate::Launch::new(&self.target.adjoin).start(words, self.work.path())?;
+        let mut host = crate::Launch::new(&self.target.adjoin).start(words, &self.place())?;
         self.base = format!("http://{}", host.says("http://").await?);
         if self.function.is_some() || matches!(self.target.function, Function::At(_)) {
             host.says("ready").await?;
@@ -106,11 +106,11 @@ impl Site {
     }
 
     fn variant(&self) -> Vec<OsString> {
-        let mut words: Vec<OsString> = vec!["--version".into(), self.version.to_string().into()];
-        if let Some(broken) = &self.target.broken {
-            words.extend(["--broken".into(), broken.into()]);
-        }
-        words
+        vec!["--version".into(), self.version.to_string().into()]
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { logs: self.work.path(), broken: self.target.broken.as_deref() }
     }
 
     /// Starts what a failed case left dead, in the first version.

@@ -52,7 +52,7 @@ pub struct Target {
     pub function: Function,
     /// The program `adjoin`; for [`Home::Sidecar`].
     pub adjoin: PathBuf,
-    /// Makes the model service one of its broken variants.
+    /// Makes its processes one of their broken variants, by `ADJOIN_CONFORMANCE_BROKEN`.
     pub broken: Option<String>,
 }
 

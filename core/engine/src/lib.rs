@@ -9,6 +9,8 @@ mod elements;
 mod engine;
 mod guard;
 mod message;
+#[cfg(feature = "mutants")]
+mod mutant;
 mod pending;
 mod readers;
 mod request;
@@ -25,6 +27,8 @@ pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 pub use elements::{Element, ElementSink, Elements, Upstream};
 pub use engine::Engine;
 pub use message::FrameSink;
+#[cfg(feature = "mutants")]
+pub use mutant::{Mutant, mutate};
 pub use pending::PendingReply;
 pub use request::Request;
 pub use responder::{Delivery, QueueSink, Responder};

@@ -127,7 +127,10 @@ fn machine(
         page_bytes: settings.page_bytes,
         deaths: settings.deaths,
     };
-    Ok(ShardLoop::new(settings, own))
+    let machine = ShardLoop::new(settings, own);
+    #[cfg(feature = "mutants")]
+    let machine = crate::mutant::broken(machine);
+    Ok(machine)
 }
 
 /// Tells every loop to end.

@@ -3,6 +3,8 @@
 
 mod activation;
 mod broken;
+#[cfg(test)]
+mod cost;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};

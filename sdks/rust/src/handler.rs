@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What may be a handler: functions that take a [`Cx`] and at most one body.
 
+use std::any::TypeId;
+use std::collections::HashMap;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use adjoin_model::Error;
 use bytes::Bytes;
@@ -103,13 +105,25 @@ pub mod shape {
     );
 }
 
-fn body<A: DeserializeOwned + JsonSchema>(data: &[u8]) -> Result<A, Reject> {
+fn body<A: DeserializeOwned + JsonSchema + 'static>(data: &[u8]) -> Result<A, Reject> {
     let data = if data.is_empty() { b"null" } else { data };
     // serde would read the fields of a struct by position; in no other language is an array an object.
-    if data.trim_ascii_start().starts_with(b"[") && schema_for!(A).get("type").is_some_and(|kind| kind == "object") {
+    if data.trim_ascii_start().starts_with(b"[") && is_object::<A>() {
         return Err(Reject::of(Error::invalid("the body does not fit: an array, where an object is expected")));
     }
     json::decode(data).map_err(|error| Reject::of(Error::invalid(format!("the body does not fit: {error}"))))
+}
+
+/// Whether values of the type are objects in JSON; its schema is asked once.
+fn is_object<A: JsonSchema + 'static>() -> bool {
+    static KNOWN: LazyLock<RwLock<HashMap<TypeId, bool>>> = LazyLock::new(RwLock::default);
+    // A table of answers is whole at any time.
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner).get(&TypeId::of::<A>()).copied();
+    known.unwrap_or_else(|| {
+        let object = schema_for!(A).get("type").is_some_and(|kind| kind == "object");
+        KNOWN.write().unwrap_or_else(PoisonError::into_inner).insert(TypeId::of::<A>(), object);
+        object
+    })
 }
 
 fn no_body(data: &[u8]) -> Result<(), Reject> {

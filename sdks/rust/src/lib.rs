@@ -6,10 +6,6 @@ mod cx;
 mod dispatch;
 mod entity;
 mod folder;
-#[allow(missing_docs, unreachable_pub, dead_code, clippy::all, reason = "written by a program")]
-#[path = "../../../core/ingress/src/generated/client.rs"]
-#[rustfmt::skip]
-mod generated;
 mod handler;
 mod handlers;
 mod json;

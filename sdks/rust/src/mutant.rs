@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Deliberately broken variants of this SDK, to show that the conformance cases find them out. Without the feature
-//! `mutants` none can be chosen, and every question about them is answered when the crate is compiled.
+//! Deliberately broken variants of this SDK, and of hosts as a function sees them, to show that the conformance cases
+//! find them out. Without the feature `mutants` none can be chosen, and every question about them is answered when the
+//! crate is compiled.
 
 macro_rules! mutants {
-    ($($variant:ident $rule:literal $name:literal;)*) => {
+    ($($variant:ident $side:literal $rule:literal $name:literal;)*) => {
         /// A rule that the SDK does not keep.
         #[cfg_attr(
             not(feature = "mutants"),
@@ -23,6 +24,12 @@ macro_rules! mutants {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// Who is broken: `sdk` or `host`.
+            #[must_use]
+            pub const fn side(self) -> &'static str {
+                match self { $(Self::$variant => $side,)* }
+            }
+
             /// The rule of `architecture.md` §4 whose cases must find it out, or the topic of the cases.
             #[must_use]
             pub const fn rule(self) -> &'static str {
@@ -33,25 +40,33 @@ macro_rules! mutants {
 }
 
 mutants! {
-    CommandsReversed "1" "commands-reversed";
-    EventsLost "2" "events-lost";
-    QueriesStale "4" "queries-stale";
-    AttemptHidden "5" "attempt-hidden";
-    EmitLater "6" "emit-later";
-    NoRestore "6" "no-restore";
-    FailuresTold "6" "failures-told";
-    EffectsLost "7" "effects-lost";
-    EventsDoubled "8" "events-doubled";
-    WaitBlocks "9" "wait-blocks";
-    RedeliveryRefused "10" "redelivery-refused";
-    ReplayIgnored "11" "replay-ignored";
-    SnapshotEmpty "12" "snapshot-empty";
-    DeleteKeepsState "13" "delete-keeps-state";
-    NamesAsWritten "names" "names-as-written";
-    RepliesWrapped "body" "replies-wrapped";
-    LastElementLost "streams" "last-element-lost";
-    UnknownEventsSkipped "evolution" "unknown-events-skipped";
-    KeysUnsorted "journal" "keys-unsorted";
+    CommandsReversed "sdk" "1" "commands-reversed";
+    EventsLost "sdk" "2" "events-lost";
+    EpochHidden "sdk" "3" "epoch-hidden";
+    QueriesStale "sdk" "4" "queries-stale";
+    AttemptHidden "sdk" "5" "attempt-hidden";
+    EmitLater "sdk" "6" "emit-later";
+    NoRestore "sdk" "6" "no-restore";
+    FailuresTold "sdk" "6" "failures-told";
+    EffectsLost "sdk" "7" "effects-lost";
+    EventsDoubled "sdk" "8" "events-doubled";
+    WaitBlocks "sdk" "9" "wait-blocks";
+    RedeliveryRefused "sdk" "10" "redelivery-refused";
+    ReplayIgnored "sdk" "11" "replay-ignored";
+    SnapshotEmpty "sdk" "12" "snapshot-empty";
+    DeleteKeepsState "sdk" "13" "delete-keeps-state";
+    NamesAsWritten "sdk" "names" "names-as-written";
+    RepliesWrapped "sdk" "body" "replies-wrapped";
+    LastElementLost "sdk" "streams" "last-element-lost";
+    UnknownEventsSkipped "sdk" "evolution" "unknown-events-skipped";
+    KeysUnsorted "sdk" "journal" "keys-unsorted";
+    EpochStuck "host" "3" "epoch-stuck";
+    QueriesCached "host" "4" "queries-cached";
+    IdsRepeat "host" "5" "ids-repeat";
+    RefusalsLost "host" "6" "refusals-lost";
+    EffectsDoubled "host" "7" "effects-doubled";
+    ReplayShort "host" "11" "replay-short";
+    SnapshotMisplaced "host" "12" "snapshot-misplaced";
 }
 
 #[cfg(feature = "mutants")]

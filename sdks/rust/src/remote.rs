@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::generated::entities_client::EntitiesClient;
 use adjoin_engine::Request;
+use adjoin_ingress::EntitiesClient;
 use adjoin_model::{Code, Error, Kind, Outcome, Payload, Result, Sequence};
 use adjoin_wire::client::{CallRequest, StreamResponse, WatchRequest, WatchResponse};
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};

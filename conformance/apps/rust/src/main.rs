@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::print_stdout, reason = "whoever started it reads its ready line")]
 
+mod broken;
 mod cell;
 mod counter;
 mod relay;
@@ -38,16 +39,20 @@ struct Variant {
     /// Version of the types that have several.
     #[arg(long, default_value_t = 1)]
     version: u32,
+    /// Which rule it breaks, as an SDK or as a host.
+    #[arg(long, env = "ADJOIN_CONFORMANCE_BROKEN")]
+    broken: Option<String>,
 }
 
-fn app(variant: &Variant) -> App {
+fn app(variant: &Variant) -> adjoin::Result<App> {
+    variant.broken.as_deref().map_or(Ok(()), broken::choose)?;
     let app = adjoin_shop::shop()
         .with::<counter::Counter>()
         .with::<cell::Brief>()
         .with_value::<cell::Cell>()
         .with_action(relay::Relay)
         .with_action(relay::Echo);
-    versioned::with(app, variant.version)
+    Ok(versioned::with(app, variant.version))
 }
 
 #[tokio::main]
@@ -58,12 +63,12 @@ async fn main() -> adjoin::Result<()> {
         .init();
     match Home::parse() {
         Home::Serve { address, variant } => {
-            let serving = app(&variant).bind(&address).await?;
+            let serving = app(&variant)?.bind(&address).await?;
             println!("ready at tcp://{}", serving.address());
             serving.until_told().await
         }
         Home::Open { folder, http, variant } => {
-            let app = app(&variant).http(http);
+            let app = app(&variant)?.http(http);
             let rt = if folder == "memory" { app.open_memory().await? } else { app.open(&folder).await? };
             println!("ready at http://{}", rt.address().map_or_else(String::new, |address| address.to_string()));
             adjoin::told_to_end().await?;

@@ -90,6 +90,7 @@ impl<S: 'static> Activation for Active<S> {
         let Some(state) = self.state.as_mut().and_then(State::own) else {
             return Err(Error::protocol("events for an entity whose command is under way"));
         };
+        let events = broken::behind(events, self.sequence > 0);
         let (of, sequence) = (&self.of, &mut self.sequence);
         guarded("an event", || {
             for (at, event) in events {
