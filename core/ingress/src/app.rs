@@ -83,7 +83,7 @@ impl App {
 
     async fn answer<B>(&self, request: Request<B>) -> Result<Response<Body>, Problem>
     where
-        B: HttpBody<Data = Bytes> + Unpin,
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     {
         let (parts, body) = request.into_parts();
         self.check_head(&parts)?;

@@ -12,3 +12,4 @@ pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod stream;
+pub(crate) mod upload;

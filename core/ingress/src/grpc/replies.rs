@@ -14,7 +14,7 @@ use tonic::Status;
 use tonic::body::Body as GrpcBody;
 
 use crate::grpc::status::status;
-use crate::http::stream::{Place, closing};
+use crate::http::stream::{Place, poll_element};
 
 /// A stream of messages made of elements. An element is taken when the connection has room.
 pub(crate) struct Replies<F> {
@@ -43,15 +43,15 @@ impl<T, F: FnMut(Element) -> Result<T> + Unpin> Stream for Replies<F> {
         if self.over {
             return Poll::Ready(None);
         }
-        match Pin::new(&mut self.elements).poll_next(context) {
+        let this = &mut *self;
+        match poll_element(&mut this.elements, &mut this.place, context) {
+            Poll::Pending => Poll::Pending,
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Ready(Some(Err(error))) => self.end(&error),
             Poll::Ready(Some(Ok(element))) => match (self.message)(element) {
                 Ok(message) => Poll::Ready(Some(Ok(message))),
                 Err(error) => self.end(&error),
             },
-            Poll::Pending if self.place.poll_closing(context).is_ready() => self.end(&closing()),
-            Poll::Pending => Poll::Pending,
         }
     }
 }
@@ -75,10 +75,12 @@ impl http_body::Body for Until {
             return Poll::Ready(None);
         }
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        if frame.is_pending() && self.place.poll_closing(context).is_ready() {
+        if frame.is_pending()
+            && let Poll::Ready(error) = self.place.poll_end(context)
+        {
             self.over = true;
             let mut trailers = http::HeaderMap::new();
-            let said = status(&closing(), "adjoin").add_header(&mut trailers);
+            let said = status(&error, "adjoin").add_header(&mut trailers);
             return Poll::Ready(said.is_ok().then(|| Ok(Frame::trailers(trailers))));
         }
         frame

@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use adjoin_engine::{Element, Request as EngineRequest, Upstream};
-use adjoin_model::{EntityId, Error, Result};
+use adjoin_model::{EntityId, Error, Outcome, Result};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
+use tokio::sync::oneshot;
 use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -114,12 +115,13 @@ impl Serving {
         let first = first.map_err(|_| Error::invalid("the first message cannot be read"))?;
         let (key, body) = self.method.body(&first)?;
         let request = self.ask_with(metadata.as_ref(), key, Bytes::new())?;
-        let place = self.app.streams.place(&self.app.settings)?;
+        let mut place = self.app.streams.place(&self.app.settings)?;
+        let broken = place.breakable();
         let (upstream, elements) = self.app.engine.duplex(request);
         let method = self.method.clone();
         let message = move |element: Element| method.response(&ask::json_of(element.payload), element.sequence);
         let replies = Replies::new(elements, place, self.method.entity_type.name.clone(), message);
-        Ok((Box::pin(replies), Pump { upstream, method: self.method.clone(), first: body, input }))
+        Ok((Box::pin(replies), Pump { upstream, method: self.method.clone(), first: body, input, broken }))
     }
 
     fn failed(&self) -> impl Fn(Error) -> Status + use<> {
@@ -128,32 +130,43 @@ impl Serving {
     }
 }
 
-/// Passes the client's messages on. The call ends when the client's stream breaks off.
+/// Passes the client's messages on.
 struct Pump {
     upstream: Upstream,
     method: Arc<TypedMethod>,
     first: Bytes,
     input: Streaming<DynamicMessage>,
+    /// Hears why no more can be passed on.
+    broken: oneshot::Sender<Error>,
 }
 
 impl Pump {
     async fn run(mut self) {
-        let mut next = Some(self.first);
+        let mut next = Some(std::mem::take(&mut self.first));
         while let Some(body) = next {
             if self.upstream.send(ask::json_payload(body)).await.is_err() {
                 return;
             }
-            next = match self.input.next().await {
-                None => None,
-                Some(Ok(message)) => match self.method.body(&message) {
-                    Ok((_, body)) => Some(body),
-                    Err(_) => return,
-                },
-                // Dropping the upstream cancels the call.
-                Some(Err(_)) => return,
+            next = match self.next().await {
+                Ok(next) => next,
+                Err(error) => {
+                    // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
+                    let _ = self.broken.send(error);
+                    return;
+                }
             };
         }
         self.upstream.end();
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self.input.next().await {
+            None => Ok(None),
+            Some(Ok(message)) => self.method.body(&message).map(|(_, body)| Some(body)),
+            Some(Err(_)) => {
+                Err(Error::invalid("a message of the stream cannot be read").with_outcome(Outcome::Unknown))
+            }
+        }
     }
 }
 

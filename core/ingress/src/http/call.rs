@@ -3,7 +3,7 @@
 
 use adjoin_engine::Request as EngineRequest;
 use adjoin_entity::Reply;
-use adjoin_model::{EntityId, Error, Sequence};
+use adjoin_model::{EntityId, Error, Payload, Sequence};
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::request::Parts;
@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::http::problem::Problem;
 use crate::http::query::{self, Pairs};
 use crate::http::stream::{self, Form};
-use crate::http::{head, json, path};
+use crate::http::{head, json, path, upload};
 use crate::routes::Route;
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -24,7 +24,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Answers a request to an entity.
 pub(crate) async fn respond<B>(app: &App, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
 where
-    B: HttpBody<Data = Bytes> + Unpin,
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
 {
     let target = path::parse(parts.uri.path())?;
     let table = app.routes.ready().await?;
@@ -34,6 +34,10 @@ where
     let watch = query::take_watch(&mut pairs, declared)?;
     check_method(route, &parts.method, watch)?;
     let entity = EntityId::new(route.entity_type.name.clone(), &*target.key)?;
+    if route.handler().streamed_in {
+        let request = ask::request(entity, route, &parts.headers, Bytes::new())?;
+        return upload::respond(app, request, route, parts, body).await;
+    }
     let body = body_of(app, route, parts, &pairs, body).await?;
     let request = ask::request(entity, route, &parts.headers, body)?;
     if watch {
@@ -95,10 +99,8 @@ async fn run(app: &App, mut request: EngineRequest, route: &Route) -> Result<Res
 }
 
 fn reply_of(reply: Reply, route: &Route) -> Response<Body> {
-    let mut response = Response::new(ask::json_of(reply.payload).into());
+    let mut response = result(reply.payload);
     let headers = response.headers_mut();
-    headers.reserve(3);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if route.handler().query {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -110,6 +112,15 @@ fn reply_of(reply: Reply, route: &Route) -> Response<Body> {
     if reply.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
+    response
+}
+
+/// A result by itself.
+pub(crate) fn result(payload: Option<Payload>) -> Response<Body> {
+    let mut response = Response::new(ask::json_of(payload).into());
+    let headers = response.headers_mut();
+    headers.reserve(4);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

@@ -4,6 +4,7 @@
 //! Back-pressure is the connection's: an element is taken from the engine when the connection has room, and the engine
 //! sends no other before it was taken.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,7 +15,7 @@ use adjoin_model::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -77,20 +78,45 @@ impl Streams {
         let said = "this host serves as many watches and streams as it may";
         let full = || Error::exhausted(said).retry_after(settings.retry_after_ms);
         let permit = self.places.clone().try_acquire_owned().map_err(|_| full())?;
-        Ok(Place { closing: Box::pin(self.closing.clone().cancelled_owned()), _permit: permit })
+        Ok(Place { closing: Box::pin(self.closing.clone().cancelled_owned()), broken: None, _permit: permit })
     }
 }
 
 /// One of the bounded places for streams.
 pub(crate) struct Place {
     closing: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Says why the client's stream cannot go on.
+    broken: Option<oneshot::Receiver<Error>>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Place {
-    /// Ready once the ingress closes: the stream is then to end with [`closing`].
-    pub(crate) fn poll_closing(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.closing.as_mut().poll(context)
+    /// Ends the stream when the client's own one breaks; whoever reads that one says so with what is returned.
+    pub(crate) fn breakable(&mut self) -> oneshot::Sender<Error> {
+        let (sender, receiver) = oneshot::channel();
+        self.broken = Some(receiver);
+        sender
+    }
+
+    /// Ready with the reason once the stream is to end from this side: the ingress closes, or what the client sends
+    /// cannot be read.
+    pub(crate) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Error> {
+        match self.broken(context) {
+            Some(error) => Poll::Ready(error),
+            None => self.closing.as_mut().poll(context).map(|()| closing()),
+        }
+    }
+
+    /// Why the client's stream cannot go on, once that is known.
+    fn broken(&mut self, context: &mut Context<'_>) -> Option<Error> {
+        match Pin::new(self.broken.as_mut()?).poll(context) {
+            Poll::Ready(said) => {
+                self.broken = None;
+                // Nothing was said where the client's stream has ended well.
+                said.ok()
+            }
+            Poll::Pending => None,
+        }
     }
 }
 
@@ -115,10 +141,10 @@ pub(crate) async fn respond(
     mut elements: Elements,
     form: Form,
     watch: bool,
-    place: Place,
+    mut place: Place,
     settings: &Settings,
 ) -> core::result::Result<Response<Body>, Problem> {
-    let first = match tokio::time::timeout(FIRST, elements.next()).await {
+    let first = match tokio::time::timeout(FIRST, next(&mut elements, &mut place)).await {
         Ok(Some(Err(error))) => return Err(error.into()),
         Ok(first) => Some(first),
         Err(_) => None,
@@ -132,6 +158,25 @@ pub(crate) async fn respond(
     Ok(response)
 }
 
+/// The next element, or why the stream ends from this side.
+pub(crate) async fn next(elements: &mut Elements, place: &mut Place) -> Option<Result<Element>> {
+    poll_fn(|context| poll_element(elements, place, context)).await
+}
+
+/// What [`next`] waits for. A client's stream that breaks also ends the call in the engine: what broke it is said, not
+/// what followed.
+pub(crate) fn poll_element(
+    elements: &mut Elements,
+    place: &mut Place,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Element>>> {
+    match Pin::new(elements).poll_next(context) {
+        Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(place.broken(context).unwrap_or(error)))),
+        Poll::Pending => place.poll_end(context).map(|error| Some(Err(error))),
+        item => item,
+    }
+}
+
 impl ElementBody {
     pub(crate) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.over {
@@ -141,16 +186,13 @@ impl ElementBody {
             self.silence.as_mut().reset(Instant::now() + self.keep_alive);
             return Poll::Ready(self.chunk(item));
         }
-        if self.place.poll_closing(context).is_ready() {
-            return Poll::Ready(self.chunk(Some(Err(closing()))));
-        }
         self.poll_silence(context)
     }
 
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Element>>> {
         match self.first.take() {
             Some(first) => Poll::Ready(first),
-            None => Pin::new(&mut self.elements).poll_next(context),
+            None => poll_element(&mut self.elements, &mut self.place, context),
         }
     }
 

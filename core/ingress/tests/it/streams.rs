@@ -159,3 +159,22 @@ async fn closing_ends_watches_and_says_so() {
     drop(events);
     assert!(closing.await.expect("closed"), "all ended in time");
 }
+
+#[tokio::test]
+async fn a_body_of_lines_is_the_stream_of_a_handler_that_takes_one() {
+    let host = host().await;
+    let total = host.post("/shop.Mailer/all/total", "1\n2\n\n3\n").await;
+    assert_eq!((total.status, total.json()), (200, Value::from(6)));
+    assert_eq!(host.post("/shop.Mailer/all/total", "").await.json(), Value::from(0));
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_json_ends_the_call_and_says_so() {
+    let host = host().await;
+    let refused = host.post("/shop.Mailer/all/total", "1\n{\n").await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(
+        (&refused.json()["kind"], &refused.json()["outcome"]),
+        (&Value::from("Invalid"), &Value::from("unknown"))
+    );
+}

@@ -9,7 +9,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::host::{Host, host};
+use crate::host::{Host, LONG, host};
 use crate::shop::spec;
 
 /// What a user of the exported files has after compiling them.
@@ -184,4 +184,27 @@ async fn a_message_that_is_none_is_invalid_and_not_repeated() {
     let status = client.grpc.unary(tonic::Request::new(request), path, codec).await.expect_err("no AddItemRequest");
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(!status.message().contains("secret"), "{status:?}");
+}
+
+#[tokio::test]
+async fn a_message_that_is_none_amid_a_stream_ends_the_call() {
+    let host = host().await;
+    let mut client = Client::of(&host).await;
+    let (_, other) = client.call("shop.Cart", "RemoveItem");
+    for method in ["Total", "Doubled"] {
+        let ((path, codec), input) = client.call("shop.Mailer", method);
+        let good = message(&input, json!({"key": "all", "n": 1}));
+        // Its field 2 is a text where a number is expected. The stream stays open behind it.
+        let bad = message(&other, json!({"key": "all", "product": "secret"}));
+        let stream = tokio_stream::iter([good, bad]).chain(tokio_stream::pending());
+        client.grpc.ready().await.expect("ready");
+        let ended = async {
+            let mut replies = client.grpc.streaming(tonic::Request::new(stream), path, codec).await?.into_inner();
+            while replies.message().await?.is_some() {}
+            Ok::<_, tonic::Status>(())
+        };
+        let status = tokio::time::timeout(LONG, ended).await.expect("it does not hang").expect_err("broken");
+        assert_eq!(status.code(), Code::InvalidArgument, "{method}: {status:?}");
+        assert!(!status.message().contains("secret"), "{status:?}");
+    }
 }
