@@ -52,10 +52,6 @@ pub struct Settings {
     pub schema_bytes: usize,
     /// What a refused client is told to wait.
     pub retry_after_ms: u64,
-    /// Replies of at least so many bytes are compressed for clients that ask for it; 0: never.
-    pub compress_bytes: usize,
-    /// Origins whose pages may call, such as `https://shop.example`; `*`: any. Empty: no other than our own.
-    pub cors_origins: Vec<String>,
 }
 
 impl Default for Settings {
@@ -81,8 +77,6 @@ impl Default for Settings {
             lock_file: None,
             schema_bytes: 1 << 20,
             retry_after_ms: 1000,
-            compress_bytes: 8 << 10,
-            cors_origins: Vec::new(),
         }
     }
 }

@@ -53,7 +53,6 @@ fn value_like(present: Option<&Value>, text: &str) -> Value {
             "false" | "0" => false.into(),
             other => other.into(),
         },
-        Some(Value::Array(_)) => text.split(',').map(str::trim).filter(|part| !part.is_empty()).collect(),
         _ => text.into(),
     }
 }
@@ -115,12 +114,10 @@ mod tests {
             ("ADJOIN_DATA", "7"),
             ("ADJOIN_SHARDS", "64"),
             ("ADJOIN_LOG_FORMAT", "json"),
-            ("ADJOIN_INGRESS__CORS_ORIGINS", "https://a.example, https://b.example"),
         ])
         .unwrap();
         assert_eq!((settings.listen.port(), settings.engine.limits.mailbox, settings.memory), (7, 9, true));
         assert_eq!(settings.shards, Some(64));
-        assert_eq!(settings.ingress.cors_origins, ["https://a.example", "https://b.example"]);
         assert_eq!((settings.data, settings.log_format), (Some("7".into()), super::super::LogFormat::Json));
     }
 
