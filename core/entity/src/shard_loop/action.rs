@@ -102,7 +102,7 @@ impl ShardLoop {
             HandlerResult::Failed(error) => self.end_action(action, Err(error)),
             HandlerResult::Forward(target) => {
                 let wrote = !effects.is_empty();
-                self.make_effects(&action.job.call, effects);
+                self.make_effects(&action.job.call, effects, 0);
                 self.forward(action.job, target, wrote);
             }
             HandlerResult::Reply(payload) if !action.streams => {
@@ -152,7 +152,7 @@ impl ShardLoop {
         if !action.job.abandoned {
             self.out.push(Output::Element { call: call.id, payload: Some(payload), sequence: 0 });
         }
-        self.stream_effects(&call, effects, from);
+        self.make_effects(&call, effects, from);
     }
 
     /// Whether an action's reply is a stream.

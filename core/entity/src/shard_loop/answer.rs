@@ -72,7 +72,7 @@ impl ShardLoop {
             (_, HandlerResult::Reply(payload)) => Ending::Reply(self.bounded(payload)),
             (_, HandlerResult::Failed(error)) => Ending::Reply(Err(failed(error))),
         };
-        self.finish_plain(slot, job, ending, None);
+        self.finish_plain(slot, job, ending);
         !wrote
     }
 
@@ -86,7 +86,7 @@ impl ShardLoop {
         let mut effects = frame.effects;
         let ending = match frame.result {
             HandlerResult::Failed(error) => {
-                self.finish_plain(slot, job, Ending::Reply(Err(failed(error))), None);
+                self.finish_plain(slot, job, Ending::Reply(Err(failed(error))));
                 return true;
             }
             HandlerResult::Reply(payload) => Ending::Reply(Ok(payload)),
@@ -94,7 +94,7 @@ impl ShardLoop {
         };
         if let Err(error) = self.check_effects(slot, &effects, &ending) {
             let changed = effects.writes();
-            self.finish_plain(slot, job, Ending::Reply(Err(error)), None);
+            self.finish_plain(slot, job, Ending::Reply(Err(error)));
             return !changed;
         }
         let records = self.records(slot, &job, &ending, &mut effects);
@@ -105,7 +105,7 @@ impl ShardLoop {
         match self.admit_group(slot, job, ending, effects, records) {
             Ok(()) => true,
             Err((job, error)) => {
-                self.finish_plain(slot, job, Ending::Reply(Err(error)), None);
+                self.finish_plain(slot, job, Ending::Reply(Err(error)));
                 false
             }
         }
@@ -222,7 +222,6 @@ impl ShardLoop {
             side_effects: effects.side_effects,
             snapshot: effects.snapshot.filter(|_| job.want_snapshot),
             recorded: false,
-            replayed: false,
         };
         self.finish(slot, job, answered);
         Ok(())
@@ -246,8 +245,8 @@ impl ShardLoop {
     }
 
     /// Ends a job that wrote nothing; earlier writes of the entity must be durable first all the same.
-    fn finish_plain(&mut self, slot: Slot, job: Box<Job>, ending: Ending, snapshot: Option<Payload>) {
-        self.finish_with(slot, job, ending, Effects { snapshot, ..Effects::default() });
+    fn finish_plain(&mut self, slot: Slot, job: Box<Job>, ending: Ending) {
+        self.finish_with(slot, job, ending, Effects::default());
     }
 
     fn finish_with(&mut self, slot: Slot, job: Box<Job>, ending: Ending, effects: Effects) {
@@ -260,7 +259,6 @@ impl ShardLoop {
             side_effects: effects.side_effects,
             snapshot: effects.snapshot.filter(|_| job.want_snapshot && job.ask == Ask::Command),
             recorded: false,
-            replayed: false,
         };
         self.finish(slot, job, answered);
     }

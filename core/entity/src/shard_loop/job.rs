@@ -65,10 +65,8 @@ pub(crate) struct Answered {
     pub(crate) writes: bool,
     pub(crate) side_effects: Vec<SideEffect>,
     pub(crate) snapshot: Option<Payload>,
-    /// Kept with its writes to answer a duplicate.
+    /// It came from the record of an earlier command with the same idempotency key.
     pub(crate) recorded: bool,
-    /// It came from such a record.
-    pub(crate) replayed: bool,
 }
 
 /// What the caller is told.

@@ -156,7 +156,7 @@ impl ShardLoop {
     /// Lets a job's answer out: what it rests on is durable.
     fn release(&mut self, slot: Slot, mut job: Box<Job>) {
         let Some(answered) = job.answer.take() else { return };
-        let Answered { ending, sequence, writes, side_effects, snapshot, recorded, replayed, .. } = *answered;
+        let Answered { ending, sequence, writes, side_effects, snapshot, recorded, .. } = *answered;
         if let Some(state) = snapshot {
             let snapshot = Snapshot { sequence, state };
             self.out.push(Output::KeepSnapshot { entity: job.call.entity.clone(), snapshot });
@@ -164,12 +164,12 @@ impl ShardLoop {
         match ending {
             Ending::Forward(target) => {
                 let wrote = writes || recorded || !side_effects.is_empty();
-                self.make_effects(&job.call, side_effects);
+                self.make_effects(&job.call, side_effects, 0);
                 self.forward(job, target, wrote);
             }
             Ending::Reply(Ok(payload)) if job.ask == Ask::Watch => self.watch_answered(slot, job, payload, sequence),
             Ending::Reply(result) => {
-                let reply = result.map(|payload| Reply { payload, sequence, replayed: recorded && replayed });
+                let reply = result.map(|payload| Reply { payload, sequence, replayed: recorded });
                 self.reply(job, reply, side_effects);
             }
         }
@@ -237,13 +237,9 @@ impl ShardLoop {
         }
     }
 
-    /// Makes the calls of a command that goes on elsewhere: its reply is not this entity's to hold.
-    pub(super) fn make_effects(&mut self, call: &Call, effects: Vec<SideEffect>) {
-        self.stream_effects(call, effects, 0);
-    }
-
-    /// Calls that a streamed reply asks for.
-    pub(super) fn stream_effects(&mut self, call: &Call, effects: Vec<SideEffect>, from: usize) {
+    /// Makes side effects that no reply of this entity waits for: of a command that goes on elsewhere, and of an element
+    /// of a streamed reply, numbered on from those before.
+    pub(super) fn make_effects(&mut self, call: &Call, effects: Vec<SideEffect>, from: usize) {
         for (index, effect) in effects.into_iter().enumerate() {
             let call = effect_call(call, effect.target, from + index, false);
             self.out.push(Output::Effect { effect: None, call });

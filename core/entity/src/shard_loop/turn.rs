@@ -138,7 +138,6 @@ impl ShardLoop {
             side_effects: vec![],
             snapshot: None,
             recorded: recorded.is_some(),
-            replayed: recorded.is_some(),
         };
         self.finish(slot, job, answered);
     }
