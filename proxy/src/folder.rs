@@ -30,10 +30,13 @@ impl Store {
     /// Unavailable, naming its host, when the folder is in use; Corrupt, Usage or Failed as the store says.
     pub(crate) async fn open(settings: &Settings) -> Outcome<Self> {
         let Some(path) = settings.data.as_deref().filter(|_| !settings.memory) else {
-            let store = MemoryStore::new(settings.shards.unwrap_or(SHARDS), random_id()?)?;
+            let store = MemoryStore::new(settings.shards.unwrap_or(SHARDS), adjoin_engine::random()?)?;
             return Ok(Self::Memory(Arc::new(store)));
         };
-        let rocks = adjoin_rocksdb::Settings { shards: settings.shards, ..adjoin_rocksdb::Settings::new(random_id()?) };
+        let rocks = adjoin_rocksdb::Settings {
+            shards: settings.shards,
+            ..adjoin_rocksdb::Settings::new(adjoin_engine::random()?)
+        };
         Ok(Self::Folder(open(path, rocks).await?))
     }
 
@@ -99,10 +102,4 @@ fn cannot_open(path: &Path, error: Error) -> Failure {
         }
         _ => failure,
     }
-}
-
-fn random_id() -> Outcome<u128> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::new(Exit::Failed, format!("no randomness: {error}")))?;
-    Ok(u128::from_le_bytes(bytes))
 }

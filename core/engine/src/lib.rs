@@ -34,4 +34,5 @@ pub use request::Request;
 pub use responder::{Delivery, QueueSink, Responder};
 pub use session::{Hello, Session};
 pub use settings::Settings;
+pub use start::random;
 pub use status::{LoopStatus, Status};

@@ -66,7 +66,11 @@ fn spawn(runtime: &Handle, alive: &Alive, task: impl Future<Output = ()> + Send 
     });
 }
 
-fn random() -> Result<u128> {
+/// 128 bits of the system's randomness: owners, ids of stores and commands, seeds.
+///
+/// # Errors
+/// `Unavailable` when the system has none.
+pub fn random() -> Result<u128> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::unavailable(format!("the system has no randomness: {error}")))?;

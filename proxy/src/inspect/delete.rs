@@ -17,7 +17,7 @@ pub(crate) async fn delete(store: &dyn Store, entity: &EntityId) -> Result<Seque
         return Err(Error::not_found(format!("there is no {entity} to delete")));
     }
     let shard = shard_of(entity, store.meta().shards);
-    let owner = Owner(random()?);
+    let owner = Owner(adjoin_engine::random()?);
     let head = store.head(shard).await?;
     let claimed = store.raise(&[(shard, head)], owner).await.pop().unwrap_or(Err(lost()));
     let head = claimed.map_err(refused)?;
@@ -38,16 +38,10 @@ fn record(entity: &EntityId, sequence: Sequence) -> Result<Record> {
     Ok(Record {
         entity: entity.clone(),
         sequence,
-        command: CommandId(random()?),
+        command: CommandId(adjoin_engine::random()?),
         at: Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
         body: Body::Delete,
     })
-}
-
-fn random() -> Result<u128> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Error::internal(format!("no randomness: {error}")))?;
-    Ok(u128::from_le_bytes(bytes))
 }
 
 fn lost() -> Written {

@@ -121,7 +121,7 @@ impl App {
     /// # Errors
     /// `Invalid` when the types are not sound, saying all problems.
     pub async fn open_memory(self) -> Result<Runtime> {
-        self.open_on(Arc::new(MemoryStore::new(SHARDS, folder::random_id()?)?)).await
+        self.open_on(Arc::new(MemoryStore::new(SHARDS, adjoin_engine::random()?)?)).await
     }
 
     /// Runs in this process on a store.
