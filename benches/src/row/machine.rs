@@ -110,17 +110,11 @@ fn spec() -> Spec {
         summary: String::new(),
     };
     let cart = EntityType {
-        name: "shop.Cart".into(),
-        kind: EntityKind::EventSourced,
         handlers: vec![handler],
         readable_events: vec!["ItemAdded".into()],
-        passivate_after_ms: 0,
-        snapshot_every: 0,
-        event_schemas: String::new(),
-        state_schema: String::new(),
-        summary: String::new(),
+        ..EntityType::new("shop.Cart", EntityKind::EventSourced)
     };
-    Spec { sdk: "bench".into(), types: vec![cart] }
+    Spec::new("bench", vec![cart])
 }
 
 fn keys(count: u64) -> Outcome<Vec<EntityId>> {

@@ -111,6 +111,10 @@ struct TypeForm {
     state_schema: String,
     #[serde(default)]
     summary: String,
+    #[serde(default)]
+    services: Vec<String>,
+    #[serde(default)]
+    reads_any_event: bool,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -141,7 +145,7 @@ struct HandlerForm {
 
 impl SpecForm {
     fn into_spec(self) -> Spec {
-        Spec { sdk: self.sdk, types: self.types.into_iter().map(TypeForm::into_type).collect() }
+        Spec::new(self.sdk, self.types.into_iter().map(TypeForm::into_type).collect())
     }
 }
 
@@ -161,6 +165,8 @@ impl TypeForm {
             event_schemas: self.event_schemas,
             state_schema: self.state_schema,
             summary: self.summary,
+            services: self.services,
+            reads_any_event: self.reads_any_event,
         }
     }
 }

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use adjoin_model::{Error, Result, check_name};
+use bytes::Bytes;
 
 /// What an entity type is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,9 +61,38 @@ pub struct EntityType {
     pub state_schema: String,
     /// One line for people.
     pub summary: String,
+    /// Contract first: full names of the gRPC services, of [`Spec::descriptors`], whose methods the handlers are. A
+    /// payload is then an encoded message, and its type name says which. Empty: code first.
+    pub services: Vec<String>,
+    /// Every event can be read, whatever its name: `readable_events` is empty.
+    pub reads_any_event: bool,
 }
 
 impl EntityType {
+    /// An entity type without handlers, of which nothing more is known.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, kind: EntityKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            handlers: Vec::new(),
+            readable_events: Vec::new(),
+            passivate_after_ms: 0,
+            snapshot_every: 0,
+            event_schemas: String::new(),
+            state_schema: String::new(),
+            summary: String::new(),
+            services: Vec::new(),
+            reads_any_event: false,
+        }
+    }
+
+    /// Whether an event of this name can be folded into its state.
+    #[must_use]
+    pub fn reads(&self, event: &str) -> bool {
+        self.reads_any_event || self.readable_events.iter().any(|name| name == event)
+    }
+
     /// The handler of this name.
     #[must_use]
     pub fn handler(&self, name: &str) -> Option<&Handler> {
@@ -77,9 +107,30 @@ pub struct Spec {
     pub sdk: String,
     /// Its entity types, names unique.
     pub types: Vec<EntityType>,
+    /// Contract first: an encoded `google.protobuf.FileDescriptorSet`, imports included; empty without a contract. Never
+    /// read here.
+    pub descriptors: Bytes,
+    /// How the function expects its clients to be answered.
+    pub answers: Answers,
+}
+
+/// How clients of a function are answered where its protocol leaves a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answers {
+    /// As adjoin's table of errors says.
+    #[default]
+    Adjoin,
+    /// As the reference proxy of the Cloudstate protocol does.
+    Cloudstate,
 }
 
 impl Spec {
+    /// A code-first function's spec.
+    #[must_use]
+    pub fn new(sdk: impl Into<String>, types: Vec<EntityType>) -> Self {
+        Self { sdk: sdk.into(), types, ..Self::default() }
+    }
+
     /// The entity type of this name.
     #[must_use]
     pub fn entity_type(&self, name: &str) -> Option<&EntityType> {
@@ -129,6 +180,9 @@ fn check_type(entity_type: &EntityType, problems: &mut Vec<String>) {
     if entity_type.kind != EntityKind::EventSourced && !entity_type.readable_events.is_empty() {
         problems.push(format!("{place} lists events, which only event-sourced entities have"));
     }
+    if entity_type.reads_any_event && !entity_type.readable_events.is_empty() {
+        problems.push(format!("{place} lists events and says it can read any: say one of the two"));
+    }
     for event in &entity_type.readable_events {
         problems.extend(check_name("event", event).err().map(|error| format!("{place}: {}", error.message)));
     }
@@ -154,25 +208,19 @@ mod tests {
 
     fn cart() -> EntityType {
         EntityType {
-            name: "shop.Cart".into(),
-            kind: EntityKind::EventSourced,
             handlers: vec![handler("addItem")],
             readable_events: vec!["ItemAdded".into()],
-            passivate_after_ms: 0,
-            snapshot_every: 0,
-            event_schemas: String::new(),
-            state_schema: String::new(),
-            summary: String::new(),
+            ..EntityType::new("shop.Cart", EntityKind::EventSourced)
         }
     }
 
     fn problems(types: Vec<EntityType>) -> String {
-        Spec { sdk: "x".into(), types }.check().expect_err("refused").to_string()
+        Spec::new("x", types).check().expect_err("refused").to_string()
     }
 
     #[test]
     fn a_sound_spec_is_taken() {
-        assert_eq!(Spec { sdk: "x".into(), types: vec![cart()] }.check(), Ok(()));
+        assert_eq!(Spec::new("x", vec![cart()]).check(), Ok(()));
     }
 
     #[test]

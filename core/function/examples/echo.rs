@@ -25,7 +25,7 @@ fn main() -> Result<()> {
 }
 
 async fn measure(address: &Address, each: Duration) -> Result<()> {
-    let spec = Spec { sdk: "echo".into(), types: vec![] };
+    let spec = Spec::new("echo", vec![]);
     let (server, mut events) = serve(Listener::bind(address).await?, spec, ServeSettings::default())?;
     tokio::spawn(async move {
         while let Some(event) = events.recv().await {

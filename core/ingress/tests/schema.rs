@@ -20,15 +20,9 @@ fn handler(name: &str, query: bool, input: &str, output: &str) -> Handler {
 
 fn entity_type(name: &str, handlers: Vec<Handler>) -> Arc<EntityType> {
     Arc::new(EntityType {
-        name: name.into(),
-        kind: EntityKind::EventSourced,
         handlers,
-        readable_events: vec![],
-        passivate_after_ms: 0,
-        snapshot_every: 0,
-        event_schemas: String::new(),
-        state_schema: String::new(),
         summary: "A shopping cart.".into(),
+        ..EntityType::new(name, EntityKind::EventSourced)
     })
 }
 

@@ -258,17 +258,13 @@ fn spec(random: &mut Random) -> Spec {
     relay[3].streamed_out = true;
     relay[4].streamed_in = true;
     let types = TYPES.into_iter().zip([log, value, relay]).map(|((name, kind), handlers)| EntityType {
-        name: name.into(),
-        kind,
         handlers,
         readable_events: if kind == EntityKind::EventSourced { vec!["Fact".into()] } else { Vec::new() },
         passivate_after_ms: random.pick(&[0, 0, 500]),
         snapshot_every: if kind == EntityKind::EventSourced { random.pick(&[0, 3, 10, 40]) } else { 0 },
-        event_schemas: String::new(),
-        state_schema: String::new(),
-        summary: String::new(),
+        ..EntityType::new(name, kind)
     });
-    Spec { sdk: "adjoin-sim".into(), types: types.collect() }
+    Spec::new("adjoin-sim", types.collect())
 }
 
 fn handler(name: &str, query: bool) -> Handler {

@@ -44,6 +44,9 @@ pub struct Discovery {
     /// The entity types, each an encoded `EntityType`.
     #[prost(bytes = "bytes", repeated, tag = "3")]
     pub types: Vec<Bytes>,
+    /// Contract first: an encoded `FileDescriptorSet`.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub descriptors: Bytes,
 }
 
 /// What both sides of a session keep within, in one direction. Both know it from the Welcome.

@@ -27,7 +27,7 @@ static STREAM_END: Shape = Shape { repeated: &[], entered: &[(2, &FAILURE)] };
 static FUNCTION_FRAME: Shape =
     Shape { repeated: &[], entered: &[(3, &ACTIVATION_FAILED), (4, &ANSWER), (5, &STREAM_ELEMENT), (6, &STREAM_END)] };
 
-static ENTITY_TYPE: Shape = Shape { repeated: &[3, 4], entered: &[] };
+static ENTITY_TYPE: Shape = Shape { repeated: &[3, 4, 10], entered: &[] };
 
 /// Elements of repeated fields that may still come. A sound batch stays far below: no element of it takes fewer than
 /// five bytes.

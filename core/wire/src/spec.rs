@@ -20,7 +20,7 @@ pub const MEMBERS: usize = 16_384;
 #[must_use]
 pub fn discovery_out(spec: Spec) -> Discovery {
     let types = spec.types.into_iter().map(|entity_type| Bytes::from(type_out(entity_type).encode_to_vec())).collect();
-    Discovery { versions: Some(VERSIONS), sdk: spec.sdk, types }
+    Discovery { versions: Some(VERSIONS), sdk: spec.sdk, types, descriptors: spec.descriptors }
 }
 
 /// A spec from the answer to Discover. Whether a host can take it is for [`Spec::check`] to say.
@@ -43,7 +43,10 @@ pub fn discovery_in(discovery: Discovery) -> Result<Spec> {
             Err(problem) => problems.push(problem),
         }
     }
-    if problems.is_empty() { Ok(Spec { sdk: discovery.sdk, types }) } else { Err(Error::invalid(problems.join("\n"))) }
+    if !problems.is_empty() {
+        return Err(Error::invalid(problems.join("\n")));
+    }
+    Ok(Spec { descriptors: discovery.descriptors, ..Spec::new(discovery.sdk, types) })
 }
 
 fn type_out(entity_type: EntityType) -> protocol::EntityType {
@@ -57,6 +60,8 @@ fn type_out(entity_type: EntityType) -> protocol::EntityType {
         event_schemas: entity_type.event_schemas,
         state_schema: entity_type.state_schema,
         summary: entity_type.summary,
+        services: entity_type.services,
+        reads_any_event: entity_type.reads_any_event,
     }
 }
 
@@ -75,6 +80,8 @@ fn type_in(entity_type: protocol::EntityType) -> core::result::Result<EntityType
         event_schemas: entity_type.event_schemas,
         state_schema: entity_type.state_schema,
         summary: entity_type.summary,
+        services: entity_type.services,
+        reads_any_event: entity_type.reads_any_event,
     })
 }
 

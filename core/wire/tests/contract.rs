@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
+use adjoin_entity::spec::{Answers, EntityKind, EntityType, Handler, Spec};
 use adjoin_model::{Error, Kind};
 use adjoin_wire::protocol::{HostFrame, Part, host_frame};
 use adjoin_wire::{DESCRIPTORS, Discovery, discovery_in, discovery_out, failure_in, failure_out};
@@ -44,7 +44,7 @@ fn every_repeated_field_is_counted() {
         repeated(&messages, "FunctionFrame"),
         ["Answer.6", "Answer.9", "Failure.4", "StreamElement.3", "Target.5"]
     );
-    assert_eq!(repeated(&messages, "EntityType"), ["EntityType.3", "EntityType.4"]);
+    assert_eq!(repeated(&messages, "EntityType"), ["EntityType.10", "EntityType.3", "EntityType.4"]);
 }
 
 /// `Batch` and `Discovery` stand in for messages of the contract.
@@ -56,7 +56,8 @@ fn stand_ins_have_the_fields_of_what_they_stand_for() {
     };
     assert_eq!(fields("HostBatch"), [(1, "frames".into())]);
     assert_eq!(fields("FunctionBatch"), [(1, "frames".into())]);
-    assert_eq!(fields("DiscoverResponse"), [(1, "versions".into()), (2, "sdk".into()), (3, "types".into())]);
+    let discovery = [(1, "versions"), (2, "sdk"), (3, "types"), (4, "descriptors")];
+    assert_eq!(fields("DiscoverResponse"), discovery.map(|(number, name)| (number, name.to_owned())));
 }
 
 #[test]
@@ -79,8 +80,6 @@ fn spec() -> Spec {
         summary: "adds".into(),
     };
     let entity_type = |name: &str, kind| EntityType {
-        name: name.into(),
-        kind,
         handlers: vec![handler("addItem", false), handler("get", true)],
         readable_events: vec!["ItemAdded".into(), "Added".into()],
         passivate_after_ms: 5,
@@ -88,6 +87,10 @@ fn spec() -> Spec {
         event_schemas: "{\"ItemAdded\":{}}".into(),
         state_schema: "{}".into(),
         summary: "a cart".into(),
+        services: vec!["shop.Carts".into()],
+        reads_any_event: true,
+        name: name.into(),
+        kind,
     };
     Spec {
         sdk: "adjoin-rust 0.1.0".into(),
@@ -96,6 +99,8 @@ fn spec() -> Spec {
             entity_type("shop.Profile", EntityKind::Value),
             entity_type("shop.Mailer", EntityKind::Action),
         ],
+        descriptors: (&b"files"[..]).into(),
+        answers: Answers::Adjoin,
     }
 }
 

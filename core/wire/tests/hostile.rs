@@ -45,7 +45,7 @@ proptest! {
     fn any_bytes_are_survived(bytes in vec(any::<u8>(), 0..256)) {
         survives::<HostFrame>(&bytes);
         survives::<FunctionFrame>(&bytes);
-        let discovery = Discovery { versions: None, sdk: String::new(), types: vec![bytes.into()] };
+        let discovery = Discovery { types: vec![bytes.into()], ..Discovery::default() };
         let error = discovery_in(discovery).err();
         prop_assert!(error.is_none_or(|error| matches!(error.kind, Kind::Protocol | Kind::Invalid)));
     }
@@ -199,7 +199,7 @@ fn empty_elements_are_counted_before_they_are_built() {
     // A forward's metadata, two levels down.
     let bomb = wrap(4, &wrap(5, &repeated(&[5 << 3 | 2, 0], times)));
     assert!(read::<FunctionFrame>(vec![bomb]).expect_err("refused").message.contains("more elements"));
-    let types = |encoded| discovery_in(Discovery { versions: None, sdk: String::new(), types: encoded });
+    let types = |encoded| discovery_in(Discovery { types: encoded, ..Discovery::default() });
     assert!(types(vec![repeated(&[3 << 3 | 2, 0], 100_000)]).expect_err("refused").message.contains("more elements"));
     assert_eq!(types(vec![Bytes::new(); 100_000]).expect_err("refused").kind, Kind::Invalid);
 }

@@ -53,18 +53,8 @@ fn runs_when_asked() {
 
 /// Two types of one name: the SDK would say so at once, so the protocol is spoken without it.
 async fn serve_broken(listen: &str) {
-    let cart = EntityType {
-        name: "shop.Cart".into(),
-        kind: EntityKind::Value,
-        handlers: Vec::new(),
-        readable_events: Vec::new(),
-        passivate_after_ms: 0,
-        snapshot_every: 0,
-        event_schemas: String::new(),
-        state_schema: String::new(),
-        summary: String::new(),
-    };
-    let spec = Spec { sdk: "test".into(), types: vec![cart.clone(), cart] };
+    let cart = EntityType::new("shop.Cart", EntityKind::Value);
+    let spec = Spec::new("test", vec![cart.clone(), cart]);
     let listener = Listener::bind(&listen.parse().expect("an address")).await.expect("bound");
     let (_server, mut events) = adjoin_function::serve(listener, spec, ServeSettings::default()).expect("served");
     while events.recv().await.is_some() {}

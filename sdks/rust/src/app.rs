@@ -154,7 +154,7 @@ impl App {
     /// The types as a host hears of them and as workers run them.
     pub(crate) fn types(&mut self, around: &Surroundings) -> Result<(Arc<Spec>, Arc<Types>)> {
         let made: Vec<_> = std::mem::take(&mut self.types).into_iter().map(|make| make(around)).collect();
-        let spec = Spec { sdk: SDK.into(), types: made.iter().map(|made| made.spec().clone()).collect() };
+        let spec = Spec::new(SDK, made.iter().map(|made| made.spec().clone()).collect());
         spec.check()?;
         let types = made.into_iter().map(|made| (made.spec().name.clone(), made)).collect();
         Ok((Arc::new(spec), Arc::new(types)))

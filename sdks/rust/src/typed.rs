@@ -164,17 +164,7 @@ struct Model<S> {
 }
 
 fn made<S: 'static>(name: &str, kind: EntityKind, table: Handlers<S>, model: Model<S>) -> Type<S> {
-    let spec = EntityType {
-        name: name.into(),
-        kind,
-        handlers: table.entries.iter().map(Entry::spec).collect(),
-        readable_events: Vec::new(),
-        passivate_after_ms: 0,
-        snapshot_every: 0,
-        event_schemas: String::new(),
-        state_schema: String::new(),
-        summary: String::new(),
-    };
+    let spec = EntityType { handlers: table.entries.iter().map(Entry::spec).collect(), ..EntityType::new(name, kind) };
     let Model { initial, load, fold, write, finish, shared } = model;
     // Two handlers of one name are said by the spec's check, which sees the list.
     let handlers = table.entries.into_iter().map(|entry| (entry.name.clone(), entry)).collect();

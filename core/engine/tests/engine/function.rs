@@ -36,28 +36,22 @@ fn handlers(queries: &[&str], commands: &[&str]) -> Vec<Handler> {
 
 fn entity_type(name: &str, kind: EntityKind, handlers: Vec<Handler>) -> EntityType {
     EntityType {
-        name: name.into(),
-        kind,
         handlers,
         readable_events: if kind == EntityKind::EventSourced { vec!["Added".into()] } else { vec![] },
-        passivate_after_ms: 0,
-        snapshot_every: 0,
-        event_schemas: String::new(),
-        state_schema: String::new(),
-        summary: String::new(),
+        ..EntityType::new(name, kind)
     }
 }
 
 pub(crate) fn spec() -> Arc<Spec> {
     let cart = handlers(&["count"], &["add", "refuse", "hang", "mail", "move"]);
-    Arc::new(Spec {
-        sdk: "test".into(),
-        types: vec![
+    Arc::new(Spec::new(
+        "test",
+        vec![
             entity_type("shop.Cart", EntityKind::EventSourced, cart),
             entity_type("shop.Profile", EntityKind::Value, handlers(&["name"], &["rename"])),
             entity_type("shop.Mailer", EntityKind::Action, handlers(&[], &["send", "list", "collect", "echo"])),
         ],
-    })
+    ))
 }
 
 #[derive(Default)]

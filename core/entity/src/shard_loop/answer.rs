@@ -132,9 +132,9 @@ impl ShardLoop {
             let said = format!("{} events, a command may emit {}", effects.events.len(), limits.events_per_command);
             return Err(Error::exhausted(said));
         }
-        let readable = self.sessions.entity_type(entity.id.entity_type()).map(|t| &t.readable_events[..]);
+        let entity_type = self.sessions.entity_type(entity.id.entity_type());
         for event in &effects.events {
-            if !readable.unwrap_or_default().iter().any(|name| **name == *event.type_name) {
+            if !entity_type.is_some_and(|entity_type| entity_type.reads(&event.type_name)) {
                 return Err(broke(&format!("the event {:?} is none that the function says it reads", event.type_name)));
             }
             fits("the event", &event.type_name, event, limits.event_bytes)?;

@@ -70,23 +70,17 @@ fn handler(name: &str, query: bool, streamed_out: bool) -> Handler {
 fn entity_type(name: &str, kind: EntityKind, handlers: Vec<Handler>) -> EntityType {
     let events: &[&str] = if kind == EntityKind::EventSourced { &["A", "B"] } else { &[] };
     EntityType {
-        name: name.into(),
-        kind,
         handlers,
         readable_events: events.iter().map(|name| (*name).into()).collect(),
-        passivate_after_ms: 0,
-        snapshot_every: 0,
-        event_schemas: String::new(),
-        state_schema: String::new(),
-        summary: String::new(),
+        ..EntityType::new(name, kind)
     }
 }
 
 pub(crate) fn spec() -> Spec {
     let both = || vec![handler("add", false, false), handler("read", true, false)];
-    Spec {
-        sdk: "test".into(),
-        types: vec![
+    Spec::new(
+        "test",
+        vec![
             entity_type("shop.Cart", EntityKind::EventSourced, both()),
             entity_type("shop.Profile", EntityKind::Value, both()),
             entity_type(
@@ -95,7 +89,7 @@ pub(crate) fn spec() -> Spec {
                 vec![handler("send", false, false), handler("list", false, true)],
             ),
         ],
-    }
+    )
 }
 
 pub(crate) fn settings() -> Settings {

@@ -37,17 +37,12 @@ pub fn handler(name: &str) -> Handler {
 
 pub fn spec_of(handlers: &[&str]) -> Spec {
     let cart = EntityType {
-        name: "shop.Cart".into(),
-        kind: EntityKind::EventSourced,
         handlers: handlers.iter().map(|name| handler(name)).collect(),
         readable_events: vec!["ItemAdded".into()],
-        passivate_after_ms: 0,
         snapshot_every: 100,
-        event_schemas: String::new(),
-        state_schema: String::new(),
-        summary: String::new(),
+        ..EntityType::new("shop.Cart", EntityKind::EventSourced)
     };
-    Spec { sdk: "adjoin-rust 0.1.0".into(), types: vec![cart] }
+    Spec::new("adjoin-rust 0.1.0", vec![cart])
 }
 
 pub fn spec() -> Spec {

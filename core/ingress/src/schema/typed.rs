@@ -182,17 +182,7 @@ mod tests {
             output_schema: output.into(),
             summary: String::new(),
         };
-        Arc::new(EntityType {
-            name: "shop.Cart".into(),
-            kind: EntityKind::Value,
-            handlers: vec![handler],
-            readable_events: vec![],
-            passivate_after_ms: 0,
-            snapshot_every: 0,
-            event_schemas: String::new(),
-            state_schema: String::new(),
-            summary: String::new(),
-        })
+        Arc::new(EntityType { handlers: vec![handler], ..EntityType::new("shop.Cart", EntityKind::Value) })
     }
 
     fn method_of(entity_type: Arc<EntityType>, lock: &Lock) -> Arc<TypedMethod> {

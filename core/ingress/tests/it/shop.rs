@@ -37,15 +37,10 @@ fn entity_type(name: &str, kind: EntityKind, handlers: Vec<Handler>) -> EntityTy
     let events: &[&str] =
         if kind == EntityKind::EventSourced { &["ItemAdded", "ItemRemoved", "CheckedOut"] } else { &[] };
     EntityType {
-        name: name.into(),
-        kind,
         handlers,
         readable_events: events.iter().map(|&name| name.into()).collect(),
-        passivate_after_ms: 0,
-        snapshot_every: 0,
-        event_schemas: String::new(),
-        state_schema: String::new(),
         summary: format!("{name} for tests"),
+        ..EntityType::new(name, kind)
     }
 }
 
@@ -84,7 +79,7 @@ pub(crate) fn spec() -> Spec {
         entity_type("shop.Cart", EntityKind::EventSourced, cart),
         entity_type("shop.Mailer", EntityKind::Action, mailer),
     ];
-    Spec { sdk: "tests 0.1.0".into(), types }
+    Spec::new("tests 0.1.0", types)
 }
 
 /// A running function.

@@ -29,6 +29,10 @@ pub struct DiscoverResponse {
     /// Every entity type of the function. At least one, at most 1024; names unique.
     #[prost(message, repeated, tag = "3")]
     pub types: ::prost::alloc::vec::Vec<EntityType>,
+    /// Contract first: an encoded google.protobuf.FileDescriptorSet with every file that the services of the entity types
+    /// need, imports included. Empty when no entity type names a service.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub descriptors: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportSpecErrorRequest {
@@ -47,7 +51,7 @@ pub struct EntityType {
     pub name: ::prost::alloc::string::String,
     #[prost(enumeration = "EntityKind", tag = "2")]
     pub kind: i32,
-    /// Names unique; with readable_events at most 16384.
+    /// Names unique; with readable_events and services at most 16384.
     #[prost(message, repeated, tag = "3")]
     pub handlers: ::prost::alloc::vec::Vec<Handler>,
     /// Names of events that the function can read, aliases included. Empty for kinds without events. An event of another
@@ -69,6 +73,14 @@ pub struct EntityType {
     /// One line for people.
     #[prost(string, tag = "9")]
     pub summary: ::prost::alloc::string::String,
+    /// Contract first: full names of gRPC services of `descriptors`. The handlers are their methods, each under its bare
+    /// name ("AddItem"), and every method has one. Payloads of calls, replies and elements are encoded messages of the
+    /// method's types, with "type.googleapis.com/" and the message's full name as type name. Empty: code first.
+    #[prost(string, repeated, tag = "10")]
+    pub services: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The function reads events of any name; readable_events is empty.
+    #[prost(bool, tag = "11")]
+    pub reads_any_event: bool,
 }
 /// A command or a query of an entity type.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
