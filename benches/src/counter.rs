@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The entity of the rows that need one of their own: it keeps a number, and its event has the size of every other.
 
+use std::time::Duration;
+
 use adjoin::{App, Cx, EventSourced, Handlers, JsonSchema, Reject};
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +10,9 @@ use crate::Outcome;
 
 /// Makes an event of about 100 bytes.
 pub(crate) const TEXT: &str = "a text that makes this event as long as the events of every other side here";
+
+/// How long the command that waits does.
+const WAIT: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(crate = "adjoin::schemars")]
@@ -32,6 +37,12 @@ impl Counter {
         Ok(text)
     }
 
+    /// A durable command that waits for something outside.
+    pub(crate) async fn wait(cx: &mut Cx<Self>, text: String) -> Result<u64, Reject> {
+        let _ = tokio::time::timeout(WAIT, std::future::pending::<()>()).await;
+        Self::count(cx, text)
+    }
+
     /// Only reads.
     pub(crate) fn total(cx: &Cx<Self>) -> Result<u64, Reject> {
         Ok(cx.state().total)
@@ -44,7 +55,10 @@ impl EventSourced for Counter {
     type Event = Event;
 
     fn handlers(h: Handlers<Self>) -> Handlers<Self> {
-        h.command("count", Self::count).command("echo", Self::echo).query("total", Self::total)
+        h.command("count", Self::count)
+            .command("echo", Self::echo)
+            .command("wait", Self::wait)
+            .query("total", Self::total)
     }
 
     fn apply(&mut self, event: Event) {

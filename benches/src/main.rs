@@ -5,6 +5,7 @@
 mod counter;
 mod crash;
 mod load;
+mod overload;
 mod peer;
 mod process;
 mod report;
@@ -23,7 +24,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 #[derive(Parser, Debug)]
 #[command(name = "adjoin-bench", version)]
 pub(crate) struct Arguments {
-    /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), or a proof: crash.
+    /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), or a proof: crash, overload.
     #[arg(default_value = "first")]
     names: Vec<String>,
     /// Seconds of load for each side and round.
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     /// Rounds: of a row 3, whose median is printed; of the crash proof 100.
     #[arg(long)]
     rounds: Option<usize>,
+    /// Minutes of the overload proof: 5.
+    #[arg(long)]
+    minutes: Option<f64>,
     /// Seed of random moments.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
         Arguments { open_folder: Some(folder), .. } => counter::open(folder),
         Arguments { serve_echo: true, .. } => row::sidecar::echo_server(),
         _ if arguments.names == ["crash"] => crash::run(&arguments),
+        _ if arguments.names == ["overload"] => overload::run(&arguments),
         _ => row::run(&arguments),
     };
     match outcome {
