@@ -11,7 +11,7 @@ use crate::{demo, docs, r#gen, program, python, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
 pub const ALL: [&str; 12] =
-    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "crash", "demo"];
+    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "proofs", "demo"];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -62,11 +62,13 @@ fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
     outcome
 }
 
-/// A few rounds of the crash proof, with the programs of the other stages.
-fn crash(root: &Path, total: &mut Count) -> Result<(), String> {
+/// Short forms of the crash and the overload proof, with the programs of the other stages.
+fn proofs(root: &Path, total: &mut Count) -> Result<(), String> {
     let packages = ["adjoin-bench", "adjoin-cli", "adjoin-shop"];
-    program::run(root, &packages, false, "adjoin-bench", &["crash", "--rounds", "5"].map(Into::into))?;
-    total.passed += 1;
+    for words in [["crash", "--rounds", "5"], ["overload", "--minutes", "0.2"]] {
+        program::run(root, &packages, false, "adjoin-bench", &words.map(Into::into))?;
+        total.passed += 1;
+    }
     Ok(())
 }
 
@@ -156,7 +158,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "python" => python_tests(root, total),
         "docs" => docs::run(root, false).map(|blocks| total.passed += blocks),
         "conformance" => conformance_cases(root, total),
-        "crash" => crash(root, total),
+        "proofs" => proofs(root, total),
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
     }

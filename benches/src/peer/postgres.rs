@@ -36,7 +36,7 @@ impl Postgres {
             .stderr(Stdio::null())
             .spawn()?;
         let server = Self { child, port, _folder: folder };
-        server.wait()?;
+        server.wait(&postgres.with_file_name("pg_isready"))?;
         Ok(server)
     }
 
@@ -45,13 +45,13 @@ impl Postgres {
         format!("host=127.0.0.1 port={} user=postgres dbname=postgres", self.port)
     }
 
-    fn wait(&self) -> Outcome<()> {
-        let began = Instant::now();
+    /// Its port is open some time before it takes connections.
+    fn wait(&self, is_ready: &Path) -> Outcome<()> {
+        let (began, port) = (Instant::now(), self.port.to_string());
         while began.elapsed() < Duration::from_secs(30) {
-            if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+            if run(Command::new(is_ready).args(["-q", "-t", "1", "-h", "127.0.0.1", "-p", &port])).is_ok() {
                 return Ok(());
             }
-            std::thread::yield_now();
         }
         Err("PostgreSQL did not start within 30 s".into())
     }
