@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The settings of an ingress, as data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use adjoin_model::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::schema::Lock;
+
+/// What `adjoin schema lock` writes, and every host looks for in the folder it runs in.
+pub const LOCK_FILE: &str = "adjoin.lock.json";
 
 /// How an ingress behaves. Every field has a default that suits one small machine; units are in the names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +49,8 @@ pub struct Settings {
     pub header_bytes: usize,
     /// Bytes of path and query of a request.
     pub path_bytes: usize,
-    /// The lock file with the field numbers of derived messages; none: numbers follow the order of declaration.
+    /// The lock file with the field numbers of derived messages; none: [`LOCK_FILE`] in the working folder. Where that
+    /// is not there either, numbers follow the order of declaration.
     pub lock_file: Option<PathBuf>,
     /// Bytes of all schemas of one entity type, above which it gets no typed gRPC service.
     pub schema_bytes: usize,
@@ -118,9 +122,21 @@ impl Settings {
         Ok(())
     }
 
-    /// Reads the lock file.
+    /// Reads the lock file. One that is found counts as if it was named: a host that passed over it would number the
+    /// fields anew.
     pub(crate) fn lock(&self) -> Result<Lock> {
-        let Some(file) = &self.lock_file else { return Ok(Lock::default()) };
+        let found = Path::new(LOCK_FILE);
+        let file = match &self.lock_file {
+            Some(named) => named,
+            None if found.exists() => found,
+            None => {
+                tracing::info!(
+                    "there is no {LOCK_FILE}: fields of typed gRPC messages are numbered as they are declared; \
+                     `adjoin schema lock` keeps their numbers when they move"
+                );
+                return Ok(Lock::default());
+            }
+        };
         let at = |error: Error| error.at("file", file.display());
         let text =
             std::fs::read_to_string(file).map_err(|error| at(Error::invalid(format!("the lock file: {error}"))))?;

@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::print;
 
 /// The lock file's usual name, in the folder of the service.
-pub(crate) const LOCK: &str = "adjoin.lock.json";
+pub(crate) const LOCK: &str = adjoin_ingress::LOCK_FILE;
 
 /// How long a function that is started for its schema may take to listen.
 const STARTED_WITHIN: Duration = Duration::from_secs(30);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Derived services, called as a client with the exported `.proto` would.
 
-use adjoin_ingress::schema::{Lock, export};
+use std::sync::Arc;
+
+use adjoin_entity::spec::EntityType;
+use adjoin_ingress::Settings;
+use adjoin_ingress::schema::{Lock, export, lock};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, ReflectMessage};
 use serde_json::{Value, json};
 use tokio_stream::StreamExt;
@@ -9,14 +13,18 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::host::{Host, LONG, host};
+use crate::host::{Host, LONG, host, host_with};
 use crate::shop::spec;
 
+fn types() -> Vec<Arc<EntityType>> {
+    spec().types.into_iter().map(Arc::new).collect()
+}
+
 /// What a user of the exported files has after compiling them.
-fn pool() -> DescriptorPool {
-    let types: Vec<_> = spec().types.into_iter().map(std::sync::Arc::new).collect();
+fn pool(lock: &Lock) -> DescriptorPool {
+    let types = types();
     let folder = tempfile::tempdir().expect("a folder");
-    let files = export(&types, &Lock::default());
+    let files = export(&types, lock);
     for file in &files {
         let path = folder.path().join(&file.path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
@@ -35,9 +43,13 @@ type Call = (http::uri::PathAndQuery, Json);
 
 impl Client {
     async fn of(host: &Host) -> Self {
+        Self::with(host, &Lock::default()).await
+    }
+
+    async fn with(host: &Host, lock: &Lock) -> Self {
         let mut grpc = tonic::client::Grpc::new(host.channel().await);
         grpc.ready().await.expect("ready");
-        Self { pool: pool(), grpc }
+        Self { pool: pool(lock), grpc }
     }
 
     fn call(&self, service: &str, method: &str) -> (Call, MessageDescriptor) {
@@ -207,4 +219,28 @@ async fn a_message_that_is_none_amid_a_stream_ends_the_call() {
         assert_eq!(status.code(), Code::InvalidArgument, "{method}: {status:?}");
         assert!(!status.message().contains("secret"), "{status:?}");
     }
+}
+
+/// The fields of an item stand in the spec as product, name, qty.
+#[tokio::test]
+async fn numbers_of_a_lock_hold_whatever_the_order_of_declaration_is() {
+    let fresh = lock(&types(), &Lock::default()).lock.text();
+    let mut text: Value = serde_json::from_str(&fresh).expect("JSON");
+    let item = text.pointer_mut("/messages/shop.Item").and_then(Value::as_object_mut).expect("an item");
+    for (field, number) in [("product", 7), ("name", 5), ("qty", 6)] {
+        assert!(item.insert(field.into(), number.into()).is_some(), "{fresh}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("shop.lock.json");
+    std::fs::write(&file, text.to_string()).expect("written");
+    let host = host_with(Settings { lock_file: Some(file), ..Settings::default() }).await;
+    let mut client = Client::with(&host, &Lock::parse(&text.to_string()).expect("a lock")).await;
+
+    let item = json!({"product": "p1", "name": "Book", "qty": 2});
+    let request = json!({"key": "ada", "item": item});
+    let (_, input) = client.call("shop.Cart", "AddItem");
+    let bytes = prost::Message::encode_to_vec(&message(&input, request.clone()));
+    assert_eq!(bytes, b"\x0a\x03ada\x12\x0c\x2a\x04Book\x30\x02\x3a\x02p1", "the wire holds the lock's numbers");
+    assert_eq!(client.unary("shop.Cart", "AddItem", request).await.expect("added"), json!({"value": 1}));
+    assert_eq!(host.get("/shop.Cart/ada/contents").await.json(), json!([item]));
 }
