@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One shard's head: what is batched, and what the outcome of a batch means (`architecture.md` §4, rule 3).
 //!
-//! | state | input | next | what follows |
+//! With a group `a` in flight and a group `b` that waits; a test makes this table from what the machine does:
+//!
+//! | state | input | next | settled |
 //! |---|---|---|---|
-//! | Open | written, durable | Open | the batch's groups are durable |
-//! | Open | written, refused | Open | the batch's groups are lost |
-//! | Open | written, fenced | Closed | batch and waiting groups are lost |
-//! | Open | written, unknown | Raising | nothing is released; the epoch is to be raised |
-//! | Raising | raised, position after the batch | Open | the batch's groups are durable |
-//! | Raising | raised, position before the batch | Open | the batch's groups are lost |
-//! | Raising | raised, any other position | Closed | the stored data disagree: everything that waits is lost as Corrupt |
-//! | Raising | raise fenced | Closed | waiting groups are lost, the batch stays unknown |
-//! | Raising | raise failed | Raising | to be tried again |
-//! | Closed | any | Closed | new groups are refused |
+//! | Open | written, durable | Open | a durable |
+//! | Open | written, refused | Open | a lost Unavailable None |
+//! | Open | written, fenced | Closed | a lost Fenced None, b lost Fenced None |
+//! | Open | written, unknown | Raising | |
+//! | Raising | raised, position after the batch | Open | a durable |
+//! | Raising | raised, position before the batch | Open | a lost Unavailable None |
+//! | Raising | raised, any other position | Closed | a lost Corrupt Unknown, b lost Corrupt None |
+//! | Raising | raise fenced | Closed | a lost Fenced Unknown, b lost Fenced None |
+//! | Raising | raise failed | Raising | |
+//! | Closed | any | Closed | |
+//!
+//! Open writes; while Raising nothing is released and a failed raise is tried again; Closed refuses new groups.
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Rule 3: given a shard, when the store answers, expect what may be released. One test per row of the table.
+//! Rule 3: given a shard, when the store answers, expect what may be released. The table in the module's documentation
+//! is compared with what the machine does.
 
 use adjoin_entity::{Admission, Settled, Shard, ShardInput, State};
 use adjoin_model::{
@@ -33,6 +34,70 @@ fn flying() -> Shard<&'static str> {
     assert_eq!(shard.next_batch().expect("a batch").last(), 12);
     assert_eq!(shard.admit("b", vec![event(3, 1)]), Admission::Waiting);
     shard
+}
+
+/// The same after the outcome of `a` was lost.
+fn raising() -> Shard<&'static str> {
+    let mut shard = flying();
+    assert_eq!(shard.step(ShardInput::Unknown), []);
+    shard
+}
+
+/// The same after another owner took it.
+fn closed() -> Shard<&'static str> {
+    let mut shard = flying();
+    shard.step(ShardInput::Fenced);
+    shard
+}
+
+/// What became of `a` and `b`, in the words of the table.
+fn said(settled: &[Settled<&'static str>]) -> String {
+    let one = |settled: &Settled<&'static str>| match settled {
+        Settled::Durable(name) => format!("{name} durable"),
+        Settled::Lost(name, error) => format!("{name} lost {:?} {:?}", error.kind, error.outcome),
+    };
+    settled.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_table_in_the_documentation_is_what_the_machine_does() {
+    type Row = (fn() -> Shard<&'static str>, &'static str, ShardInput);
+    let refused = || ShardInput::Refused(Error::unavailable("disk full"));
+    let rows: [Row; 9] = [
+        (flying, "written, durable", ShardInput::Durable),
+        (flying, "written, refused", refused()),
+        (flying, "written, fenced", ShardInput::Fenced),
+        (flying, "written, unknown", ShardInput::Unknown),
+        (raising, "raised, position after the batch", ShardInput::Raised(head(4, 12))),
+        (raising, "raised, position before the batch", ShardInput::Raised(head(4, 10))),
+        (raising, "raised, any other position", ShardInput::Raised(head(4, 11))),
+        (raising, "raise fenced", ShardInput::Fenced),
+        (raising, "raise failed", ShardInput::RaiseFailed),
+    ];
+    let row = |from: State, on: &str, to: State, settled: &[Settled<&'static str>]| {
+        format!("| {from:?} | {on} | {to:?} | {} |", said(settled)).replace("|  |", "| |")
+    };
+    let mut table = Vec::new();
+    for (made, on, input) in rows {
+        let mut shard = made();
+        let from = shard.state();
+        let settled = shard.step(input);
+        table.push(row(from, on, shard.state(), &settled));
+    }
+    let every = [ShardInput::Durable, refused(), ShardInput::Fenced, ShardInput::Unknown];
+    for input in every.into_iter().chain([ShardInput::Raised(head(9, 12)), ShardInput::RaiseFailed]) {
+        let mut shard = closed();
+        assert_eq!((shard.step(input), shard.state()), (vec![], State::Closed));
+    }
+    table.push(row(State::Closed, "any", State::Closed, &[]));
+    let documented: Vec<String> = include_str!("../src/shard.rs")
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! "))
+        .filter(|line| line.starts_with('|'))
+        .skip(2)
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(documented, table);
 }
 
 fn lost(settled: &[Settled<&'static str>]) -> Vec<(&'static str, Kind, Outcome)> {
