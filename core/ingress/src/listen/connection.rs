@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -63,7 +64,14 @@ async fn run(
     let counted = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (app, open) = (app.clone(), Open::new(&counted));
-        async move { Ok::<_, Infallible>(Counted::wrap(app.respond(request).await, open)) }
+        let last = is_last(&request);
+        async move {
+            let mut response = Counted::wrap(app.respond(request).await, open);
+            if last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = builder.serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
@@ -95,6 +103,12 @@ async fn run(
             }
         }
     }
+}
+
+/// Whether nothing after the request may be read as another one. A length beside chunks has to end the connection
+/// (RFC 9112, section 6.1: somebody on the way may have gone by the length), and hyper takes it away unseen.
+fn is_last(request: &Request<Incoming>) -> bool {
+    request.version() == Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 fn builder(settings: &Settings) -> Builder<TokioExecutor> {
