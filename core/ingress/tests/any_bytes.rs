@@ -25,7 +25,7 @@ use tokio::io::AsyncWriteExt;
 use crate::host::{Host, host_with};
 use crate::wire::{Wire, fields, frame, hello};
 
-const CASES: u32 = 300;
+const CASES: u32 = 1000;
 
 /// What HTTP/1.1 requests consist of, right and wrong.
 const PIECES: [&[u8]; 26] = [

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, TRANSFER_ENCODING};
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::body::Body;
+use crate::meter::{Metered, Refusal, watched};
 use crate::settings::Settings;
 
 use super::guard::Guarded;
@@ -66,7 +67,8 @@ async fn run(
         let (app, open) = (app.clone(), Open::new(&counted));
         let last = is_last(&request);
         async move {
-            let mut response = Counted::wrap(app.respond(request).await, open);
+            let (response, metered) = watched(request, async |request| app.respond(request).await).await;
+            let mut response = response.map(|body| Counted { body, metered, _open: open });
             if last {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
@@ -81,6 +83,9 @@ async fn run(
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
+                    if let Some(refusal) = Refusal::of_connection(&*error) {
+                        refusal.count();
+                    }
                     tracing::debug!(error = &*error, "a connection broke off");
                 }
                 return;
@@ -176,12 +181,15 @@ impl Drop for Open {
 /// A body that keeps its request open.
 struct Counted {
     body: Body,
+    metered: Metered,
     _open: Open,
 }
 
-impl Counted {
-    fn wrap(response: Response<Body>, open: Open) -> Response<Self> {
-        response.map(|body| Self { body, _open: open })
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if http_body::Body::is_end_stream(&self.body) {
+            self.metered.over();
+        }
     }
 }
 
@@ -193,7 +201,11 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(frame) = &frame {
+            self.metered.took(frame.as_ref());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

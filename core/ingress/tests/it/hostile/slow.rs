@@ -5,7 +5,7 @@ use adjoin_ingress::Settings;
 
 use super::short;
 use crate::host::host_with;
-use crate::wire::{END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Wire, frame, hello, query};
+use crate::wire::{DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Wire, fields, frame, hello, query};
 
 #[tokio::test]
 async fn a_head_that_drips_is_cut_off() {
@@ -69,6 +69,23 @@ async fn a_request_that_never_gets_its_head_whole_is_closed_on_http_2() {
     wire.send(&[hello(), frame(HEADERS, END_STREAM, 1, &query())].concat()).await;
     while wire.frame().await.is_some() {}
     host.serves().await;
+}
+
+#[tokio::test]
+async fn a_grpc_message_that_does_not_come_or_drips_ends_the_call() {
+    let host = host_with(Settings { body_ms: 150, ..Settings::default() }).await;
+    for path in ["/adjoin.client.v1.Entities/Call", "/grpc.health.v1.Health/Check", "/shop.Cart/AddItem"] {
+        for drops in [0, 5] {
+            let head = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", path)];
+            let kind = [("content-type", "application/grpc"), ("te", "trailers")];
+            let block = fields(&[head.as_slice(), &kind].concat());
+            let drip: Vec<u8> = (0..drops).flat_map(|_| frame(DATA, 0, 1, &[0])).collect();
+            let mut wire = Wire::to(&host).await;
+            wire.send(&[hello(), frame(HEADERS, END_HEADERS, 1, &block), drip].concat()).await;
+            let answer = wire.frame_of(HEADERS).await.expect("an answer");
+            assert_eq!(answer.stream, 1, "{path}");
+        }
+    }
 }
 
 #[tokio::test]
