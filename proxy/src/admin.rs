@@ -82,6 +82,7 @@ fn router(admin: Arc<Admin>, loopback: bool) -> Router {
         .route("/admin/types", get(entities::types))
         .route("/admin/entities/{type}", get(entities::list))
         .route("/admin/entities/{type}/{key}", get(entities::view).delete(entities::delete))
+        .route("/admin/entities/{type}/{key}/passivate", post(entities::passivate))
         .route("/admin/journal", get(journal::tail))
         .route("/admin/journal/verify", post(journal::verify))
         .fallback(problem::unknown)

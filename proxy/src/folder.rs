@@ -9,7 +9,7 @@ use adjoin_rocksdb::RocksStore;
 use adjoin_storage::MemoryStore;
 
 use crate::failure::{Exit, Failure, Outcome};
-use crate::inspect::VerifyReport;
+use crate::inspect::{NAMED, VerifyReport};
 use crate::node::Note;
 use crate::settings::Settings;
 
@@ -65,17 +65,12 @@ pub(crate) async fn open_existing(path: &Path) -> Outcome<Arc<RocksStore>> {
     open(path, adjoin_rocksdb::Settings { create: false, ..adjoin_rocksdb::Settings::new(0) }).await
 }
 
-/// Reads everything and checks it; damage is a finding, not a failure.
+/// Reads everything and checks it, also behind damage: that is a finding, not a failure.
 ///
 /// # Errors
 /// What keeps it from reading.
 pub(crate) async fn verify(store: &RocksStore) -> adjoin_model::Result<VerifyReport> {
-    let mut so_far = adjoin_rocksdb::Verified::default();
-    match store.verify(|verified| so_far = verified).await {
-        Ok(verified) => Ok(VerifyReport::new(verified, None)),
-        Err(error) if error.kind == Kind::Corrupt => Ok(VerifyReport::new(so_far, Some(error.to_string()))),
-        Err(error) => Err(error),
-    }
+    Ok(VerifyReport::new(store.survey(NAMED, |_| {}).await?))
 }
 
 async fn open(path: &Path, settings: adjoin_rocksdb::Settings) -> Outcome<Arc<RocksStore>> {

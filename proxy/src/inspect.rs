@@ -16,7 +16,7 @@ use crate::print::{Row, shown};
 pub(crate) use delete::delete;
 pub(crate) use entity::{EntityLine, EntityView, entities, view};
 pub(crate) use tail::{TailQuery, tail};
-pub(crate) use verify::VerifyReport;
+pub(crate) use verify::{NAMED, VerifyReport};
 
 /// One record of a journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]

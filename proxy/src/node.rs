@@ -86,6 +86,13 @@ impl Node {
         self.admin
     }
 
+    /// Comes with the reason once it cannot serve all entities any more: only a new process can.
+    pub(crate) async fn failed(&self) -> adjoin_model::Error {
+        let error = self.engine.failed().await;
+        tracing::error!(%error, "ending: a new process serves what this one cannot");
+        error
+    }
+
     /// Whether it serves.
     pub(crate) fn readiness(&self) -> &Gauge {
         &self.readiness

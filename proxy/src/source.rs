@@ -127,6 +127,15 @@ impl Source {
         }
     }
 
+    /// Ends the activation of an entity; gives the sequence it stood at.
+    pub(crate) async fn passivate(&self, entity: &EntityId) -> Outcome<u64> {
+        match self {
+            Self::Host(address) => ask(address, Method::POST, &format!("{}/passivate", path_of(entity))).await,
+            Self::Folder(_) => Err(Failure::usage("nothing is active in a folder that no host has")
+                .help("name the admin address of a running host with --admin")),
+        }
+    }
+
     /// Records of the journal.
     pub(crate) async fn records(&self, query: TailQuery) -> Outcome<Records> {
         match self {

@@ -4,6 +4,7 @@
 mod demo;
 mod docs;
 mod r#gen;
+mod licences;
 mod program;
 mod python;
 mod server;
@@ -81,11 +82,11 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
-    /// Formatting, lints and the rules of the tree (tidy).
+    /// Formatting, lints, the rules of the tree (tidy) and licences.
     Check,
     /// Every stage of `check`, then all tests. Ends with `N passed, N failed`.
     Test {
-        /// Run only this stage (setup, fmt, tidy, gen, clippy, no-std, tests).
+        /// Run only this stage (setup, fmt, tidy, licences, gen, clippy, no-std, tests, python, docs, …).
         #[arg(long, value_name = "STAGE")]
         only: Option<String>,
     },
@@ -122,7 +123,7 @@ fn main() -> ExitCode {
             Ok(said) => stage::report(Ok(()), &said),
             Err(error) => stage::report(Err(error), ""),
         },
-        Command::Check => stage::run(root, &["setup", "fmt", "tidy", "clippy"]),
+        Command::Check => stage::run(root, &["setup", "fmt", "tidy", "licences", "clippy"]),
         Command::Test { only: Some(stage) } => stage::run(root, &stage::with_setup(&stage)),
         Command::Test { only: None } => stage::run(root, &stage::ALL),
     };

@@ -7,11 +7,13 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::server::Folder;
-use crate::{demo, docs, r#gen, program, python, setup, tidy};
+use crate::{demo, docs, r#gen, licences, program, python, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 12] =
-    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "proofs", "demo"];
+pub const ALL: [&str; 13] = [
+    "setup", "fmt", "tidy", "licences", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "proofs",
+    "demo",
+];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -97,7 +99,7 @@ fn python_tests(root: &Path, total: &mut Count) -> Result<(), String> {
 
 /// One stage, after `setup` if it builds anything.
 pub fn with_setup(name: &str) -> Vec<&str> {
-    let builds = !matches!(name, "setup" | "fmt" | "tidy" | "gen");
+    let builds = !matches!(name, "setup" | "fmt" | "tidy" | "licences" | "gen");
     if builds { vec!["setup", name] } else { vec![name] }
 }
 
@@ -152,6 +154,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "fmt" => cargo(root, &["fmt", "--all", "--check"], total),
         "clippy" => cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], total),
         "tidy" => tidy::check(root).map_err(|found| found.join("\n")),
+        "licences" => licences(root),
         "gen" => r#gen::run(root, true),
         "no-std" => no_std(root, total),
         "tests" => cargo(root, &["test", "--workspace", "--no-fail-fast"], total),
@@ -162,6 +165,12 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
     }
+}
+
+fn licences(root: &Path) -> Result<(), String> {
+    let crates = licences::check(root).map_err(|found| found.join("\n"))?;
+    println!("{crates} crates, as deny.toml allows");
+    Ok(())
 }
 
 /// Builds ring 0 for a target that has no std, so an accidental `std` cannot compile.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use adjoin_entity::frame::HostFrame;
 use adjoin_entity::{Input, Output, SessionId, ShardLoop};
-use adjoin_model::{Error, Mono, Outcome};
+use adjoin_model::{Mono, Outcome};
 use tokio::sync::{mpsc, oneshot};
 
 use self::edges::Edges;
@@ -25,7 +25,7 @@ pub(crate) use self::trace::call_span;
 use crate::clock::Sleep;
 use crate::message::{FrameSink, Message};
 use crate::readers::Asks;
-use crate::shared::{Shared, stopped};
+use crate::shared::{Shared, bug, stopped};
 use crate::writer::Writes;
 
 /// Messages taken into one step.
@@ -106,23 +106,27 @@ impl Driver {
         }
     }
 
-    /// Steps until nothing is left to do here and now.
+    /// Steps until nothing is left to do here and now. A panic ends what this loop does, not those who wait for it.
     fn step(&mut self) {
+        if !self.failed && catch_unwind(AssertUnwindSafe(|| self.steps())).is_err() {
+            tracing::error!(index = self.index, "a shard loop has panicked; its entities are lost to this process");
+            self.failed = true;
+            self.ports.shared.fail(self.index);
+        }
+        if self.failed {
+            self.inputs.clear();
+            self.outputs.clear();
+            self.drains.drain(..).for_each(|done| done.send(()).unwrap_or_default());
+            self.edges.fail_all(&bug());
+        }
+    }
+
+    fn steps(&mut self) {
         loop {
             let now = self.ports.shared.clock.now();
             self.traces.begin_step();
             self.sweep(now);
-            if self.failed {
-                self.inputs.clear();
-                return self.edges.fail_all(&bug());
-            }
-            let (machine, inputs, outputs) = (&mut self.machine, &mut self.inputs, &mut self.outputs);
-            if catch_unwind(AssertUnwindSafe(|| machine.step(now, inputs, outputs))).is_err() {
-                tracing::error!(index = self.index, "a shard loop has panicked; its entities are lost to this process");
-                self.failed = true;
-                self.outputs.clear();
-                continue;
-            }
+            self.machine.step(now, &mut self.inputs, &mut self.outputs);
             self.dispatch(now.mono);
             self.flush();
             if self.inputs.is_empty() {
@@ -132,20 +136,19 @@ impl Driver {
     }
 
     fn next_wake(&self) -> Option<Mono> {
-        let machine = if self.failed { None } else { self.machine.next_wake() };
-        machine.into_iter().chain(self.next_sweep).min()
+        if self.failed {
+            return None;
+        }
+        self.machine.next_wake().into_iter().chain(self.next_sweep).min()
     }
-}
-
-/// What every call of a failed loop is answered.
-fn bug() -> Error {
-    Error::internal("the shard loop has stopped after a bug of adjoin; restart the host, the journal is sound")
-        .with_outcome(Outcome::Unknown)
 }
 
 impl Drop for Driver {
     /// Also when the runtime ends: no call is left without an answer.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.ports.shared.fail(self.index);
+        }
         self.ports.inbox.close();
         while let Ok(message) = self.ports.inbox.try_recv() {
             match message {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adjoin_entity::spec::Spec;
 use adjoin_entity::{CallId, Operation, SessionId};
-use adjoin_model::{Head, Mono, Result, Sequence, ShardId};
+use adjoin_model::{Error, Head, Mono, Result, Sequence, ShardId};
 use adjoin_storage::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -18,7 +18,7 @@ use crate::request::Request;
 use crate::responder::Responder;
 use crate::session::{Hello, Session};
 use crate::settings::Settings;
-use crate::shared::{Shared, stopped};
+use crate::shared::{Shared, bug, stopped};
 use crate::start::{self, Started};
 use crate::status::Status;
 
@@ -184,6 +184,15 @@ impl Engine {
         start::stop(&self.inner.shared);
         // Nothing is ever sent: the channel closes when the last task and thread have ended.
         self.inner.ended.lock().await.recv().await;
+    }
+
+    /// Comes once a loop has stopped after a bug: its entities are lost to this process, and only a new one serves them.
+    /// Their calls are answered with this error until then.
+    pub async fn failed(&self) -> Error {
+        let mut failed = self.inner.shared.failed.subscribe();
+        // The sender is held by what this borrows.
+        let index = failed.wait_for(Option::is_some).await.ok().and_then(|index| *index);
+        bug().at("loop", index.unwrap_or_default())
     }
 
     /// The store, for reading: journal, keys.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use adjoin_entity::{Call, CallId, Input, Operation};
 use adjoin_model::{CommandId, EntityId, Error, Mono, Outcome, shard_of};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::admission::Admission;
 use crate::clock::Clock;
@@ -28,6 +28,8 @@ pub(crate) struct Shared {
     /// Random; with a counter it names commands.
     pub(crate) salt: u128,
     pub(crate) calls: AtomicU64,
+    /// The first loop that has stopped after a bug.
+    pub(crate) failed: watch::Sender<Option<u8>>,
 }
 
 /// What is answered when the engine is gone.
@@ -35,7 +37,18 @@ pub(crate) fn stopped() -> Error {
     Error::unavailable("the engine has stopped").with_outcome(Outcome::Unknown)
 }
 
+/// What every call of a loop is answered that has stopped after a bug.
+pub(crate) fn bug() -> Error {
+    Error::internal("the shard loop has stopped after a bug of adjoin; restart the host, the journal is sound")
+        .with_outcome(Outcome::Unknown)
+}
+
 impl Shared {
+    /// A loop has stopped after a bug.
+    pub(crate) fn fail(&self, index: u8) {
+        self.failed.send_modify(|first| *first = first.or(Some(index)));
+    }
+
     /// The loop of an entity.
     pub(crate) fn home(&self, entity: &EntityId) -> u8 {
         (shard_of(entity, self.shards).0 % self.inboxes.len() as u32) as u8

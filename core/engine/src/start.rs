@@ -9,7 +9,7 @@ use adjoin_entity::ShardLoop;
 use adjoin_model::{Error, Head, Owner, Result, ShardId};
 use adjoin_storage::{Refusal, Store, Written};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::admission::Admission;
 use crate::clock::Clock;
@@ -43,6 +43,7 @@ pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc
         shards: store.meta().shards,
         salt: random()?,
         calls: AtomicU64::new(1),
+        failed: watch::Sender::new(None),
     });
     let (alive, ended) = mpsc::channel(1);
     let (writes, waiting) = writer::channel();

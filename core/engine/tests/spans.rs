@@ -47,7 +47,7 @@ async fn a_call_has_spans_for_load_handler_and_append() {
     world.call("ada", "refuse").await.expect_err("refused");
     world.stop().await;
     let text = String::from_utf8(lines.0.lock().expect("a lock").clone()).expect("UTF-8");
-    let call = "call{otel.name=shop.Cart/add entity=shop.Cart/ada";
+    let call = "call{otel.name=shop.Cart/add";
     for stage in [":load: ", ":handler{attempt=1}: ", ":append: "] {
         assert!(text.lines().any(|line| line.contains(call) && line.contains(stage)), "{stage} is missing:\n{text}");
     }

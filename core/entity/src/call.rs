@@ -60,6 +60,9 @@ pub enum Operation {
     State,
     /// Delete the entity without asking the function. `name` and `payload` are not read.
     Delete,
+    /// End the entity's activation now, where nothing of it is under way: `NotFound` if it is not active here,
+    /// `Unavailable` while it is busy or watched. `name` and `payload` are not read.
+    Passivate,
 }
 
 /// What a call was answered.

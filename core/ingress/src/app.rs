@@ -21,6 +21,7 @@ use crate::http::problem::Problem;
 use crate::http::read::Reading;
 use crate::http::stream::Streams;
 use crate::http::{call, head, index};
+use crate::meter::{self, Refusal};
 use crate::routes::Routes;
 use crate::schema::Lock;
 use crate::settings::Settings;
@@ -66,7 +67,7 @@ impl App {
         // What is shared is counters and pointers, whole at any time.
         let answered = AssertUnwindSafe(self.answer(request)).catch_unwind().await;
         let answered = answered.unwrap_or_else(|_| Err(bug().into()));
-        answered.unwrap_or_else(Problem::response)
+        answered.unwrap_or_else(refused)
     }
 
     async fn respond_grpc<B>(self: &Arc<Self>, request: Request<B>) -> Response<Body>
@@ -75,6 +76,7 @@ impl App {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         if let Err(error) = head::check_size(request.headers(), &self.settings) {
+            Refusal::HeadSize.count();
             return grpc::refuse(status(&error, "adjoin"));
         }
         let answered = AssertUnwindSafe(grpc::respond(self, request)).catch_unwind().await;
@@ -105,12 +107,21 @@ impl App {
     }
 }
 
+/// The answer to a failure; a bound of HTTP's own is counted as such.
+fn refused(problem: Problem) -> Response<Body> {
+    if let Some(refusal) = Refusal::of_status(problem.status) {
+        refusal.count();
+    }
+    problem.response()
+}
+
 fn bug() -> Error {
     Error::internal("a bug of the ingress; it is in the log").with_outcome(Outcome::Unknown)
 }
 
 /// A document that is only read.
 fn get(parts: &Parts, document: impl FnOnce() -> Response<Body>) -> Result<Response<Body>, Problem> {
+    meter::document();
     match parts.method {
         Method::GET | Method::HEAD => Ok(document()),
         _ => Err(Problem::method("this document is read by GET", "GET, HEAD")),

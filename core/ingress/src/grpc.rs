@@ -6,6 +6,7 @@ mod health;
 mod reflection;
 mod replies;
 pub(crate) mod status;
+mod timed;
 mod typed;
 
 use std::convert::Infallible;
@@ -25,9 +26,11 @@ use tonic_reflection::pb::{v1, v1alpha};
 use crate::app::App;
 use crate::body::Body;
 use crate::generated::client::entities_server::EntitiesServer;
+use crate::meter;
 use entities::Generic;
 pub(crate) use health::Health;
 use reflection::Reflection;
+use timed::Due;
 
 /// Whether a request speaks gRPC.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -43,10 +46,16 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let request = request.map(GrpcBody::new);
+    let whole = |body| timed::timed(body, Due::Whole, &app.settings);
     let service = request.uri().path().split('/').nth(1).unwrap_or("");
+    match service {
+        "grpc.health.v1.Health" => meter::health(),
+        "grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection" => meter::reflection(),
+        _ => {}
+    }
     let response = match service {
-        "adjoin.client.v1.Entities" => call(generic(app), request).await,
-        "grpc.health.v1.Health" => until_closing(app, call(app.health.service(), request).await),
+        "adjoin.client.v1.Entities" => call(generic(app), request.map(whole)).await,
+        "grpc.health.v1.Health" => until_closing(app, call(app.health.service(), request.map(whole)).await),
         "grpc.reflection.v1.ServerReflection" => {
             let service = v1::server_reflection_server::ServerReflectionServer::new(Reflection(app.clone()));
             until_closing(app, call(service, request).await)

@@ -8,6 +8,7 @@ mod generated;
 mod grpc;
 mod http;
 mod listen;
+mod meter;
 mod routes;
 pub mod schema;
 mod settings;

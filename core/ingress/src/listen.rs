@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::grpc::Health;
+use crate::meter::{self, OpenGauge, Refusal};
 use crate::settings::Settings;
 use connection::Connections;
 use refuse::Refusals;
@@ -86,17 +87,22 @@ async fn accept(listener: TcpListener, app: Arc<App>, closing: CancellationToken
     let places = Arc::new(Semaphore::new(app.settings.connections.min(Semaphore::MAX_PERMITS)));
     let connections = Connections::new(app, closing.clone());
     let refusals = Refusals::new();
+    let open = meter::connections();
     let mut tasks = JoinSet::new();
     while let Some(stream) = next(&listener, &mut tasks, &closing).await {
         match places.clone().try_acquire_owned() {
             Ok(place) => {
                 let connection = connections.serve(stream);
+                let counted = OpenGauge::of(&open);
                 tasks.spawn(async move {
                     connection.await;
-                    drop(place);
+                    drop((place, counted));
                 });
             }
-            Err(_) => refusals.refuse(stream, &mut tasks),
+            Err(_) => {
+                Refusal::Connections.count();
+                refusals.refuse(stream, &mut tasks);
+            }
         }
     }
     tasks

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use crate::app::App;
 use crate::http::openapi;
 use crate::http::params::Params;
+use crate::meter::{self, Kind, TypeCounts};
 use crate::schema::typed::Typed;
 
 /// Requests that may wait for the first function at once.
@@ -26,11 +27,24 @@ pub(crate) struct Route {
     /// Its place in the type's handlers.
     at: usize,
     pub(crate) params: Params,
+    counts: Arc<TypeCounts>,
 }
 
 impl Route {
     pub(crate) fn handler(&self) -> &Handler {
         &self.entity_type.handlers[self.at]
+    }
+
+    /// The request under way is for this handler.
+    pub(crate) fn seen(&self, watch: bool) {
+        let Handler { query, streamed_in, streamed_out, name, .. } = self.handler();
+        let kind = match () {
+            () if watch => Kind::Watch,
+            () if *streamed_in || *streamed_out => Kind::Stream,
+            () if *query => Kind::Query,
+            () => Kind::Command,
+        };
+        meter::handler(&self.counts, kind, name);
     }
 
     /// Whether a watch, an `ETag` and a condition mean something.
@@ -48,9 +62,13 @@ pub(crate) struct TypeRoutes {
 
 impl TypeRoutes {
     fn of(entity_type: &Arc<EntityType>) -> Self {
+        let counts = Arc::new(TypeCounts::new(entity_type.name.clone()));
         let routes = entity_type.handlers.iter().enumerate().map(|(at, handler)| {
             let params = Params::of(&handler.input_schema);
-            (handler.name.clone(), Arc::new(Route { entity_type: entity_type.clone(), at, params }))
+            (
+                handler.name.clone(),
+                Arc::new(Route { entity_type: entity_type.clone(), at, params, counts: counts.clone() }),
+            )
         });
         Self { entity_type: entity_type.clone(), handlers: routes.collect() }
     }

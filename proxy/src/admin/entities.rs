@@ -93,6 +93,16 @@ pub(super) async fn delete(
     Ok(Json(reply.sequence))
 }
 
+/// Ends the activation of an idle entity; gives the sequence it stood at.
+pub(super) async fn passivate(
+    State(admin): State<Arc<Admin>>,
+    Path((entity_type, key)): Path<(String, String)>,
+) -> Result<Json<u64>, Problem> {
+    let entity = EntityId::new(entity_type, key)?;
+    let reply = admin.engine()?.call(request(entity, Operation::Passivate)).await?;
+    Ok(Json(reply.sequence))
+}
+
 fn request(entity: EntityId, operation: Operation) -> Request {
     let nothing = Payload::new("json", bytes::Bytes::new());
     Request { operation, timeout: Some(ANSWER_WITHIN), ..Request::new(entity, "", nothing) }

@@ -112,6 +112,10 @@ async fn run(settings: &Settings, command: &[String], watched: &[PathBuf]) -> Ou
     let signal = tokio::select! {
         signal = signals.next() => signal,
         () = supervise(supervisor.as_mut()) => "the end of supervision",
+        error = node.failed() => {
+            end(node, supervisor, "a bug", settings).await?;
+            return Err(error.into());
+        }
     };
     first_call.abort();
     tracing::info!(signal, "ending");

@@ -25,7 +25,8 @@ Examples:
   adjoin entity get shop.Cart/ada -o json
   adjoin entity history shop.Cart/ada
   adjoin entity history shop.Cart/ada --data .adjoin -o jsonl | jq .data
-  adjoin entity delete shop.Cart/ada --yes")]
+  adjoin entity delete shop.Cart/ada --yes
+  adjoin entity passivate shop.Cart ada")]
 pub(crate) enum EntityCommand {
     /// List entity types, or the entities of one type
     Ls(LsArgs),
@@ -40,6 +41,10 @@ pub(crate) enum EntityCommand {
     ///
     /// Writes a record with the next sequence; the history stays. Asks first when run in a terminal.
     Delete(DeleteArgs),
+    /// End the activation of an idle entity: the next command loads it again
+    ///
+    /// Nothing is written. Exit code 3 when it is not active in this host, 5 while it has calls or watches.
+    Passivate(PassivateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +80,19 @@ pub(crate) struct OneArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PassivateArgs {
+    /// The entity type, or type and key as in shop.Cart/ada.
+    entity: String,
+    /// The key, where the first word is the type alone.
+    key: Option<String>,
+    #[command(flatten)]
+    source: SourceArgs,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DeleteArgs {
     #[command(flatten)]
     one: OneArgs,
@@ -89,6 +107,7 @@ impl EntityCommand {
             Self::Ls(args) => &args.source,
             Self::Get(args) | Self::History(args) => &args.source,
             Self::Delete(args) => &args.one.source,
+            Self::Passivate(args) => &args.source,
         };
         let source = source.open().await?;
         let done = match self {
@@ -96,6 +115,7 @@ impl EntityCommand {
             Self::Get(args) => get(args, &source).await,
             Self::History(args) => history(args, &source).await,
             Self::Delete(args) => delete(args, &source).await,
+            Self::Passivate(args) => passivate(args, &source).await,
         };
         source.close().await?;
         done
@@ -175,6 +195,18 @@ async fn delete(args: &DeleteArgs, source: &Source) -> Outcome<()> {
     let sequence = source.delete(entity).await?;
     match args.one.output {
         Format::Table => print::line(&format!("{entity} is deleted, sequence {sequence}")),
+        Format::Json | Format::Jsonl => print::line(&format!("{{\"sequence\":{sequence}}}")),
+    }
+}
+
+async fn passivate(args: &PassivateArgs, source: &Source) -> Outcome<()> {
+    let entity = match &args.key {
+        Some(key) => EntityId::new(args.entity.as_str(), key.as_str())?,
+        None => entity_of(&args.entity)?,
+    };
+    let sequence = source.passivate(&entity).await?;
+    match args.output {
+        Format::Table => print::line(&format!("{entity} is not active any more, sequence {sequence}")),
         Format::Json | Format::Jsonl => print::line(&format!("{{\"sequence\":{sequence}}}")),
     }
 }

@@ -25,7 +25,8 @@ pub(crate) enum JournalCommand {
     Cat(CatArgs),
     /// Read everything and check it: gaps, checksums, sequences
     ///
-    /// Exit code 6 when something is damaged; the place is named.
+    /// Goes on behind what is damaged: exit code 6, and up to 1000 places are named, the others counted. One damage may
+    /// show twice: where it stands, and where something points to it.
     Verify(VerifyArgs),
 }
 
@@ -98,9 +99,11 @@ async fn show(source: &Source, query: TailQuery, output: Format) -> Outcome<()> 
 async fn verify(source: &Source, output: Format) -> Outcome<()> {
     let report = source.verify().await?;
     print::one(output, &report)?;
-    match report.damage {
-        None => Ok(()),
-        Some(damage) => Err(Failure::new(Exit::Corrupt, format!("the journal is damaged: {damage}"))
-            .help("keep the folder as it is and restore a copy; what is damaged is never read as something else")),
+    let Some(first) = report.damages.first() else { return Ok(()) };
+    if output == Format::Table {
+        report.damages.iter().try_for_each(|damage| print::line(damage))?;
     }
+    let places = report.damaged();
+    Err(Failure::new(Exit::Corrupt, format!("the journal is damaged in {places} places; the first: {first}"))
+        .help("keep the folder as it is and restore a copy; what is damaged is never read as something else"))
 }

@@ -83,7 +83,14 @@ async fn serve(settings: Settings) -> Outcome<()> {
     };
     print::line(&format!("listening on http://{}, admin on http://{}", node.listen(), node.admin()))?;
     let said_ready = tokio::spawn(say_ready(node.readiness().watch()));
-    let signal = signals.next().await;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        error = node.failed() => {
+            // What other loops have under way still ends well.
+            let drained = node.end("a bug", &settings).await;
+            return Err(drained.err().unwrap_or_else(|| error.into()));
+        }
+    };
     said_ready.abort();
     tracing::info!(signal, "draining");
     tokio::select! {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What reading everything has shown.
 
-use adjoin_rocksdb::Verified;
+use adjoin_rocksdb::{Findings, Verified};
 use serde::{Deserialize, Serialize};
 
 use crate::print::Row;
@@ -19,19 +19,30 @@ pub(crate) struct VerifyReport {
     pub(crate) payloads: u64,
     /// Entities that were read whole.
     pub(crate) entities: u64,
-    /// The first damage, with its place; what follows it was not read.
-    pub(crate) damage: Option<String>,
+    /// Damaged places in the order they were met, as many as a report names.
+    pub(crate) damages: Vec<String>,
+    /// Damaged places beyond those.
+    pub(crate) more_damages: u64,
 }
 
+/// Damaged places that a report names.
+pub(crate) const NAMED: usize = 1000;
+
 impl VerifyReport {
-    pub(crate) fn new(verified: Verified, damage: Option<String>) -> Self {
-        let Verified { shards, batches, records, payloads, entities } = verified;
-        Self { shards, batches, records, payloads, entities, damage }
+    pub(crate) fn new(found: Findings) -> Self {
+        let Verified { shards, batches, records, payloads, entities } = found.verified;
+        let damages = found.damages.iter().map(ToString::to_string).collect();
+        Self { shards, batches, records, payloads, entities, damages, more_damages: found.more }
+    }
+
+    /// Damaged places, named or not.
+    pub(crate) fn damaged(&self) -> u64 {
+        self.damages.len() as u64 + self.more_damages
     }
 }
 
 impl Row for VerifyReport {
-    const COLUMNS: &'static [&'static str] = &["shards", "batches", "records", "contents", "entities", "damage"];
+    const COLUMNS: &'static [&'static str] = &["shards", "batches", "records", "contents", "entities", "damaged"];
 
     fn cells(&self) -> Vec<String> {
         let count = |number: u64| number.to_string();
@@ -41,7 +52,7 @@ impl Row for VerifyReport {
             count(self.records),
             count(self.payloads),
             count(self.entities),
-            self.damage.clone().unwrap_or_else(|| "none".into()),
+            count(self.damaged()),
         ]
     }
 }

@@ -71,6 +71,28 @@ fn a_deletion_wants_a_word_and_stays_in_the_history() {
 }
 
 #[test]
+fn an_idle_entity_is_passivated_by_type_and_key() {
+    let (_function, host) = shop();
+    let active = || {
+        let status: serde_json::Value =
+            serde_json::from_str(&crate::support::get(host.admin, "/admin/status").body).expect("JSON");
+        status["loops"]
+            .as_array()
+            .expect("loops")
+            .iter()
+            .map(|one| one["entities"].as_u64().expect("a number"))
+            .sum::<u64>()
+    };
+    let before = active();
+    let (code, out, said) = ask(&host, &["entity", "passivate", "shop.Cart", "ada"]);
+    assert_eq!((code, out.contains("sequence 2")), (Some(0), true), "{out}{said}");
+    assert_eq!(active(), before - 1);
+    assert_eq!(ask(&host, &["entity", "passivate", "shop.Cart/ada"]).0, Some(3), "it is not active any more");
+    assert!(host.contents("ada").contains("p2"), "it comes back whole");
+    assert_eq!(ask(&host, &["entity", "passivate", "shop.Cart/bob", "-o", "json"]).1, "{\"sequence\":1}\n");
+}
+
+#[test]
 fn a_journal_is_tailed_and_followed() {
     let (_function, host) = shop();
     assert_eq!(ask(&host, &["journal", "tail", "-n", "2", "-o", "jsonl"]).1.lines().count(), 2);

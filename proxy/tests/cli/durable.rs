@@ -86,13 +86,41 @@ fn damage_is_named_and_has_its_exit_code() {
     assert!(said.contains(".sst") || said.contains("shard"), "{said}");
 }
 
+#[test]
+fn every_damage_of_a_closed_folder_is_listed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    let host = on(folder.path(), &function);
+    (0..5).for_each(|_| drop(host.add("ada", "p1")));
+    host.process.signal("TERM");
+    assert!(host.process.ended().0.success());
+    flip_sorted_files_with(folder.path(), b"ItemAdded");
+    let listed = |report: &str| {
+        let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
+        report["damages"].as_array().expect("a list").len()
+    };
+    let (code, report, said) = offline(folder.path(), &["journal", "verify", "-o", "json"]);
+    assert_eq!((code, said.contains("damaged in")), (Some(6), true), "{said}");
+    assert!(listed(&report) >= 5, "every event of the block: {report}");
+    let (_, table, _) = offline(folder.path(), &["journal", "verify"]);
+    assert!(table.lines().count() >= 2 + 5, "a row and every place: {table}");
+}
+
 /// Flips a bit in the first block of every sorted file.
 fn flip_sorted_files(folder: &Path) {
+    flip_sorted_files_with(folder, b"");
+}
+
+/// Flips a bit in the first block of the sorted files that hold this text.
+fn flip_sorted_files_with(folder: &Path, text: &[u8]) {
     let files = std::fs::read_dir(folder).expect("read").flatten().map(|file| file.path());
     let sorted: Vec<_> = files.filter(|path| path.extension().is_some_and(|ending| ending == "sst")).collect();
     assert!(!sorted.is_empty(), "a closed folder has sorted files");
     for path in sorted {
         let mut bytes = std::fs::read(&path).expect("read");
+        if !text.is_empty() && !bytes.windows(text.len()).any(|window| window == text) {
+            continue;
+        }
         bytes[10] ^= 1;
         std::fs::write(&path, bytes).expect("written");
     }

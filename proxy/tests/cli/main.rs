@@ -9,6 +9,7 @@ mod call;
 mod dev;
 mod durable;
 mod load;
+mod metrics;
 mod schema;
 mod serve;
 mod usage;

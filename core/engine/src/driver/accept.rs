@@ -5,8 +5,9 @@ use adjoin_entity::frame::FunctionFrame;
 use adjoin_entity::{Call, CallId, Input, SessionId};
 use adjoin_model::Outcome;
 
-use super::{Driver, Sink, bug};
+use super::{Driver, Sink};
 use crate::message::{Message, Waiting};
+use crate::shared::bug;
 use crate::status::LoopStatus;
 
 impl Driver {

@@ -13,7 +13,7 @@ use metrics::{Counter, Gauge, Histogram};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MeterId(u32);
 
-const OPERATIONS: [&str; 4] = ["run", "watch", "state", "delete"];
+const OPERATIONS: [&str; 5] = ["run", "watch", "state", "delete", "passivate"];
 
 /// The handles of one type and operation, made when first used: looking one up costs more than the step.
 struct Handles {
@@ -75,6 +75,7 @@ impl Meter {
                     Operation::Watch { .. } => 1,
                     Operation::State => 2,
                     Operation::Delete => 3,
+                    Operation::Passivate => 4,
                 },
         )
     }

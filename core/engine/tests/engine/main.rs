@@ -6,6 +6,7 @@ mod function;
 mod world;
 
 mod bounds;
+mod bugs;
 mod commands;
 mod sessions;
 mod store;

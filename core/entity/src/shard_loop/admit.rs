@@ -27,10 +27,13 @@ impl ShardLoop {
         }
         match self.sessions.resolve(&call) {
             Err(error) => self.refuse(&call, error),
+            Ok(Resolved::Passivate) => self.passivate_now(&call),
             Ok(Resolved::Action) => self.admit_action(call),
             Ok(Resolved::Entity(Ask::Watch)) => self.admit_watch(call),
             Ok(Resolved::Entity(ask)) => self.enqueue(call, ask),
             Ok(Resolved::Unknown) if matches!(call.operation, Operation::Watch { .. }) => self.admit_watch(call),
+            // Nothing is active without a function.
+            Ok(Resolved::Unknown) if call.operation == Operation::Passivate => self.passivate_now(&call),
             Ok(Resolved::Unknown) => self.enqueue(call, Ask::Command),
         }
     }
@@ -126,7 +129,7 @@ impl ShardLoop {
     fn add_watch(&mut self, slot: Slot, call: Call) {
         let after = match call.operation {
             Operation::Watch { after } => after,
-            Operation::Run | Operation::State | Operation::Delete => None,
+            Operation::Run | Operation::State | Operation::Delete | Operation::Passivate => None,
         };
         let Some(entity) = self.entities.get_mut(slot) else { return };
         if entity.watches.len() >= self.settings.limits.watches {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Letting go of entities that nobody uses (rule 11).
 
+use adjoin_model::{EntityId, Error, Result};
+
 use super::ShardLoop;
 use super::entity::Slot;
-use crate::io::SessionId;
+use crate::call::{Call, Reply};
+use crate::io::{Output, SessionId};
 use crate::phase::{On, Phase};
 
 /// How often idle entities are looked for.
@@ -12,6 +15,8 @@ const CHECK_MS: u64 = 1000;
 const LOOKED_AT: usize = 1024;
 /// How many are passivated when a function is short of memory, per level.
 const RELIEF: u32 = 256;
+/// When somebody who wants a busy entity passivated may ask again.
+const BUSY_MS: u64 = 100;
 
 impl ShardLoop {
     /// Passivates what was idle for its type's time.
@@ -35,6 +40,23 @@ impl ShardLoop {
         let own = self.sessions.entity_type(entity.id.entity_type()).map_or(0, |t| t.passivate_after_ms);
         let after_ms = if own == 0 { self.settings.passivate_after_ms } else { own };
         self.now.mono.since(entity.used()) >= after_ms.saturating_mul(1000)
+    }
+
+    /// Ends an activation because somebody asks for it; answers the call.
+    pub(super) fn passivate_now(&mut self, call: &Call) {
+        let result = self.passivate_asked(&call.entity);
+        self.out.push(Output::Reply { call: call.id, result });
+    }
+
+    fn passivate_asked(&mut self, id: &EntityId) -> Result<Reply> {
+        let missing = || Error::not_found("the entity is not active in this host").at("entity", id);
+        let slot = self.entities.find(id).ok_or_else(missing)?;
+        let sequence = self.entities.get(slot).ok_or_else(missing)?.sequence;
+        if !self.passivate(slot) {
+            let said = "the entity has calls or writes under way, or is watched: it stays active";
+            return Err(Error::unavailable(said).at("entity", id).retry_after(BUSY_MS));
+        }
+        Ok(Reply { payload: None, sequence, replayed: false })
     }
 
     /// Ends the activation of an entity with nothing in flight; says whether it did.

@@ -57,6 +57,8 @@ struct Known {
 pub(crate) enum Resolved {
     /// An entity, and in which way.
     Entity(Ask),
+    /// An entity's activation, which is to end.
+    Passivate,
     /// An action.
     Action,
     /// No function has ever said; perhaps the next one does.
@@ -117,6 +119,7 @@ impl Sessions {
         match call.operation {
             Operation::State => Ok(Resolved::Entity(Ask::State)),
             Operation::Delete => Ok(Resolved::Entity(Ask::Delete)),
+            Operation::Passivate => Ok(Resolved::Passivate),
             Operation::Run => {
                 let query = handler(entity_type, call)?.query;
                 Ok(Resolved::Entity(if query { Ask::Query } else { Ask::Command }))
@@ -238,7 +241,7 @@ impl ShardLoop {
                     self.start_action(job);
                 }
                 // It waits on: the function that came has other types.
-                Ok(Resolved::Action | Resolved::Unknown) => kept.push_back(job),
+                Ok(Resolved::Action | Resolved::Unknown | Resolved::Passivate) => kept.push_back(job),
                 Err(error) => self.fail(job, error),
             }
         }
@@ -255,7 +258,7 @@ impl ShardLoop {
             .watches
             .iter()
             .filter_map(|watch| match self.sessions.resolve(&watch.call) {
-                Ok(Resolved::Entity(_) | Resolved::Unknown) => None,
+                Ok(Resolved::Entity(_) | Resolved::Unknown | Resolved::Passivate) => None,
                 Ok(Resolved::Action) => Some((watch.call.id, Error::invalid("an action cannot be watched"))),
                 Err(error) => Some((watch.call.id, error)),
             })

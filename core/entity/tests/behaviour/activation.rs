@@ -225,6 +225,47 @@ fn rule_11_an_idle_entity_is_passivated_and_comes_back() {
     assert_eq!(host.durable().records[0].sequence, 2);
 }
 
+fn passivate(host: &mut Host, key: &str) -> adjoin_entity::CallId {
+    let mut call = host.new_call(id(key), "");
+    call.operation = Operation::Passivate;
+    host.send(call)
+}
+
+#[test]
+fn rule_11_an_idle_entity_is_passivated_when_asked() {
+    let mut host = Host::new();
+    host.call("ada", "add");
+    host.run(&["A"]);
+    let busy = passivate(&mut host, "ada");
+    assert_eq!(host.error(busy), (Kind::Unavailable, Outcome::None), "its event is not durable");
+    host.settle();
+    let asked = passivate(&mut host, "ada");
+    assert_eq!(host.reply(asked).expect("passivated").sequence, 1);
+    assert_eq!((host.deactivated(), host.machine.status(0).entities), (1, 0));
+    host.pages.insert(id("ada"), page(&["A"]));
+    host.call("ada", "add");
+    host.run(&["A"]);
+    assert_eq!(host.durable().records[0].sequence, 2, "it comes back where it was");
+}
+
+#[test]
+fn rule_11_what_is_not_active_or_is_watched_is_not_passivated() {
+    let mut host = Host::new();
+    for key in ["nobody", "ada"] {
+        let missing = passivate(&mut host, key);
+        assert_eq!(host.error(missing), (Kind::NotFound, Outcome::None));
+    }
+    let mut watch = host.new_call(id("ada"), "read");
+    watch.operation = Operation::Watch { after: None };
+    host.send(watch);
+    host.read();
+    let watched = passivate(&mut host, "ada");
+    assert_eq!(host.error(watched), (Kind::Unavailable, Outcome::None));
+    let mut without = Host::without_function(settings());
+    let missing = passivate(&mut without, "ada");
+    assert_eq!(without.error(missing), (Kind::NotFound, Outcome::None), "at once, not once a function comes");
+}
+
 #[test]
 fn rule_11_a_watched_entity_stays() {
     let mut host = Host::new();

@@ -257,3 +257,44 @@ fn a_watch_that_came_before_its_function_ends_when_that_has_no_such_query() {
     assert_eq!(host.elements, [(calls[0], 0)]);
     assert!(matches!(&host.ends[..], [(call, Some(error))] if *call == calls[1] && error.kind == Kind::Invalid));
 }
+
+/// Entities that share a function take turns for its credit.
+#[test]
+fn a_hot_entity_does_not_starve_others() {
+    let mut host = Host::without_function(settings());
+    host.up_with(1, spec(), 1);
+    for _ in 0..200 {
+        host.call("hot", "add");
+    }
+    let cold = ["a", "b", "c"];
+    let calls = cold.map(|key| host.call(key, "add"));
+    let mut turns = 0;
+    while !calls.iter().all(|call| host.replied(*call)) {
+        host.run(&["A"]);
+        host.settle();
+        turns += 1;
+        assert!(turns <= 2 * (cold.len() + 1), "after {turns} turns some of {cold:?} still wait");
+    }
+    for _ in turns..203 {
+        host.run(&["A"]);
+        host.settle();
+    }
+    assert!(host.commands.is_empty(), "nor do others starve it");
+}
+
+/// What one step takes from one entity is bounded, whatever waits for it: the first commands of others are in it.
+#[test]
+fn a_hot_entity_leaves_room_in_a_step() {
+    let mut small = settings();
+    small.window = 4;
+    let mut host = Host::with(small);
+    let calls = |host: &mut Host, key, number| -> Vec<_> {
+        (0..number).map(|_| Input::Call(host.new_call(id(key), "add"))).collect()
+    };
+    let mut inputs = calls(&mut host, "hot", 1000);
+    for key in ["a", "b", "c"] {
+        inputs.extend(calls(&mut host, key, 1));
+    }
+    host.step(inputs);
+    assert_eq!(host.commands.len(), 4 + 3, "a window of the hot one, and each of the others");
+}

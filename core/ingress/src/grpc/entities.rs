@@ -35,6 +35,7 @@ impl Generic {
     async fn ask(&self, headers: &HeaderMap, asked: Asked<'_>) -> Result<(Arc<Route>, EngineRequest)> {
         let table = self.0.routes.ready().await?;
         let route = table.find(asked.entity_type, asked.command)?.clone();
+        route.seen(false);
         if !asked.body.is_empty() {
             json::check(&asked.body, self.0.settings.json_depth)?;
         }
@@ -72,6 +73,7 @@ impl Generic {
         if !route.handler().query {
             return Err(Error::invalid("only a query can be watched").at("command", query));
         }
+        route.seen(true);
         let after = if after_sequence > 0 { Some(after_sequence) } else { head::last_event_id(metadata.as_ref())? };
         let place = self.0.streams.place(&self.0.settings)?;
         let elements = self.0.engine.watch(request, after);

@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::ask;
 use crate::grpc::replies::Replies;
 use crate::grpc::status::status;
+use crate::grpc::timed::{Due, timed};
 use crate::http::head;
 use crate::schema::typed::TypedMethod;
 
@@ -35,7 +36,12 @@ pub(crate) async fn respond(app: &Arc<App>, request: Request<GrpcBody>) -> Respo
     let Some(method) = typed.method(request.uri().path()) else {
         return Status::unimplemented("no such service or method; see the reflection service").into_http();
     };
+    if let Ok(route) = table.find(&method.entity_type.name, &method.method.handler) {
+        route.seen(method.method.watch);
+    }
     let serving = Serving { app: app.clone(), method: method.clone() };
+    let due = if method.method.streamed_in { Due::Begun } else { Due::Whole };
+    let request = request.map(|body| timed(body, due, &app.settings));
     let mut grpc = Grpc::new(Dynamic(method.input.clone()))
         .apply_max_message_size_config(Some(app.settings.body_bytes), Some(usize::MAX))
         .accept_compressed(CompressionEncoding::Gzip)

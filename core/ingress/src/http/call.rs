@@ -32,6 +32,7 @@ where
     let mut pairs = query::parse(parts.uri.query().unwrap_or(""))?;
     let declared = route.params.declares("watch");
     let watch = query::take_watch(&mut pairs, declared)?;
+    route.seen(watch);
     check_method(route, &parts.method, watch)?;
     let entity = EntityId::new(route.entity_type.name.clone(), &*target.key)?;
     if route.handler().streamed_in {

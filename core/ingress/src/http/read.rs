@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode};
 use http_body::Body;
 
 use crate::http::problem::Problem;
+use crate::meter::Refusal;
 use crate::settings::Settings;
 
 /// Bodies up to this size are copied, so that a small one does not hold on to a connection's whole read buffer.
@@ -37,6 +38,7 @@ impl Held<'_> {
         }
         if all > settings.reading_bytes {
             let said = format!("{} bytes of bodies are being read, the most this host takes", settings.reading_bytes);
+            Refusal::Bodies.count();
             return Err(Error::exhausted(said).retry_after(settings.retry_after_ms).into());
         }
         Ok(())

@@ -15,6 +15,7 @@ use adjoin_model::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
+use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_stream::Stream;
@@ -22,6 +23,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::body::Body;
 use crate::http::problem::Problem;
+use crate::meter::{self, OpenGauge, Refusal};
 use crate::settings::Settings;
 
 /// How long the head of the response waits for the first element, so that what fails at once fails with a status.
@@ -59,12 +61,14 @@ impl Form {
 #[derive(Clone)]
 pub(crate) struct Streams {
     places: Arc<Semaphore>,
+    open: Gauge,
     closing: CancellationToken,
 }
 
 impl Streams {
     pub(crate) fn new(settings: &Settings, closing: CancellationToken) -> Self {
-        Self { places: Arc::new(Semaphore::new(settings.streams.min(Semaphore::MAX_PERMITS))), closing }
+        let places = Arc::new(Semaphore::new(settings.streams.min(Semaphore::MAX_PERMITS)));
+        Self { places, open: meter::streams(), closing }
     }
 
     /// A place for one stream.
@@ -76,9 +80,13 @@ impl Streams {
             return Err(closing());
         }
         let said = "this host serves as many watches and streams as it may";
-        let full = || Error::exhausted(said).retry_after(settings.retry_after_ms);
+        let full = || {
+            Refusal::Streams.count();
+            Error::exhausted(said).retry_after(settings.retry_after_ms)
+        };
         let permit = self.places.clone().try_acquire_owned().map_err(|_| full())?;
-        Ok(Place { closing: Box::pin(self.closing.clone().cancelled_owned()), broken: None, _permit: permit })
+        let closing = Box::pin(self.closing.clone().cancelled_owned());
+        Ok(Place { closing, broken: None, _permit: permit, _open: OpenGauge::of(&self.open) })
     }
 }
 
@@ -88,6 +96,7 @@ pub(crate) struct Place {
     /// Says why the client's stream cannot go on.
     broken: Option<oneshot::Receiver<Error>>,
     _permit: OwnedSemaphorePermit,
+    _open: OpenGauge,
 }
 
 impl Place {

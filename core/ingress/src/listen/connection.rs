@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONNECTION, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Version};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::body::Body;
+use crate::meter::{Metered, Refusal, watched};
 use crate::settings::Settings;
 
 use super::guard::Guarded;
@@ -63,7 +65,15 @@ async fn run(
     let counted = activity.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let (app, open) = (app.clone(), Open::new(&counted));
-        async move { Ok::<_, Infallible>(Counted::wrap(app.respond(request).await, open)) }
+        let last = is_last(&request);
+        async move {
+            let (response, metered) = watched(request, async |request| app.respond(request).await).await;
+            let mut response = response.map(|body| Counted { body, metered, _open: open });
+            if last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = builder.serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
@@ -73,6 +83,9 @@ async fn run(
         tokio::select! {
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
+                    if let Some(refusal) = Refusal::of_connection(&*error) {
+                        refusal.count();
+                    }
                     tracing::debug!(error = &*error, "a connection broke off");
                 }
                 return;
@@ -95,6 +108,12 @@ async fn run(
             }
         }
     }
+}
+
+/// Whether nothing after the request may be read as another one. A length beside chunks has to end the connection
+/// (RFC 9112, section 6.1: somebody on the way may have gone by the length), and hyper takes it away unseen.
+fn is_last(request: &Request<Incoming>) -> bool {
+    request.version() == Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING)
 }
 
 fn builder(settings: &Settings) -> Builder<TokioExecutor> {
@@ -162,12 +181,15 @@ impl Drop for Open {
 /// A body that keeps its request open.
 struct Counted {
     body: Body,
+    metered: Metered,
     _open: Open,
 }
 
-impl Counted {
-    fn wrap(response: Response<Body>, open: Open) -> Response<Self> {
-        response.map(|body| Self { body, _open: open })
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if http_body::Body::is_end_stream(&self.body) {
+            self.metered.over();
+        }
     }
 }
 
@@ -179,7 +201,11 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(frame) = &frame {
+            self.metered.took(frame.as_ref());
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::meter::Refusal;
+
 /// Bytes of an HTTP/2 preface.
 const PREFACE: usize = 24;
 
@@ -47,11 +49,12 @@ impl<S> Guarded<S> {
         }
         let write = self.write;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + write)));
-        stalled.as_mut().poll(context).map(|()| Err(late("the peer does not read")))
+        stalled.as_mut().poll(context).map(|()| Err(late(Refusal::WriteTime, "the peer does not read")))
     }
 }
 
-fn late(said: &'static str) -> Error {
+fn late(refusal: Refusal, said: &'static str) -> Error {
+    refusal.count();
     Error::new(ErrorKind::TimedOut, said)
 }
 
@@ -61,7 +64,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         let Some(handshake) = self.handshake.as_mut() else { return read };
         if read.is_pending() {
-            return handshake.as_mut().poll(context).map(|()| Err(late("the peer does not begin")));
+            let late = || late(Refusal::HandshakeTime, "the peer does not begin");
+            return handshake.as_mut().poll(context).map(|()| Err(late()));
         }
         self.saw(&buffer.filled()[before..]);
         read

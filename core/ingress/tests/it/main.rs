@@ -4,7 +4,9 @@
 mod calls;
 mod grpc;
 mod host;
+mod hostile;
 mod openapi;
 mod shop;
 mod streams;
 mod typed;
+mod wire;

@@ -24,5 +24,5 @@ mod write;
 pub use open::OpenReport;
 pub use settings::Settings;
 pub use store::RocksStore;
-pub use verify::Verified;
+pub use verify::{Findings, Verified};
 pub use wal::Torn;

@@ -21,7 +21,7 @@ use crate::read;
 use crate::readers::{Readers, not_started};
 use crate::settings::Settings;
 use crate::shared::Shared;
-use crate::verify::{self, Verified};
+use crate::verify::{self, Findings, Verified};
 use crate::write::{Raised, Request, Writer, refuse};
 
 /// A store in a folder of this machine. One process has the folder open at a time.
@@ -80,32 +80,40 @@ impl RocksStore {
     /// point to is there, and that every entity can be read. `progress` hears of each turn. Commands may go on.
     ///
     /// # Errors
-    /// `Corrupt` at the first damage, with shard and position, entity and sequence, or file and offset.
-    pub async fn verify(&self, mut progress: impl FnMut(Verified) + Send) -> Result<Verified> {
-        let mut sum = Verified::default();
+    /// `Corrupt` for the first damage, with shard and position, entity and sequence, or file and offset.
+    pub async fn verify(&self, progress: impl FnMut(Verified) + Send) -> Result<Verified> {
+        let Findings { verified, damages, .. } = self.survey(1, progress).await?;
+        damages.into_iter().next().map_or(Ok(verified), Err)
+    }
+
+    /// The same, going on behind what is damaged; names the first `limit` damaged places and counts the others. One
+    /// place may show twice: where it stands, and where something points to it.
+    ///
+    /// # Errors
+    /// What keeps from reading without being damage.
+    pub async fn survey(&self, limit: usize, mut progress: impl FnMut(Verified) + Send) -> Result<Findings> {
+        let mut found = Findings::at_most(limit);
         for shard in (0..self.meta().shards).map(ShardId) {
             let mut from = Some(1);
             while let Some(position) = from {
                 let turn = move |db: &crate::db::Db| {
-                    let next = verify::shard(db, shard, position, &mut sum)?;
-                    Ok((next, sum))
+                    let next = verify::shard(db, shard, position, &mut found)?;
+                    Ok((next, found))
                 };
-                (from, sum) = self.parts().readers.run(&self.parts().shared, turn).await?;
-                progress(sum);
+                (from, found) = self.parts().readers.run(&self.parts().shared, turn).await?;
+                progress(found.verified);
             }
         }
-        let mut after = None;
-        loop {
+        let mut from = Some(Vec::new());
+        while let Some(key) = from {
             let turn = move |db: &crate::db::Db| {
-                let next = verify::entities(db, after.as_deref(), &mut sum)?;
-                Ok((next, sum))
+                let next = verify::entities(db, &key, &mut found)?;
+                Ok((next, found))
             };
-            (after, sum) = self.parts().readers.run(&self.parts().shared, turn).await?;
-            progress(sum);
-            if after.is_none() {
-                return Ok(sum);
-            }
+            (from, found) = self.parts().readers.run(&self.parts().shared, turn).await?;
+            progress(found.verified);
         }
+        Ok(found)
     }
 
     async fn read<T: Send + 'static>(

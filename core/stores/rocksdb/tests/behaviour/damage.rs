@@ -265,3 +265,60 @@ fn a_store_of_a_later_format_is_refused() {
     let error = open(place.path()).err().expect("refused");
     assert!(error.message.contains("format 9"), "{error}");
 }
+
+fn survey(place: &Path, limit: usize) -> adjoin_rocksdb::Findings {
+    block_on(open(place).expect("opens").survey(limit, |_| {})).expect("read to the end")
+}
+
+#[test]
+fn every_missing_event_and_batch_is_named() {
+    let place = closed();
+    edit(place.path(), |db, batch| {
+        [3, 30].into_iter().for_each(|sequence| batch.delete_cf(family(db, "events"), event_key(sequence)));
+        [1, 10, 20, 21, 22].into_iter().for_each(|first| batch.delete(batch_key("ada", first)));
+        batch.delete(batch_key("eve", 3));
+    });
+    let found = survey(place.path(), 100);
+    let at = |error: &Error, what| context(error, what).map(str::to_owned);
+    let mut named: Vec<_> =
+        found.damages.iter().map(|it| (at(it, "shard"), at(it, "position"), at(it, "unread_until"))).collect();
+    let (ada, eve) = (shard(&id("ada")).to_string(), shard(&id("eve")).to_string());
+    let text = |number: u64| Some(number.to_string());
+    let mut expected = vec![
+        (Some(ada.clone()), text(1), text(1)),
+        (Some(ada.clone()), text(3), None),
+        (Some(ada.clone()), text(10), text(10)),
+        (Some(ada.clone()), text(20), text(22)),
+        (Some(ada), text(30), None),
+        (Some(eve), text(3), None),
+    ];
+    named.sort();
+    expected.sort();
+    assert_eq!((named, found.more), (expected, 0), "{found:#?}");
+    let Verified { batches, records, payloads, entities, .. } = found.verified;
+    assert_eq!((batches, records, payloads, entities), (38, 39, 37, 2));
+    let bounded = survey(place.path(), 2);
+    assert_eq!((bounded.damages.len(), bounded.more), (2, 4));
+}
+
+#[test]
+fn a_survey_ends_whatever_is_damaged() {
+    let place = closed();
+    let mut damaged = 0;
+    for file in files(place.path(), "sst") {
+        let whole = fs::read(&file).expect("read");
+        let mut bytes = whole.clone();
+        bytes[10] ^= 1;
+        fs::write(&file, bytes).expect("written");
+        damaged += 1;
+        // Heads and the like are read at open, which says so itself.
+        if open(place.path()).is_err() {
+            fs::write(&file, whole).expect("written");
+            damaged -= 1;
+        }
+    }
+    assert!(damaged >= 3, "journal, events and entities");
+    let found = survey(place.path(), 3);
+    assert!(found.damages.len() == 3 && found.more > 0, "{found:?}");
+    assert!(found.damages.iter().all(|damage| damage.kind == Kind::Corrupt));
+}
