@@ -17,6 +17,12 @@ pub(crate) enum Body {
     Grpc(tonic::body::Body),
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self::Whole(bytes)
@@ -35,7 +41,7 @@ impl http_body::Body for Body {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Elements(elements) => {
-                elements.poll_chunk(context).map(|chunk| chunk.map(|data| Ok(Frame::data(data))))
+                elements.poll_chunk(context).map(|chunk| chunk.map(|data| data.map(Frame::data)))
             }
             Self::Grpc(body) => Pin::new(body).poll_frame(context),
         }

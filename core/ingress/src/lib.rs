@@ -4,6 +4,7 @@
 mod app;
 mod ask;
 mod body;
+mod contract;
 mod generated;
 mod grpc;
 mod http;
@@ -12,6 +13,7 @@ mod meter;
 mod routes;
 pub mod schema;
 mod settings;
+mod transcode;
 
 /// The client of the generic service, for tools and SDKs.
 pub use generated::client::entities_client::EntitiesClient;

@@ -10,8 +10,10 @@ use adjoin_entity::spec::{EntityKind, EntityType, Handler};
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::contract::{Contracts, is_contract_first};
 use crate::http::openapi;
 use crate::http::params::Params;
 use crate::meter::{self, Kind, TypeCounts};
@@ -87,7 +89,9 @@ impl TypeRoutes {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     catalog: Arc<Catalog>,
+    /// Code-first ones; the others are in `contracts`.
     types: HashMap<Arc<str>, Arc<TypeRoutes>>,
+    contracts: Arc<Contracts>,
     /// Derived when somebody first asks.
     typed: Arc<OnceLock<Arc<Typed>>>,
     /// The same.
@@ -101,14 +105,26 @@ impl Table {
             Some(routes) if Arc::ptr_eq(&routes.entity_type, entity_type) => routes.clone(),
             _ => Arc::new(TypeRoutes::of(entity_type)),
         };
-        let types: HashMap<_, _> =
-            catalog.iter().map(|known| (known.entity_type.name.clone(), routes(&known.entity_type))).collect();
+        let types: HashMap<_, _> = catalog
+            .iter()
+            .filter(|known| !is_contract_first(&known.entity_type))
+            .map(|known| (known.entity_type.name.clone(), routes(&known.entity_type)))
+            .collect();
         let unchanged = types.len() == earlier.types.len()
             && types
                 .iter()
                 .all(|(name, routes)| earlier.types.get(name).is_some_and(|other| Arc::ptr_eq(routes, other)));
         let derived = if unchanged { (earlier.typed.clone(), earlier.openapi.clone()) } else { Default::default() };
-        Self { catalog, types, typed: derived.0, openapi: derived.1 }
+        let contracts = Contracts::of(&catalog, &earlier.contracts);
+        contracts
+            .notes
+            .iter()
+            .filter(|note| !earlier.contracts.notes.contains(note))
+            .for_each(|note| tracing::warn!("{note}"));
+        // A document that shows a contract is made again: what a contract says may have changed with the same types.
+        let coded = contracts.router.is_empty() && earlier.contracts.router.is_empty();
+        let openapi = if coded { derived.1 } else { Arc::default() };
+        Self { catalog, types, contracts: Arc::new(contracts), typed: derived.0, openapi }
     }
 
     /// The route of a command.
@@ -126,8 +142,14 @@ impl Table {
         routes.find(command).ok_or_else(missing)
     }
 
+    /// Whether no function has ever come.
     pub(crate) fn is_empty(&self) -> bool {
-        self.types.is_empty()
+        self.catalog.is_empty()
+    }
+
+    /// The services of contract-first types.
+    pub(crate) fn contracts(&self) -> &Contracts {
+        &self.contracts
     }
 
     /// The derived gRPC services of these types.
@@ -182,6 +204,18 @@ impl Routes {
         let table = Arc::new(Table::of(catalog, &table));
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = table.clone();
         table
+    }
+
+    /// Reads contracts as they come, so that what is wrong with one is in the log before anybody calls it.
+    pub(crate) async fn follow(&self, closing: CancellationToken) {
+        let mut news = self.engine.watch_types();
+        loop {
+            self.now();
+            tokio::select! {
+                () = closing.cancelled() => return,
+                changed = news.changed() => if changed.is_err() { return },
+            }
+        }
     }
 
     /// The same; until the first function ever has come, waits for it as long as a call would.

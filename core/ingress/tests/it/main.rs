@@ -2,11 +2,16 @@
 //! The ingress over real sockets, in front of a real engine and a real memory store.
 
 mod calls;
+mod contract_grpc;
+mod contract_http;
+mod contract_reflection;
 mod grpc;
 mod host;
 mod hostile;
 mod openapi;
+mod post;
 mod shop;
 mod streams;
 mod typed;
+mod web;
 mod wire;
