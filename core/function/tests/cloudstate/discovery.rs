@@ -67,8 +67,8 @@ async fn refused(spec: p::EntitySpec, settings: DialSettings) -> (String, Functi
 async fn every_error_of_a_spec_is_told_to_the_function_and_to_the_host() {
     let service = "EventSourcedTckModel";
     let sound = || entity(EVENT_SOURCED, service, "one");
-    let mut circular = prost_types::FileDescriptorSet::decode(&spec().proto[..]).expect("sound");
-    circular.file[0].dependency.push("nowhere.proto".into());
+    let mut incomplete = prost_types::FileDescriptorSet::decode(&spec().proto[..]).expect("sound");
+    incomplete.file.last_mut().expect("files").dependency.push("nowhere.proto".into());
     let cases = [
         (declaring(vec![]), vec!["no entity"]),
         (versioned(0, 3), vec!["0.3", "0.2"]),
@@ -85,7 +85,7 @@ async fn every_error_of_a_spec_is_told_to_the_function_and_to_the_host() {
             vec!["EventSourcedTckModel", "EventSourcedTwo", "\"one\""],
         ),
         (declaring(vec![entity(EVENT_SOURCED, service, "")]), vec!["entity type"]),
-        (p::EntitySpec { proto: circular.encode_to_vec(), ..spec() }, vec!["nowhere.proto"]),
+        (p::EntitySpec { proto: incomplete.encode_to_vec(), ..spec() }, vec!["nowhere.proto"]),
         (p::EntitySpec { proto: vec![255; 9], ..spec() }, vec![]),
         (declaring(vec![entity("cloudstate.crdt.Crdt", service, "c")]), vec!["replicated", "not run yet"]),
     ];

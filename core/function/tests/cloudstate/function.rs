@@ -11,6 +11,7 @@ use p::entity_discovery_server::{EntityDiscovery, EntityDiscoveryServer};
 use p::eventsourced::event_sourced_server::EventSourcedServer;
 use p::valueentity::value_entity_server::ValueEntityServer;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_stream::Stream;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -63,13 +64,14 @@ impl Shared {
 pub(crate) struct Function {
     pub(crate) shared: Shared,
     seen: UnboundedReceiver<Seen>,
-    server: tokio::task::JoinHandle<()>,
+    /// A process of its own as far as its connections can tell: they end with it.
+    runtime: Option<Runtime>,
     pub(crate) address: String,
 }
 
 impl Drop for Function {
     fn drop(&mut self) {
-        self.server.abort();
+        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
     }
 }
 
@@ -79,7 +81,8 @@ impl Function {
     }
 
     pub(crate) async fn at(address: &str, spec: p::EntitySpec, pace: Option<Arc<tokio::sync::Semaphore>>) -> Self {
-        let listener = TcpListener::bind(address).await.expect("bound");
+        let listener = std::net::TcpListener::bind(address).expect("bound");
+        listener.set_nonblocking(true).expect("set");
         let address = listener.local_addr().expect("an address").to_string();
         let (sender, seen) = mpsc::unbounded_channel();
         let shared = Shared { seen: sender, streams: Arc::default(), spec: Arc::new(Mutex::new(spec)), pace };
@@ -88,9 +91,13 @@ impl Function {
             .add_service(EventSourcedServer::new(event_sourced::Model(shared.clone())))
             .add_service(ValueEntityServer::new(value_entity::Model(shared.clone())))
             .add_service(p::action::action_protocol_server::ActionProtocolServer::new(action::Model(shared.clone())));
-        let serving = server.serve_with_incoming(TcpListenerStream::new(listener));
-        let server = tokio::spawn(async move { serving.await.expect("served") });
-        Self { shared, seen, server, address }
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        runtime.spawn(async move {
+            let listener = TcpListener::from_std(listener).expect("a listener");
+            server.serve_with_incoming(TcpListenerStream::new(listener)).await.expect("served");
+        });
+        Self { shared, seen, runtime: Some(runtime), address }
     }
 
     /// The next message; `discover` is passed over.
