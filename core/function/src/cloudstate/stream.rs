@@ -12,7 +12,7 @@ use tonic::{Response, Status, Streaming};
 
 /// Messages between this side and the transport: what the transport does not take is held back here, and behind it the
 /// replay.
-const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 16;
 
 /// How long a function may take to end a stream that has ended on this side.
 const FAREWELL: Duration = Duration::from_secs(10);
