@@ -224,6 +224,8 @@ impl Upload {
         if let Some(element) = self.waiting.pop_front() {
             let metadata = Some(Metadata::default());
             room.send(ActionCommand { payload: Some(any(element)), metadata, ..ActionCommand::default() });
+        } else {
+            drop(room);
         }
         self.close_when_done();
     }
