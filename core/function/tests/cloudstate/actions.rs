@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Actions.
+
+use adjoin_engine::Request;
+use adjoin_function::cloudstate::protocol as p;
+use adjoin_model::{Code, EntityId, Payload, Result};
+use p::action::ActionCommand;
+use prost_types::Any;
+
+use crate::function::Seen;
+use crate::messages::{Effect, Step, any, groups, text};
+use crate::world::{World, call, response, within};
+
+const MODEL: &str = "cloudstate.tck.model.action.ActionTckModel";
+const TWO: &str = "cloudstate.tck.model.action.ActionTwo";
+
+/// The metadata that calls of these tests bring.
+fn brought() -> Option<p::Metadata> {
+    let value = Some(p::metadata_entry::Value::StringValue("7".into()));
+    Some(p::Metadata { entries: vec![p::MetadataEntry { key: "x-trace".into(), value }] })
+}
+
+fn whole(name: &str, payload: Any, metadata: Option<p::Metadata>) -> ActionCommand {
+    ActionCommand {
+        service_name: if name == "Call" { TWO } else { MODEL }.into(),
+        name: name.into(),
+        payload: Some(payload),
+        metadata,
+    }
+}
+
+fn two(id: &str) -> ActionCommand {
+    whole("Call", any("action.OtherRequest", &text(id)), Some(p::Metadata::default()))
+}
+
+fn say(message: &str) -> Step {
+    Step::Reply(text(message))
+}
+
+async fn unary(world: &World, steps: Vec<Step>) -> Result<Option<String>> {
+    let request = call(MODEL, "any", "ProcessUnary", groups(vec![steps]));
+    let reply = within("a reply", world.engine.call(request)).await?;
+    Ok(reply.payload.map(|payload| response(&payload)))
+}
+
+#[tokio::test]
+async fn a_unary_call_carries_its_metadata() {
+    let mut world = World::new().await;
+    assert_eq!(unary(&world, vec![say("hi")]).await.expect("a reply"), Some("hi".into()));
+    let sent = whole("ProcessUnary", groups(vec![vec![say("hi")]]), brought());
+    assert_eq!(world.function.next().await, Seen::Action("unary", sent));
+    world.function.nothing_more();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_empty_response_is_no_reply() {
+    let world = World::new().await;
+    assert_eq!(unary(&world, vec![]).await.expect("well"), None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn forwards_failures_and_side_effects_are_as_those_of_entities() {
+    let mut world = World::new().await;
+    let effect = || Step::Effect(Effect { id: "e".into(), synchronous: true });
+    assert_eq!(unary(&world, vec![Step::Forward(text("f"))]).await.expect("a reply"), Some(String::new()));
+    assert!(matches!(world.function.next().await, Seen::Action("unary", _)));
+    assert_eq!(world.function.next().await, Seen::Action("unary", two("f")));
+
+    assert_eq!(unary(&world, vec![effect(), say("x")]).await.expect("a reply"), Some("x".into()));
+    assert!(matches!(world.function.next().await, Seen::Action("unary", _)));
+    assert_eq!(world.function.next().await, Seen::Action("unary", two("e")));
+
+    let error = unary(&world, vec![effect(), Step::Fail(text("boom"))]).await.expect_err("failed");
+    assert_eq!((error.client_code(), error.message.as_str()), (Code::Unknown, "boom"));
+    assert!(matches!(world.function.next().await, Seen::Action("unary", _)));
+    assert_eq!(world.function.next().await, Seen::Action("unary", two("e")), "effects beside a failure are made");
+    world.function.nothing_more();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_status_of_the_function_is_told_as_unknown() {
+    let world = World::new().await;
+    let error = unary(&world, vec![Step::Fail(text("status"))]).await.expect_err("failed");
+    assert_eq!((error.client_code(), error.message.as_str()), (Code::Unknown, "not you"));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_cancels_the_call() {
+    let mut world = World::new().await;
+    let entity = EntityId::new(MODEL, "any").expect("an id");
+    let body = groups(vec![vec![Step::Fail(text("hang"))]]);
+    let request = Request::new(entity, "ProcessUnary", Payload::new(body.type_url, body.value));
+    let pending = world.engine.call(request);
+    assert!(matches!(world.function.next().await, Seen::Action("unary", _)));
+    drop(pending);
+    assert_eq!(world.function.next().await, Seen::ActionCancelled);
+    world.end().await;
+}
+
+fn payload(body: Any) -> Payload {
+    Payload::new(body.type_url, body.value)
+}
+
+/// The first message of a client's stream, and one that follows.
+fn opening(name: &str) -> ActionCommand {
+    ActionCommand { service_name: MODEL.into(), name: name.into(), payload: None, metadata: brought() }
+}
+
+fn following(body: Any) -> ActionCommand {
+    ActionCommand { payload: Some(body), metadata: Some(p::Metadata::default()), ..ActionCommand::default() }
+}
+
+async fn rest(elements: &mut adjoin_engine::Elements) -> Result<Vec<String>> {
+    let mut said = Vec::new();
+    while let Some(element) = within("an element", elements.next()).await {
+        said.push(response(&element?.payload.expect("a body")));
+    }
+    Ok(said)
+}
+
+#[tokio::test]
+async fn a_streamed_reply_comes_in_order_with_forwards_among_it() {
+    let mut world = World::new().await;
+    let effect = Step::Effect(Effect { id: "e".into(), synchronous: true });
+    let body = groups(vec![vec![say("1")], vec![effect], vec![Step::Forward(text("f"))], vec![say("2")], vec![]]);
+    let mut elements = world.engine.stream(call(MODEL, "any", "ProcessStreamedOut", body.clone()));
+    assert_eq!(rest(&mut elements).await.expect("well"), ["1", "", "2"]);
+    assert_eq!(world.function.next().await, Seen::Action("out", whole("ProcessStreamedOut", body, brought())));
+    assert_eq!(world.function.next().await, Seen::Action("unary", two("e")));
+    assert_eq!(world.function.next().await, Seen::Action("unary", two("f")));
+    world.function.nothing_more();
+
+    let many = (0..100).map(|number| vec![say(&number.to_string())]).collect();
+    let mut elements = world.engine.stream(call(MODEL, "any", "ProcessStreamedOut", groups(many)));
+    assert_eq!(rest(&mut elements).await.expect("well").len(), 100, "credit goes round");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_failure_in_a_streamed_reply_ends_it() {
+    let world = World::new().await;
+    let mut steps = vec![vec![say("1")], vec![Step::Fail(text("boom"))]];
+    steps.extend((0..50).map(|_| vec![say("never")]));
+    let mut elements = world.engine.stream(call(MODEL, "any", "ProcessStreamedOut", groups(steps)));
+    assert!(within("an element", elements.next()).await.expect("one").is_ok());
+    let error = within("an end", elements.next()).await.expect("an error").expect_err("failed");
+    assert_eq!((error.client_code(), error.message.as_str()), (Code::Unknown, "boom"));
+    assert!(within("the end", elements.next()).await.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_clients_stream_begins_without_a_payload_and_goes_on_without_names() {
+    let mut world = World::new().await;
+    let (mut up, reply) = world.engine.upload(call(MODEL, "any", "ProcessStreamedIn", groups(vec![])));
+    for message in ["1", "2"] {
+        up.send(payload(groups(vec![vec![say(message)]]))).await.expect("taken");
+    }
+    up.end();
+    let reply = within("a reply", reply).await.expect("well").payload.expect("a body");
+    assert_eq!(response(&reply), "2");
+    assert_eq!(world.function.next().await, Seen::Action("in", opening("ProcessStreamedIn")));
+    for message in ["1", "2"] {
+        assert_eq!(world.function.next().await, Seen::Action("in", following(groups(vec![vec![say(message)]]))));
+    }
+    assert_eq!(world.function.next().await, Seen::ActionEnd);
+    let (up, reply) = world.engine.upload(call(MODEL, "any", "ProcessStreamedIn", groups(vec![])));
+    up.end();
+    assert_eq!(within("a reply", reply).await.expect("also to nothing").payload, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn both_sides_stream_at_once_and_a_client_that_leaves_ends_the_call() {
+    let mut world = World::new().await;
+    let request = || call(MODEL, "any", "ProcessStreamed", groups(vec![]));
+    let (mut up, mut elements) = world.engine.duplex(request());
+    for number in 0..40 {
+        let message = number.to_string();
+        up.send(payload(groups(vec![vec![say(&message)]]))).await.expect("taken");
+        let element = within("an element", elements.next()).await.expect("one").expect("well");
+        assert_eq!(response(&element.payload.expect("a body")), message);
+    }
+    up.end();
+    assert!(within("the end", elements.next()).await.is_none());
+    while world.function.next().await != Seen::ActionEnd {}
+
+    let (mut up, elements) = world.engine.duplex(request());
+    up.send(payload(groups(vec![vec![say("1")]]))).await.expect("taken");
+    while !matches!(world.function.next().await, Seen::Action("both", ActionCommand { payload: Some(_), .. })) {}
+    drop((up, elements));
+    // The library ends its direction of the stream before it resets it: the function may see either first.
+    assert!(matches!(world.function.next().await, Seen::ActionCancelled | Seen::ActionEnd));
+    world.end().await;
+}
