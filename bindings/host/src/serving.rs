@@ -56,7 +56,10 @@ impl Serving {
                     let said = "behind the proxy a function has no host of its own: connect to the proxy instead";
                     self.outbox.push([ToForeign::Failed { id, error: Error::invalid(said) }]);
                 }
-                FromForeign::Cancel(_) | FromForeign::Taken(_) => {}
+                FromForeign::Input { .. }
+                | FromForeign::InputEnd(_)
+                | FromForeign::Cancel(_)
+                | FromForeign::Taken(_) => {}
             }
         }
         if let Some(open) = &*lock(&self.current) {

@@ -21,9 +21,21 @@ pub enum FromForeign {
         id: RequestId,
         /// Whether the handler streams its reply.
         streams: bool,
+        /// Whether the handler takes a stream: [`FromForeign::Input`]s and one [`FromForeign::InputEnd`] follow.
+        uploads: bool,
         /// What is asked.
         request: Box<Request>,
     },
+    /// One element of the stream that a request sends. Sixteen may be sent unasked, then as many as
+    /// [`ToForeign::InputCredit`] gives.
+    Input {
+        /// Of which request.
+        id: RequestId,
+        /// The element.
+        payload: Payload,
+    },
+    /// The stream that a request sends has ended well.
+    InputEnd(RequestId),
     /// Nobody waits for a request any more. It is not answered.
     Cancel(RequestId),
     /// An element of a request was taken: one more may come.
@@ -74,6 +86,13 @@ pub enum ToForeign {
         payload: Option<Payload>,
         /// A watch: the sequence it shows. A stream: 0.
         sequence: Sequence,
+    },
+    /// So many further elements of the stream that a request sends are taken.
+    InputCredit {
+        /// Of which request.
+        id: RequestId,
+        /// How many more.
+        elements: u32,
     },
     /// A watch or a streamed reply has ended well and is over.
     End {

@@ -30,6 +30,7 @@ enum Tag {
     Ready,
     Refused,
     Closed,
+    InputCredit,
 }
 
 /// One item of a batch.
@@ -43,6 +44,7 @@ pub(crate) fn write<'py>(py: Python<'py>, item: ToForeign, names: &mut Names) ->
         ToForeign::Element { id, payload, sequence } => {
             (Tag::Element as u8, id, payload.map(|payload| data(py, &payload)), sequence).into_pyobject(py)
         }
+        ToForeign::InputCredit { id, elements } => (Tag::InputCredit as u8, id, elements).into_pyobject(py),
         ToForeign::End { id } => (Tag::End as u8, id).into_pyobject(py),
         ToForeign::Session(bounds) => write_session(py, bounds),
         ToForeign::SessionEnd(why) => (Tag::SessionEnd as u8, why).into_pyobject(py),

@@ -2,6 +2,7 @@
 //! gRPC: the generic service, the derived ones, health and reflection.
 
 mod entities;
+mod exchange;
 mod health;
 mod reflection;
 mod replies;

@@ -93,7 +93,7 @@ impl Foreign {
     /// Sends a request; answers its id.
     pub(crate) fn send(&self, streams: bool, request: Request) -> RequestId {
         let id = self.last.fetch_add(1, Ordering::SeqCst) + 1;
-        let request = FromForeign::Request { id, streams, request: Box::new(request) };
+        let request = FromForeign::Request { id, streams, uploads: false, request: Box::new(request) };
         self.host.submit(vec![request]).expect("submitted");
         id
     }
@@ -219,6 +219,7 @@ impl Pump {
             ToForeign::Reply { id, .. }
             | ToForeign::Failed { id, .. }
             | ToForeign::Element { id, .. }
+            | ToForeign::InputCredit { id, .. }
             | ToForeign::End { id } => seen.answers.entry(id).or_default().push(item),
         }
         self.board.news.notify_all();

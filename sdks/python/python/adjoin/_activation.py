@@ -41,6 +41,7 @@ class Place:
     Attributes:
         turns: The calls that run now, by call.
         cancelled: The latest calls that nobody waited for any more before they ran.
+        inputs: The streams that clients send to calls, by call.
     """
 
     home: Home
@@ -48,6 +49,7 @@ class Place:
     check: bool = False
     turns: dict[int, Context] = field(default_factory=dict)
     cancelled: dict[int, None] = field(default_factory=dict)
+    inputs: dict[int, Any] = field(default_factory=dict)
 
 
 class Activation:
@@ -69,6 +71,7 @@ class Activation:
         "epoch",
         "home",
         "id",
+        "inputs",
         "key",
         "limits",
         "sequence",
@@ -87,6 +90,7 @@ class Activation:
         self.home = place.home
         self.turns = place.turns
         self.cancelled = place.cancelled
+        self.inputs = place.inputs
         self.ended = False
         self.state: Any = definition.initial()
 
@@ -117,7 +121,10 @@ class Activation:
             error: Error = NotFound(f"{self.definition.name} has no {frame[Command.NAME]!r}; it has {known}")
             return self._failure(frame, error, ended=False)
         try:
-            values = handler.body.decode(frame[Command.DATA])
+            if handler.takes_stream:
+                values: tuple[Any, ...] = (self.inputs[frame[Command.CALL]],)
+            else:
+                values = handler.body.decode(frame[Command.DATA])
         except READ_ERRORS as problem:
             return self._failure(frame, Invalid(f"the body of {handler.where}: {problem}"), ended=False)
         turn = Context(self, handler, frame, values)

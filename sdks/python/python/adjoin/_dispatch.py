@@ -13,6 +13,8 @@ from typing import Any, Protocol
 from adjoin._activation import Activation, Place
 from adjoin._definition import Definition
 from adjoin._frames import Command, Frame, Host
+from adjoin._handler import Handler
+from adjoin._input import AsyncInput, Input
 from adjoin._kinds import activation_of
 from adjoin._lane import ActionCall, Lane, unknown
 from adjoin._limits import Limits
@@ -60,6 +62,7 @@ class Dispatcher:
         self.relieve = places.relieve
         self.spawn = places.spawn
         self.answered = places.flush_soon
+        self.on_loop = places.call_on_loop
         self._places = places
         self._definitions = {definition.name: definition for definition in definitions}
         self._lanes: dict[int, Lane] = {}
@@ -70,6 +73,8 @@ class Dispatcher:
             Host.ACTIVATE: self._activate,
             Host.REPLAY: self._to_lane,
             Host.COMMAND: self._command,
+            Host.STREAM_INPUT: self._input,
+            Host.STREAM_INPUT_END: self._input_end,
             Host.STREAM_CREDIT: self._credit,
             Host.CANCEL: self._cancel,
             Host.DEACTIVATE: self._deactivate,
@@ -99,8 +104,9 @@ class Dispatcher:
         self._places.to_workers((item,))
 
     def forget(self, call: int) -> None:
-        """A streamed reply has ended."""
+        """A call with a stream has ended."""
         self._streams.pop(call, None)
+        self.place.inputs.pop(call, None)
 
     def _activate(self, frame: Frame) -> None:
         definition = self._definitions.get(frame[2])
@@ -144,6 +150,8 @@ class Dispatcher:
             self._places.flush_soon()
             return
         handler = activation.definition.handlers.get(frame[Command.NAME])
+        if handler is not None and handler.takes_stream:
+            self._begin_input(handler, frame[Command.CALL])
         item: Any
         if handler is not None and handler.streams:
             item = self._streams[frame[Command.CALL]] = StreamCall(self, activation, handler, frame)
@@ -163,6 +171,19 @@ class Dispatcher:
             self._actions[name] = activation_of(definition, 0, "", 0, self.place)
         return self._actions[name]
 
+    def _begin_input(self, handler: Handler, call: int) -> None:
+        self.place.inputs[call] = (AsyncInput if handler.is_async else Input)(self, call, handler)
+
+    def _input(self, frame: Frame) -> None:
+        stream = self.place.inputs.get(frame[1])
+        if stream is not None:
+            stream.push(frame[2])
+
+    def _input_end(self, frame: Frame) -> None:
+        stream = self.place.inputs.get(frame[1])
+        if stream is not None:
+            stream.end()
+
     def _credit(self, frame: Frame) -> None:
         stream = self._streams.get(frame[1])
         if stream is not None:
@@ -180,6 +201,9 @@ class Dispatcher:
         stream = self._streams.get(frame[1])
         if stream is not None:
             self._revive(stream, stream.cancel())
+        incoming = self.place.inputs.get(frame[1])
+        if incoming is not None:
+            incoming.cancel()
 
     def _revive(self, stream: StreamCall, resting: bool) -> None:
         if stream.is_async:
@@ -201,5 +225,11 @@ class Dispatcher:
         for lane in self._lanes.values():
             lane.ended = True
         self._lanes.clear()
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing comes any more for calls with streams: those that wait for it end."""
         for stream in list(self._streams.values()):
             self._revive(stream, stream.cancel())
+        for incoming in list(self.place.inputs.values()):
+            incoming.cancel()

@@ -43,6 +43,8 @@ class Host:
     READY: Final = 14  # address | None, http | None
     REFUSED: Final = 15  # message: the host refused the spec
     CLOSED: Final = 16  # nothing follows
+    INPUT_CREDIT: Final = 17  # request, elements
+    TAGS: Final = 18
 
 
 class Command:
@@ -84,3 +86,6 @@ class Function:
     STREAM: Final = 12  # request, type, key, command, data, timeout ms, metadata, chain
     CANCEL: Final = 13  # request
     TAKEN: Final = 14  # request: the element was taken, one more may come
+    UPLOAD: Final = 15  # request, type, key, command, b"", timeout ms, metadata, chain, whether the reply is a stream
+    INPUT: Final = 16  # request, data
+    INPUT_END: Final = 17  # request

@@ -154,11 +154,17 @@ class ActionCall:
         else:
             answer = _slowly(self._dispatcher, handler, activation, self._frame)
         self._dispatcher.outbox.append(answer)
+        self._end()
 
     async def work_async(self) -> None:
         """Runs an async handler on the loop."""
         self._dispatcher.outbox.append(await self._activation.run_async(self._frame))
         self._dispatcher.answered()
+        self._end()
+
+    def _end(self) -> None:
+        if self._handler is not None and self._handler.takes_stream:
+            self._dispatcher.forget(self._frame[Command.CALL])
 
 
 def unknown(frame: Frame) -> Frame:

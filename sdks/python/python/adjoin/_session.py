@@ -198,6 +198,10 @@ class Session:
         """A coroutine is started; only on the loop."""
         self._loop.spawn(coroutine)
 
+    def spawn_from_anywhere(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """A coroutine is started on the loop, soon."""
+        self._loop.call(lambda: self._loop.spawn(coroutine))
+
     def call_on_loop(self, call: Callable[[], None], /) -> None:
         """A call is made on the loop."""
         self._loop.call(call)
@@ -255,7 +259,7 @@ class Session:
             table[frame[0]](frame)
 
     def _handlers(self) -> list[Callable[[Frame], None]]:
-        table: list[Callable[[Frame], None]] = [_unexpected] * (Host.CLOSED + 1)
+        table: list[Callable[[Frame], None]] = [_unexpected] * Host.TAGS
         own = {Host.READY: self._on_ready, Host.REFUSED: self._on_refused, Host.CLOSED: self._on_closed}
         for tag, handler in {**self._dispatcher.handlers, **self.requests.handlers, **own}.items():
             table[tag] = handler
@@ -284,6 +288,7 @@ class Session:
         if self._user_loop is not None:
             self._user_loop.remove_reader(self.host.wake_fd())
         self.requests.fail(Unavailable(why, outcome="unknown"))
+        self._dispatcher.stop()
         self._set_ready()
         for call in self._on_end:
             call()
