@@ -51,7 +51,10 @@ impl InProcess {
             .map(|listener| adjoin_ingress::serve(engine.clone(), settings.ingress.clone(), listener))
             .transpose()?;
         let http = ingress.as_ref().map(|ingress| format!("http://{}", ingress.address()));
-        outbox.push([ToForeign::Session(bounds(&settings.engine.limits)), ToForeign::Ready { address: None, http }]);
+        outbox.push([
+            ToForeign::Session { session: 0, bounds: bounds(&settings.engine.limits) },
+            ToForeign::Ready { address: None, http },
+        ]);
         tokio::spawn(pass_on(frames, outbox.clone()));
         Ok(Self {
             engine,
@@ -119,7 +122,7 @@ impl InProcess {
             session.down(true);
         }
         self.engine.stop().await;
-        self.answers.outbox.push([ToForeign::SessionEnd("the host is closing".into())]);
+        self.answers.outbox.push([ToForeign::SessionEnd { session: 0, why: "the host is closing".into() }]);
         self.answers.fail_rest();
         self.engine.store().close().await
     }

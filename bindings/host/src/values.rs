@@ -5,6 +5,8 @@ use adjoin_engine::Request;
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_model::{Error, Payload, Sequence};
 
+pub use crate::numbered::SessionNumber;
+
 /// Names a request to the one who made it. Not used again while it is under way.
 pub type RequestId = u64;
 
@@ -52,10 +54,20 @@ pub enum ToForeign {
         /// Where the ingress is, in mode in-process with `http`.
         http: Option<String>,
     },
-    /// A session begins: everything of an earlier one is over.
-    Session(Bounds),
+    /// A session begins. Its ids carry its number in their highest 16 bits; requests that its handlers make, too.
+    Session {
+        /// Which: never that of one that is open; 0 is the engine in this process.
+        session: SessionNumber,
+        /// What its host takes.
+        bounds: Bounds,
+    },
     /// A session has ended: its activations are over.
-    SessionEnd(String),
+    SessionEnd {
+        /// Which.
+        session: SessionNumber,
+        /// How.
+        why: String,
+    },
     /// A frame for the function.
     Frame(HostFrame),
     /// The host cannot take what the function declares.

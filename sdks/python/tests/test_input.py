@@ -229,7 +229,7 @@ def test_an_element_that_does_not_fit_is_the_clients_fault(scripted: Callable[..
 def test_the_end_of_the_session_ends_those_who_wait(scripted: Callable[..., Scripted]) -> None:
     host = scripted(Press)
     calls = [host.command(0, name, entity=("t.Press", "all")) for name in ("total", "totalAsync")]
-    host.native.give((Host.SESSION_END, "gone"))
+    host.native.give((Host.SESSION_END, 0, "gone"))
     for call in calls:
         assert host.answer(call)[3][0] == "Rejected"
 

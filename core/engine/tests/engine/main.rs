@@ -7,6 +7,7 @@ mod world;
 
 mod bounds;
 mod commands;
+mod handler_calls;
 mod sessions;
 mod store;
 mod streams;

@@ -30,13 +30,13 @@ _log = logging.getLogger("adjoin")
 class Home(Protocol):
     """Where handlers find a runtime to call others."""
 
-    def runtime(self) -> Runtime: ...
-    def async_runtime(self) -> AsyncRuntime: ...
+    def runtime(self, session: int, /) -> Runtime: ...
+    def async_runtime(self, session: int, /) -> AsyncRuntime: ...
 
 
 @dataclass
 class Place:
-    """What the activations of one process share.
+    """What the activations of one session share; all but the limits is the same for every session of a process.
 
     Attributes:
         turns: The calls that run now, by call.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from adjoin._context import running
 from adjoin._definition import definition_of, handler_of
 from adjoin._faces import AsyncCalls, Calls
-from adjoin._frames import Frame, Function, Metadata
+from adjoin._frames import SESSION_BITS, Frame, Function, Metadata
 from adjoin._handler import Handler, checked_key
 from adjoin._requests import Awaiting, Blocking, payload
 from adjoin._signals import wait_for_signal
@@ -34,6 +34,7 @@ class Options(NamedTuple):
     if_sequence: int | None = None
     metadata: Mapping[str, str] | None = None
     after: int | None = None
+    session: int = 0
 
     def replaced(
         self,
@@ -49,7 +50,12 @@ class Options(NamedTuple):
             self.if_sequence if if_sequence is None else if_sequence,
             self.metadata if metadata is None else metadata,
             self.after,
+            self.session,
         )
+
+    def number(self, session: Session) -> int:
+        """A fresh name for a request: it says which session of the host the call is made in."""
+        return session.requests.next() | self.session << SESSION_BITS
 
     def pairs(self) -> Metadata:
         """The metadata as frames carry it: names in lower case."""
@@ -275,7 +281,7 @@ def _call_frame(
 ) -> tuple[Frame, Upload | None]:
     if handler.takes_stream:
         return _upload(session, handler, key, args, keywords, options)
-    head = (Function.CALL, session.requests.next(), handler.entity_type, checked_key(key), handler.name)
+    head = (Function.CALL, options.number(session), handler.entity_type, checked_key(key), handler.name)
     body = handler.body.encode(args, keywords)
     tail = (_timeout_ms(options), options.idempotency_key, options.if_sequence, options.pairs(), _chain())
     return (*head, body, *tail), None
@@ -284,7 +290,7 @@ def _call_frame(
 def _watch_frame(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> Frame:
-    head = (Function.WATCH, session.requests.next(), handler.entity_type, checked_key(key), handler.name)
+    head = (Function.WATCH, options.number(session), handler.entity_type, checked_key(key), handler.name)
     return (*head, handler.body.encode(args, keywords), options.after, options.pairs(), _chain())
 
 
@@ -293,7 +299,7 @@ def _stream_frame(
 ) -> tuple[Frame, Upload | None]:
     if handler.takes_stream:
         return _upload(session, handler, key, args, keywords, options)
-    head = (Function.STREAM, session.requests.next(), handler.entity_type, checked_key(key), handler.name)
+    head = (Function.STREAM, options.number(session), handler.entity_type, checked_key(key), handler.name)
     return (*head, handler.body.encode(args, keywords), _timeout_ms(options), options.pairs(), _chain()), None
 
 
@@ -301,7 +307,7 @@ def _upload(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> tuple[Frame, Upload]:
     """The beginning of a call that sends a stream, and the stream."""
-    number = session.requests.next()
+    number = options.number(session)
     upload = Upload(session, handler, number, handler.stream_of(args, keywords))
     session.requests.sends(number, upload)
     head = (Function.UPLOAD, number, handler.entity_type, checked_key(key), handler.name, b"")

@@ -23,6 +23,10 @@ Record: TypeAlias = tuple[str, bytes]
 """A stored payload: type name, data."""
 
 
+SESSION_BITS: Final = 48
+"""Ids of activations, calls and of requests that handlers make carry their session above these bits; 0 in-process."""
+
+
 class Host:
     """Tags of what the binding hands out (``poll``)."""
 
@@ -34,8 +38,8 @@ class Host:
     STREAM_CREDIT: Final = 5  # call, elements
     CANCEL: Final = 6  # call
     DEACTIVATE: Final = 7  # activation
-    SESSION: Final = 8  # event bytes, value bytes, message bytes, events per command
-    SESSION_END: Final = 9  # reason
+    SESSION: Final = 8  # session, event bytes, value bytes, message bytes, events per command
+    SESSION_END: Final = 9  # session, reason
     REPLY: Final = 10  # request, data | None, sequence, replayed
     ERROR: Final = 11  # request, error
     ELEMENT: Final = 12  # request, data, sequence

@@ -73,7 +73,7 @@ class _Input:
             self._taken = 0
             self._dispatcher.answered()
         try:
-            return self._handler.body.decode(data)[:1]  # type: ignore[return-value]
+            return (self._handler.body.decode(data)[0],)
         except READ_ERRORS as error:
             raise Invalid(f"an element for {self._handler.where}: {error}") from error
 

@@ -115,7 +115,7 @@ class Lane:
     def _activate(self, frame: Frame) -> Frame | None:
         _, id, _, key, epoch, sequence, state = frame
         try:
-            self.activation = activation = activation_of(self.definition, id, key, epoch, self._dispatcher.place)
+            self.activation = activation = activation_of(self.definition, id, key, epoch, self._dispatcher.place_of(id))
         except Exception as error:
             self.ended = True
             text = f"the initial state of {self.definition.name} failed ({type(error).__name__}): {error}"

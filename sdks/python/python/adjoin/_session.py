@@ -141,19 +141,17 @@ class Session:
         if self._loop.here:
             raise Invalid(f"{what} would block the event loop that handlers run on: write await rt.call(…) instead")
 
-    def runtime(self) -> Runtime:
-        """The sync face of this session, for handlers."""
-        from adjoin._client import Runtime
+    def runtime(self, session: int) -> Runtime:
+        """The sync face for handlers of this session of the host's."""
+        from adjoin._client import Options, Runtime
 
-        self._refuse_served()
-        return Runtime(self)
+        return Runtime(self, Options(session=session))
 
-    def async_runtime(self) -> AsyncRuntime:
-        """The async face of this session, for handlers."""
-        from adjoin._client import AsyncRuntime
+    def async_runtime(self, session: int) -> AsyncRuntime:
+        """The async face for them."""
+        from adjoin._client import AsyncRuntime, Options
 
-        self._refuse_served()
-        return AsyncRuntime(self)
+        return AsyncRuntime(self, Options(session=session))
 
     def close(self) -> None:
         """Ends everything in order. What was accepted is answered first.
@@ -299,13 +297,6 @@ class Session:
         if self._workers.close(_JOIN_S):
             self.host = _Closed()  # what the host holds is free now, not when this session is collected
         self._loop.close(_JOIN_S)
-
-    def _refuse_served(self) -> None:
-        if self.mode == "serve":
-            raise Invalid(
-                "behind the proxy a function has no runtime of its own: call others by adjoin.connect(address of the "
-                "proxy), by ctx.effect or by ctx.forward"
-            )
 
 
 def _unexpected(frame: Frame) -> None:

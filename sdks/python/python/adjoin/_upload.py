@@ -34,7 +34,7 @@ class Upload:
         self._session = session
         self._handler = handler
         self._request = request
-        self._elements = elements
+        self._elements: Any = elements
         self._room = WINDOW
         self._over = False
         self._changed = threading.Condition()

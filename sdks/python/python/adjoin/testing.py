@@ -287,7 +287,7 @@ class Kit(Generic[E]):
 
 
 class _NoHome:
-    def runtime(self) -> NoReturn:
+    def runtime(self, session: int) -> NoReturn:
         raise Invalid("a kit has no other entities: test calls between entities with app.open()")
 
     async_runtime = runtime
