@@ -24,7 +24,7 @@ pub(crate) fn own(id: u64) -> u64 {
 
 /// The id of a session, as the foreign side sees it.
 pub(crate) fn shown(session: SessionNumber, id: u64) -> u64 {
-    u64::from(session) << OWN_BITS | own(id)
+    (u64::from(session) << OWN_BITS) | own(id)
 }
 
 /// From the host to the foreign side.

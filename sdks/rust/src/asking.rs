@@ -39,7 +39,7 @@ impl Asking {
 
     fn begin(&self) -> (HandlerCall, oneshot::Receiver<Result<Reply>>) {
         self.last.set(self.last.get() + 1);
-        let id = self.last.get() << WORKER_BITS | self.worker;
+        let id = (self.last.get() << WORKER_BITS) | self.worker;
         let (sender, receiver) = oneshot::channel();
         self.open.borrow_mut().insert(id, sender);
         (id, receiver)

@@ -100,7 +100,7 @@ impl Foreign {
 
     /// A call that the handler of this command makes; answers its id.
     pub(crate) fn send_within(&self, command: &CommandFrame, request: Request) -> RequestId {
-        let id = self.last.fetch_add(1, Ordering::SeqCst) + 1 | command.call >> 48 << 48;
+        let id = (self.last.fetch_add(1, Ordering::SeqCst) + 1) | (command.call >> 48 << 48);
         let request = FromForeign::Request { id, streams: false, uploads: false, request: Box::new(request) };
         self.host.submit(vec![request]).expect("submitted");
         id

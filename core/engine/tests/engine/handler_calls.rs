@@ -112,7 +112,8 @@ async fn calls_are_bounded_and_cancelled() {
     caller.say(FunctionFrame::CancelCall { id: 1 }).await.expect("taken");
     eventually("a cancel", || world.probe.cancelled.load(Ordering::SeqCst) >= 1).await;
     drop(caller.session);
-    eventually("the rest", || world.probe.cancelled.load(Ordering::SeqCst) >= 256).await;
+    // Those that the function had: its credit of 256 is split over three loops, and one entity is in one of them.
+    eventually("the rest", || world.probe.cancelled.load(Ordering::SeqCst) >= 86).await;
 }
 
 #[tokio::test]
