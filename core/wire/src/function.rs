@@ -152,7 +152,7 @@ fn answer_out(answer: AnswerFrame) -> protocol::Answer {
 
 fn answer_in(answer: protocol::Answer) -> Result<AnswerFrame> {
     let result = match present("answer.result", answer.result)? {
-        AnswerResult::Reply(reply) => HandlerResult::Reply(reply_in(reply)?),
+        AnswerResult::Reply(reply) => HandlerResult::Reply(reply_in("answer.reply", reply)?),
         AnswerResult::Failure(failure) => HandlerResult::Failed(failure_in(failure)?),
         AnswerResult::Forward(target) => HandlerResult::Forward(target_in(target)?),
     };
@@ -169,10 +169,10 @@ fn answer_in(answer: protocol::Answer) -> Result<AnswerFrame> {
 }
 
 /// A payload without a type name is no result, and then it has no data either.
-pub(crate) fn reply_in(reply: protocol::Payload) -> Result<Option<Payload>> {
+pub(crate) fn reply_in(field: &'static str, reply: protocol::Payload) -> Result<Option<Payload>> {
     match (reply.type_name.is_empty(), reply.data.is_empty()) {
         (true, true) => Ok(None),
-        (true, false) => Err(broken("reply", "a reply with data has a type name")),
+        (true, false) => Err(broken(field, "a reply with data has a type name")),
         (false, _) => Ok(Some(payload_in(reply))),
     }
 }

@@ -129,9 +129,11 @@ fn call_answer_out(id: HandlerCall, result: Result<Reply>) -> protocol::CallAnsw
 
 fn call_answer_in(answer: protocol::CallAnswer) -> Result<HostFrame> {
     let result = match present("call_answer.result", answer.result)? {
-        CallResult::Reply(reply) => {
-            Ok(Reply { payload: reply_in(reply)?, sequence: answer.sequence, replayed: answer.replayed })
-        }
+        CallResult::Reply(reply) => Ok(Reply {
+            payload: reply_in("call_answer.reply", reply)?,
+            sequence: answer.sequence,
+            replayed: answer.replayed,
+        }),
         CallResult::Failure(failure) => Err(failure_in(failure)?),
     };
     Ok(HostFrame::CallAnswer { id: id_in("call_answer.id", answer.id)?, result })
