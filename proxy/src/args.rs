@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
-use crate::commands::{call, completions, conformance, dev, doctor, entity, journal, schema, serve};
+use crate::commands::{call, completions, conformance, dev, doctor, entity, guard, journal, schema, serve};
 use crate::settings::{LogFormat, Protocol};
 
 const ABOUT: &str = "adjoin keeps the state of a service beside its code: durable, one writer per entity, \
@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Conformance(conformance::ConformanceCommand),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    Guard(guard::GuardArgs),
 }
 
 /// Flags that stand for settings; see `adjoin serve --print-settings` for those that have no flag.

@@ -7,6 +7,7 @@ pub(crate) mod conformance;
 pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod entity;
+pub(crate) mod guard;
 pub(crate) mod journal;
 pub(crate) mod schema;
 pub(crate) mod serve;

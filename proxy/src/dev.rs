@@ -2,6 +2,7 @@
 //! Supervises the user's process while a developer works: starts it, restarts it when it ends or a file changes, ends it.
 
 mod child;
+mod guard;
 mod sample;
 mod watch;
 
@@ -12,6 +13,7 @@ use tokio::time::{Instant as Tick, sleep_until};
 
 use crate::failure::Outcome;
 pub(crate) use child::Child;
+pub(crate) use guard::watch as watch_over;
 pub(crate) use sample::curl;
 pub(crate) use watch::Watch;
 
@@ -47,7 +49,7 @@ impl Supervisor {
     /// # Errors
     /// NotFound or Failed when it cannot be started at all: a typing error is said once, not tried again.
     pub(crate) fn start(command: Vec<String>, listen: String, watch: Option<Watch>) -> Outcome<Self> {
-        let child = Child::start(&command, &listen)?;
+        let child = Child::start(&command, &listen)?.guarded()?;
         tracing::info!(pid = child.id(), command = command.join(" "), "function started");
         let (started, wait) = (Instant::now(), FIRST_WAIT);
         Ok(Self { command, listen, watch, child: Some(child), started, wait, restart_at: None })
@@ -110,7 +112,7 @@ impl Supervisor {
 
     fn restart(&mut self) {
         self.restart_at = None;
-        match Child::start(&self.command, &self.listen) {
+        match Child::start(&self.command, &self.listen).and_then(Child::guarded) {
             Ok(child) => {
                 tracing::info!(pid = child.id(), "function started");
                 self.started = Instant::now();

@@ -63,5 +63,9 @@ async fn dispatch(command: Command) -> Outcome<()> {
         Command::Conformance(command) => command.run().await,
         Command::Doctor(args) => args.run().await,
         Command::Completions(args) => args.run(),
+        Command::Guard(args) => {
+            args.run();
+            Ok(())
+        }
     }
 }

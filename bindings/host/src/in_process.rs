@@ -51,7 +51,10 @@ impl InProcess {
             .map(|listener| adjoin_ingress::serve(engine.clone(), settings.ingress.clone(), listener))
             .transpose()?;
         let http = ingress.as_ref().map(|ingress| format!("http://{}", ingress.address()));
-        outbox.push([ToForeign::Session(bounds(&settings.engine.limits)), ToForeign::Ready { address: None, http }]);
+        outbox.push([
+            ToForeign::Session { session: 0, bounds: bounds(&settings.engine.limits) },
+            ToForeign::Ready { address: None, http },
+        ]);
         tokio::spawn(pass_on(frames, outbox.clone()));
         Ok(Self {
             engine,
@@ -82,8 +85,15 @@ impl InProcess {
                     }
                 }
                 FromForeign::Taken(id) => {
-                    let call = self.answers.calls().get(&id).copied().flatten();
-                    call.into_iter().for_each(|call| self.engine.taken(call, 1));
+                    self.answers.call(id).into_iter().for_each(|call| self.engine.taken(call, 1));
+                }
+                FromForeign::Input { id, payload } => {
+                    if let Some(call) = self.answers.call(id) {
+                        self.engine.stream_input(call, payload);
+                    }
+                }
+                FromForeign::InputEnd(id) => {
+                    self.answers.call(id).into_iter().for_each(|call| self.engine.stream_input_end(call));
                 }
             }
         }
@@ -112,7 +122,7 @@ impl InProcess {
             session.down(true);
         }
         self.engine.stop().await;
-        self.answers.outbox.push([ToForeign::SessionEnd("the host is closing".into())]);
+        self.answers.outbox.push([ToForeign::SessionEnd { session: 0, why: "the host is closing".into() }]);
         self.answers.fail_rest();
         self.engine.store().close().await
     }
@@ -122,6 +132,11 @@ impl Answers {
     fn calls(&self) -> MutexGuard<'_, HashMap<RequestId, Option<CallId>>> {
         // A map of numbers is whole at any time.
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The call of a request that is under way.
+    fn call(&self, id: RequestId) -> Option<CallId> {
+        self.calls().get(&id).copied().flatten()
     }
 
     /// Whoever still waits is told that nothing will come.
@@ -138,7 +153,7 @@ impl QueueSink for Answers {
         let known = |(id, delivery): (u64, Delivery)| {
             let over = matches!(delivery, Delivery::Reply(_) | Delivery::End(_));
             let waits = if over { calls.remove(&id).is_some() } else { calls.contains_key(&id) };
-            waits.then(|| answer(id, delivery)).flatten()
+            waits.then(|| answer(id, delivery))
         };
         let answers: Vec<ToForeign> = batch.drain(..).filter_map(known).collect();
         drop(calls);
@@ -146,16 +161,16 @@ impl QueueSink for Answers {
     }
 }
 
-fn answer(id: RequestId, delivery: Delivery) -> Option<ToForeign> {
-    Some(match delivery {
+fn answer(id: RequestId, delivery: Delivery) -> ToForeign {
+    match delivery {
         Delivery::Reply(Ok(reply)) => {
             ToForeign::Reply { id, payload: reply.payload, sequence: reply.sequence, replayed: reply.replayed }
         }
         Delivery::Reply(Err(error)) | Delivery::End(Some(error)) => ToForeign::Failed { id, error },
         Delivery::Element { payload, sequence } => ToForeign::Element { id, payload, sequence },
         Delivery::End(None) => ToForeign::End { id },
-        Delivery::InputCredit(_) => return None,
-    })
+        Delivery::InputCredit(elements) => ToForeign::InputCredit { id, elements },
+    }
 }
 
 /// Frames of the loops, as they come, into the queue that the binding polls.

@@ -4,13 +4,13 @@
 mod folder;
 mod host;
 mod in_process;
+mod numbered;
 mod outbox;
 mod remote;
-mod salt;
 mod serving;
 mod settings;
 mod values;
 
 pub use host::Host;
 pub use settings::{Mode, Settings};
-pub use values::{Bounds, FromForeign, RequestId, ToForeign};
+pub use values::{Bounds, FromForeign, RequestId, SessionNumber, ToForeign};

@@ -1,35 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A function that a proxy dials. One session at a time: a new one ends the one before, whose host is gone or does not
-//! know it yet.
-//!
-//! Hosts count their ids from 1, so the foreign side is shown other ones: an answer that a handler gives after its
-//! session has ended must name nothing in the next one.
+//! A function that proxies dial. Each has a session of its own; the foreign side sees their ids in one space.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adjoin_entity::frame::FunctionFrame;
+use adjoin_engine::Request;
+use adjoin_entity::Operation;
+use adjoin_entity::frame::{CallFrame, FunctionFrame, HostFrame, Target};
 use adjoin_function::{Address, Event, FunctionSession, Listener, ServeSettings, Server};
-use adjoin_model::{Error, Result};
+use adjoin_model::{Error, Outcome, Result};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::numbered::{self, SessionNumber};
 use crate::outbox::Outbox;
-use crate::salt::Salt;
 use crate::settings::Settings;
-use crate::values::{Bounds, FromForeign, ToForeign};
+use crate::values::{Bounds, FromForeign, RequestId, ToForeign};
 
-/// The session that is open.
+/// A session that is open.
 struct Open {
     to_host: mpsc::UnboundedSender<Vec<FunctionFrame>>,
-    salt: Salt,
+    /// Calls of its handlers that the host has not answered.
+    asked: HashSet<RequestId>,
 }
 
-type Current = Arc<Mutex<Option<Open>>>;
+#[derive(Default)]
+struct Sessions {
+    last: SessionNumber,
+    open: HashMap<SessionNumber, Open>,
+}
 
 pub(crate) struct Serving {
     server: Mutex<Option<Server>>,
-    sessions: JoinHandle<()>,
-    current: Current,
+    receiving: JoinHandle<()>,
+    sessions: Arc<Mutex<Sessions>>,
     outbox: Arc<Outbox>,
 }
 
@@ -42,73 +46,127 @@ impl Serving {
         let serving = ServeSettings { hello, token: settings.token.clone(), ..ServeSettings::default() };
         let (server, events) = adjoin_function::serve(listener, spec, serving)?;
         outbox.push([ToForeign::Ready { address: Some(server.address().to_string()), http: None }]);
-        let current = Current::default();
-        let sessions = tokio::spawn(receive(events, current.clone(), outbox.clone()));
-        Ok(Self { server: Mutex::new(Some(server)), sessions, current, outbox })
+        let sessions = Arc::default();
+        let receiving = tokio::spawn(receive(events, Arc::clone(&sessions), outbox.clone()));
+        Ok(Self { server: Mutex::new(Some(server)), receiving, sessions, outbox })
     }
 
     pub(crate) fn submit(&self, batch: Vec<FromForeign>) -> Result<()> {
-        let mut frames = Vec::with_capacity(batch.len());
+        let mut sessions = lock(&self.sessions);
+        let mut portions: HashMap<SessionNumber, Vec<FunctionFrame>> = HashMap::new();
         for item in batch {
             match item {
-                FromForeign::Frame(frame) => frames.push(frame),
-                FromForeign::Request { id, .. } => {
-                    let said = "behind the proxy a function has no host of its own: connect to the proxy instead";
-                    self.outbox.push([ToForeign::Failed { id, error: Error::invalid(said) }]);
+                FromForeign::Frame(mut frame) => match numbered::in_frame(&mut frame) {
+                    Some(session) => portions.entry(session).or_default().push(frame),
+                    None => {
+                        sessions.open.keys().for_each(|open| portions.entry(*open).or_default().push(frame.clone()));
+                    }
+                },
+                FromForeign::Request { id, streams, uploads, request } => {
+                    match sessions.ask(id, *request, streams || uploads) {
+                        Ok(frame) => portions.entry(numbered::session_of(id)).or_default().push(frame),
+                        Err(error) => self.outbox.push([ToForeign::Failed { id, error }]),
+                    }
                 }
-                FromForeign::Cancel(_) | FromForeign::Taken(_) => {}
+                FromForeign::Cancel(id) => {
+                    let session = numbered::session_of(id);
+                    if sessions.open.get_mut(&session).is_some_and(|open| open.asked.remove(&id)) {
+                        let cancel = FunctionFrame::CancelCall { id: numbered::own(id) };
+                        portions.entry(session).or_default().push(cancel);
+                    }
+                }
+                FromForeign::Input { .. } | FromForeign::InputEnd(_) | FromForeign::Taken(_) => {}
             }
         }
-        if let Some(open) = &*lock(&self.current) {
-            frames.iter_mut().for_each(|frame| open.salt.in_frame(frame));
-            // A session that has just ended wants nothing any more.
-            let _ = open.to_host.send(frames);
+        for (session, frames) in portions {
+            if let Some(open) = sessions.open.get(&session) {
+                // A session that has just ended wants nothing any more.
+                let _ = open.to_host.send(frames);
+            }
         }
         Ok(())
     }
 
     pub(crate) async fn close(&self) -> Result<()> {
-        // Without its sender the session ends in order: what was sent still arrives.
-        lock(&self.current).take();
+        // Without their senders the sessions end in order: what was sent still arrives.
+        let open = std::mem::take(&mut lock(&self.sessions).open);
+        self.outbox.push(open.into_values().flat_map(|open| unanswered(open, "the function was closed")));
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             server.stop().await;
         }
-        self.sessions.abort();
+        self.receiving.abort();
         Ok(())
     }
 }
 
-async fn receive(mut events: mpsc::Receiver<Event>, current: Current, outbox: Arc<Outbox>) {
-    let mut running: Option<JoinHandle<()>> = None;
+impl Sessions {
+    /// A number that no open session has.
+    fn begin(&mut self, to_host: mpsc::UnboundedSender<Vec<FunctionFrame>>) -> SessionNumber {
+        loop {
+            self.last = self.last.wrapping_add(1).max(1);
+            if !self.open.contains_key(&self.last) {
+                break;
+            }
+        }
+        self.open.insert(self.last, Open { to_host, asked: HashSet::new() });
+        self.last
+    }
+
+    /// A call that a handler makes, for the host of its session.
+    fn ask(&mut self, id: RequestId, request: Request, streams: bool) -> Result<FunctionFrame> {
+        let session = numbered::session_of(id);
+        if session == 0 {
+            let said = "behind the proxy only a handler calls others, by its context: elsewhere, connect to the proxy";
+            return Err(Error::invalid(said));
+        }
+        if streams || request.operation != Operation::Run {
+            let said = "behind the proxy a handler can call others, but neither stream nor watch: connect to the proxy";
+            return Err(Error::invalid(said));
+        }
+        let open =
+            self.open.get_mut(&session).ok_or_else(|| Error::unavailable("the session with the host is over"))?;
+        open.asked.insert(id);
+        Ok(FunctionFrame::Call(call(numbered::own(id), request)))
+    }
+}
+
+fn call(id: u64, request: Request) -> CallFrame {
+    let timeout_ms = |timeout: std::time::Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+    CallFrame {
+        id,
+        target: Target {
+            entity: request.entity,
+            command: request.name,
+            payload: request.payload,
+            metadata: request.metadata,
+        },
+        chain: request.chain,
+        timeout_ms: request.timeout.map_or(0, timeout_ms),
+        idempotency_key: request.idempotency_key,
+        if_match: request.if_match,
+    }
+}
+
+async fn receive(mut events: mpsc::Receiver<Event>, sessions: Arc<Mutex<Sessions>>, outbox: Arc<Outbox>) {
+    // Dropped with this task, and then every session ends.
+    let mut running = JoinSet::new();
     while let Some(event) = events.recv().await {
+        while running.try_join_next().is_some() {}
         match event {
             Event::SpecRefused(said) => outbox.push([ToForeign::SpecRefused(said)]),
             Event::Session(session) => {
-                let salt = match Salt::new() {
-                    Ok(salt) => salt,
-                    Err(error) => {
-                        tracing::error!(%error, "a session cannot be taken");
-                        continue;
-                    }
-                };
-                if let Some(before) = running.take().filter(|before| !before.is_finished()) {
-                    before.abort();
-                    // Awaited so that nothing of the old session comes after the new one has begun.
-                    let _ = before.await;
-                    outbox.push([ToForeign::SessionEnd("another host has opened a session".into())]);
-                }
-                outbox.push([ToForeign::Session(bounds(&session))]);
-                *lock(&current) = Some(Open { to_host: session.to_host.clone(), salt });
-                running = Some(tokio::spawn(pass_on(session, salt, outbox.clone())));
+                let number = lock(&sessions).begin(session.to_host.clone());
+                outbox.push([ToForeign::Session { session: number, bounds: bounds(&session) }]);
+                running.spawn(pass_on(number, session, sessions.clone(), outbox.clone()));
             }
         }
     }
 }
 
-fn lock(current: &Current) -> MutexGuard<'_, Option<Open>> {
-    // It is replaced as a whole, so it is whole at any time.
-    current.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(sessions: &Mutex<Sessions>) -> MutexGuard<'_, Sessions> {
+    // Every change of it is a single one, so it is whole at any time.
+    sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn bounds(session: &FunctionSession) -> Bounds {
@@ -121,18 +179,60 @@ fn bounds(session: &FunctionSession) -> Bounds {
     }
 }
 
-async fn pass_on(session: FunctionSession, salt: Salt, outbox: Arc<Outbox>) {
+async fn pass_on(number: SessionNumber, session: FunctionSession, sessions: Arc<Mutex<Sessions>>, outbox: Arc<Outbox>) {
     let FunctionSession { mut from_host, to_host, .. } = session;
     drop(to_host);
     let why = loop {
         match from_host.recv().await {
-            Ok(Some(mut frames)) => {
-                frames.iter_mut().for_each(|frame| salt.out_frame(frame));
-                outbox.push(frames.into_iter().map(ToForeign::Frame));
+            Ok(Some(frames)) => {
+                if let Err(error) = hand_out(number, frames, &sessions, &outbox) {
+                    tracing::error!(%error, "a host breaks the protocol");
+                    break error.to_string();
+                }
             }
             Ok(None) => break "the host has ended it".to_owned(),
             Err(error) => break error.to_string(),
         }
     };
-    outbox.push([ToForeign::SessionEnd(why)]);
+    // Without its sender the session ends on this side too.
+    let open = lock(&sessions).open.remove(&number);
+    outbox.push(open.into_iter().flat_map(|open| unanswered(open, "the session with the host has ended")));
+    outbox.push([ToForeign::SessionEnd { session: number, why }]);
+}
+
+fn hand_out(
+    number: SessionNumber,
+    mut frames: Vec<HostFrame>,
+    sessions: &Mutex<Sessions>,
+    outbox: &Outbox,
+) -> Result<()> {
+    frames.iter_mut().try_for_each(|frame| numbered::out_frame(number, frame))?;
+    let mut items = Vec::with_capacity(frames.len());
+    for frame in frames {
+        match frame {
+            HostFrame::CallAnswer { id, result } => {
+                // One that was cancelled meanwhile is dropped.
+                if lock(sessions).open.get_mut(&number).is_some_and(|open| open.asked.remove(&id)) {
+                    items.push(match result {
+                        Ok(reply) => ToForeign::Reply {
+                            id,
+                            payload: reply.payload,
+                            sequence: reply.sequence,
+                            replayed: reply.replayed,
+                        },
+                        Err(error) => ToForeign::Failed { id, error },
+                    });
+                }
+            }
+            frame => items.push(ToForeign::Frame(frame)),
+        }
+    }
+    outbox.push(items);
+    Ok(())
+}
+
+/// What those hear who wait for calls of a session that is over.
+fn unanswered(open: Open, said: &'static str) -> impl Iterator<Item = ToForeign> {
+    let error = move || Error::unavailable(said).with_outcome(Outcome::Unknown);
+    open.asked.into_iter().map(move |id| ToForeign::Failed { id, error: error() })
 }

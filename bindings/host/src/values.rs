@@ -5,6 +5,8 @@ use adjoin_engine::Request;
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_model::{Error, Payload, Sequence};
 
+pub use crate::numbered::SessionNumber;
+
 /// Names a request to the one who made it. Not used again while it is under way.
 pub type RequestId = u64;
 
@@ -21,9 +23,21 @@ pub enum FromForeign {
         id: RequestId,
         /// Whether the handler streams its reply.
         streams: bool,
+        /// Whether the handler takes a stream: [`FromForeign::Input`]s and one [`FromForeign::InputEnd`] follow.
+        uploads: bool,
         /// What is asked.
         request: Box<Request>,
     },
+    /// One element of the stream that a request sends. Sixteen may be sent unasked, then as many as
+    /// [`ToForeign::InputCredit`] gives.
+    Input {
+        /// Of which request.
+        id: RequestId,
+        /// The element.
+        payload: Payload,
+    },
+    /// The stream that a request sends has ended well.
+    InputEnd(RequestId),
     /// Nobody waits for a request any more. It is not answered.
     Cancel(RequestId),
     /// An element of a request was taken: one more may come.
@@ -40,10 +54,20 @@ pub enum ToForeign {
         /// Where the ingress is, in mode in-process with `http`.
         http: Option<String>,
     },
-    /// A session begins: everything of an earlier one is over.
-    Session(Bounds),
+    /// A session begins. Its ids carry its number in their highest 16 bits; requests that its handlers make, too.
+    Session {
+        /// Which: never that of one that is open; 0 is the engine in this process.
+        session: SessionNumber,
+        /// What its host takes.
+        bounds: Bounds,
+    },
     /// A session has ended: its activations are over.
-    SessionEnd(String),
+    SessionEnd {
+        /// Which.
+        session: SessionNumber,
+        /// How.
+        why: String,
+    },
     /// A frame for the function.
     Frame(HostFrame),
     /// The host cannot take what the function declares.
@@ -74,6 +98,13 @@ pub enum ToForeign {
         payload: Option<Payload>,
         /// A watch: the sequence it shows. A stream: 0.
         sequence: Sequence,
+    },
+    /// So many further elements of the stream that a request sends are taken.
+    InputCredit {
+        /// Of which request.
+        id: RequestId,
+        /// How many more.
+        elements: u32,
     },
     /// A watch or a streamed reply has ended well and is over.
     End {

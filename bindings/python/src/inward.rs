@@ -57,6 +57,9 @@ pub(crate) fn read(tuple: &Bound<'_, PyTuple>, names: &mut Names) -> PyResult<Fr
         12 => return form.stream(),
         13 => return Ok(FromForeign::Cancel(form.number(1)?)),
         14 => return Ok(FromForeign::Taken(form.number(1)?)),
+        15 => return form.upload(),
+        16 => return Ok(FromForeign::Input { id: form.number(1)?, payload: form.json(2)? }),
+        17 => return Ok(FromForeign::InputEnd(form.number(1)?)),
         other => return Err(PyValueError::new_err(format!("no frame has the tag {other}"))),
     };
     Ok(FromForeign::Frame(frame))
@@ -147,26 +150,33 @@ impl<'py> Form<'_, 'py> {
         let key = self.at(7)?;
         request.idempotency_key = if key.is_none() { None } else { Some(text(&key)?.into()) };
         request.if_match = self.at(8)?.extract()?;
-        self.given(request, 9, false)
+        self.given(request, 9, false, false)
     }
 
     fn watch(&mut self) -> PyResult<FromForeign> {
         let mut request = self.request()?;
         request.operation = Operation::Watch { after: self.at(6)?.extract()? };
-        self.given(request, 7, false)
+        self.given(request, 7, false, false)
     }
 
     fn stream(&mut self) -> PyResult<FromForeign> {
         let mut request = self.request()?;
         request.timeout = timeout(self.number(6)?);
-        self.given(request, 7, true)
+        self.given(request, 7, true, false)
+    }
+
+    fn upload(&mut self) -> PyResult<FromForeign> {
+        let mut request = self.request()?;
+        request.timeout = timeout(self.number(6)?);
+        let streams = self.at(9)?.extract()?;
+        self.given(request, 7, streams, true)
     }
 
     /// Metadata and chain, from `index` on.
-    fn given(&self, mut request: Request, index: usize, streams: bool) -> PyResult<FromForeign> {
+    fn given(&self, mut request: Request, index: usize, streams: bool, uploads: bool) -> PyResult<FromForeign> {
         request.metadata = metadata(&self.at(index)?)?;
         request.chain = self.at(index + 1)?.extract()?;
-        Ok(FromForeign::Request { id: self.number(1)?, streams, request: Box::new(request) })
+        Ok(FromForeign::Request { id: self.number(1)?, streams, uploads, request: Box::new(request) })
     }
 }
 

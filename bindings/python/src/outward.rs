@@ -2,8 +2,9 @@
 //! What the host hands out, as tuples. The table in the README is the contract; `_frames.py` is the other side.
 
 use adjoin_entity::frame::{CommandFrame, HostFrame};
-use adjoin_host::{Bounds, ToForeign};
+use adjoin_host::{Bounds, SessionNumber, ToForeign};
 use adjoin_model::{Metadata, Payload, Sequence};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
@@ -30,6 +31,7 @@ enum Tag {
     Ready,
     Refused,
     Closed,
+    InputCredit,
 }
 
 /// One item of a batch.
@@ -43,18 +45,19 @@ pub(crate) fn write<'py>(py: Python<'py>, item: ToForeign, names: &mut Names) ->
         ToForeign::Element { id, payload, sequence } => {
             (Tag::Element as u8, id, payload.map(|payload| data(py, &payload)), sequence).into_pyobject(py)
         }
+        ToForeign::InputCredit { id, elements } => (Tag::InputCredit as u8, id, elements).into_pyobject(py),
         ToForeign::End { id } => (Tag::End as u8, id).into_pyobject(py),
-        ToForeign::Session(bounds) => write_session(py, bounds),
-        ToForeign::SessionEnd(why) => (Tag::SessionEnd as u8, why).into_pyobject(py),
+        ToForeign::Session { session, bounds } => write_session(py, session, bounds),
+        ToForeign::SessionEnd { session, why } => (Tag::SessionEnd as u8, session, why).into_pyobject(py),
         ToForeign::Ready { address, http } => (Tag::Ready as u8, address, http).into_pyobject(py),
         ToForeign::SpecRefused(why) => (Tag::Refused as u8, why).into_pyobject(py),
         ToForeign::Closed => (Tag::Closed as u8,).into_pyobject(py),
     }
 }
 
-fn write_session(py: Python<'_>, bounds: Bounds) -> PyResult<Bound<'_, PyTuple>> {
+fn write_session(py: Python<'_>, session: SessionNumber, bounds: Bounds) -> PyResult<Bound<'_, PyTuple>> {
     let Bounds { event_bytes, value_bytes, message_bytes, events_per_command } = bounds;
-    (Tag::Session as u8, event_bytes, value_bytes, message_bytes, events_per_command).into_pyobject(py)
+    (Tag::Session as u8, session, event_bytes, value_bytes, message_bytes, events_per_command).into_pyobject(py)
 }
 
 fn write_frame<'py>(py: Python<'py>, frame: HostFrame, names: &mut Names) -> PyResult<Bound<'py, PyTuple>> {
@@ -75,6 +78,10 @@ fn write_frame<'py>(py: Python<'py>, frame: HostFrame, names: &mut Names) -> PyR
         HostFrame::StreamCredit { call, elements } => (Tag::StreamCredit as u8, call, elements).into_pyobject(py),
         HostFrame::Cancel { call } => (Tag::Cancel as u8, call).into_pyobject(py),
         HostFrame::Deactivate { activation } => (Tag::Deactivate as u8, activation).into_pyobject(py),
+        // The host makes a reply or an error of it.
+        HostFrame::CallAnswer { id, .. } => {
+            Err(PyRuntimeError::new_err(format!("the call {id} was answered as a frame")))
+        }
     }
 }
 

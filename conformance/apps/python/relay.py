@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import adjoin
@@ -30,6 +30,17 @@ class Relay(adjoin.Action, name="conformance.Relay"):
         for number in range(1, elements + 1):
             yield number
         raise RuntimeError("secret 4711")
+
+    @command
+    def total(self, numbers: Iterator[int]) -> int:
+        return sum(numbers)
+
+    @command
+    async def running_total(self, numbers: AsyncIterator[int]) -> AsyncIterator[int]:
+        total = 0
+        async for number in numbers:
+            total += number
+            yield total
 
     @command
     def tell(self, key: str, by: int, ctx: Context = adjoin.current) -> None:

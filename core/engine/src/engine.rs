@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::elements::{self, Elements, Upstream};
+use crate::handler_calls::HandlerCalls;
 use crate::message::{FrameSink, Message};
 use crate::pending::PendingReply;
 use crate::request::Request;
@@ -69,7 +70,8 @@ impl Engine {
         let running = if hello.running == 0 { settings.function_running } else { hello.running }.div_ceil(loops);
         let bytes = if hello.bytes == 0 { settings.function_bytes } else { hello.bytes }.div_ceil(u64::from(loops));
         let id = self.inner.sessions().next();
-        let session = Session { engine: self.inner.clone(), id, over: false };
+        let calls = HandlerCalls::new(shared.clone(), sink.clone());
+        let session = Session { engine: self.inner.clone(), id, over: false, calls };
         // The catalog first: whoever sees a call admitted finds its type there.
         self.inner.catalog.send_modify(|catalog| Arc::make_mut(catalog).session_up(id, &spec));
         for index in 0..shared.inboxes.len() {

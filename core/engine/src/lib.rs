@@ -8,6 +8,7 @@ mod driver;
 mod elements;
 mod engine;
 mod guard;
+mod handler_calls;
 mod message;
 #[cfg(feature = "mutants")]
 mod mutant;

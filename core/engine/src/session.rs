@@ -8,6 +8,7 @@ use adjoin_entity::{Input, SessionId, loop_of};
 use adjoin_model::{Payload, Result};
 
 use crate::engine::Inner;
+use crate::handler_calls::HandlerCalls;
 use crate::message::Message;
 use crate::shared::stopped;
 
@@ -25,6 +26,8 @@ pub struct Session {
     pub(crate) engine: Arc<Inner>,
     pub(crate) id: SessionId,
     pub(crate) over: bool,
+    /// The calls that its handlers make.
+    pub(crate) calls: Arc<HandlerCalls>,
 }
 
 impl Session {
@@ -37,7 +40,7 @@ impl Session {
     /// Hands in what the function said, in order; waits while the engine's inbox is full, so a transport stops reading.
     ///
     /// # Errors
-    /// `Unavailable` when the engine has stopped.
+    /// `Unavailable` when the engine has stopped; `Protocol` when the function named two calls the same.
     pub async fn deliver(&self, frames: Vec<FunctionFrame>) -> Result<()> {
         self.engine.shared.admission.room().await;
         self.deliver_now(frames)
@@ -47,8 +50,12 @@ impl Session {
     /// its credit.
     ///
     /// # Errors
-    /// `Unavailable` when the engine has stopped.
-    pub fn deliver_now(&self, frames: Vec<FunctionFrame>) -> Result<()> {
+    /// `Unavailable` when the engine has stopped; `Protocol` when the function named two calls the same.
+    pub fn deliver_now(&self, mut frames: Vec<FunctionFrame>) -> Result<()> {
+        self.calls.take(&mut frames)?;
+        if frames.is_empty() {
+            return Ok(());
+        }
         let loops = self.engine.shared.inboxes.len();
         if loops == 1 {
             return self.hand(0, frames);
@@ -81,6 +88,7 @@ impl Session {
         if std::mem::replace(&mut self.over, true) {
             return;
         }
+        self.calls.close();
         self.engine.session_down(self.id);
         let session = self.id;
         self.engine.shared.send_all(|| Message::Input(Input::SessionDown { session, orderly }));
@@ -107,6 +115,8 @@ fn frame_bytes(frame: &FunctionFrame) -> usize {
         | FunctionFrame::ActivationFailed { .. }
         | FunctionFrame::StreamEnd { .. }
         | FunctionFrame::StreamInputCredit { .. }
-        | FunctionFrame::Pressure { .. } => 0,
+        | FunctionFrame::Pressure { .. }
+        | FunctionFrame::CancelCall { .. } => 0,
+        FunctionFrame::Call(call) => call.target.payload.size(),
     }
 }

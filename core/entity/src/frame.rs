@@ -7,13 +7,18 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adjoin_model::{CommandId, EntityId, Epoch, Error, Metadata, Payload, Sequence};
+use adjoin_model::{CommandId, EntityId, Epoch, Error, Metadata, Payload, Result, Sequence};
+
+use crate::call::Reply;
 
 /// Names an activation within a session. Never 0, never used again.
 pub type ActivationId = u64;
 
 /// Names a call within a host, on its way to the function and back.
 pub type FrameCall = u64;
+
+/// Names a call that a handler makes within its session. Given by the function; never 0, never used again.
+pub type HandlerCall = u64;
 
 /// Host to function.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +75,13 @@ pub enum HostFrame {
     Deactivate {
         /// Which.
         activation: ActivationId,
+    },
+    /// Answers [`FunctionFrame::Call`].
+    CallAnswer {
+        /// Which.
+        id: HandlerCall,
+        /// How it ended.
+        result: Result<Reply>,
     },
 }
 
@@ -157,6 +169,31 @@ pub enum FunctionFrame {
         /// 0 none, 1 some, 2 severe.
         level: u32,
     },
+    /// A handler calls another entity. The driver makes the call and answers it by [`HostFrame::CallAnswer`]: no loop
+    /// gets this.
+    Call(CallFrame),
+    /// A handler does not wait for its call any more. The driver's too.
+    CancelCall {
+        /// Which.
+        id: HandlerCall,
+    },
+}
+
+/// A call that a handler makes while it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallFrame {
+    /// Names the answer.
+    pub id: HandlerCall,
+    /// What is called.
+    pub target: Target,
+    /// Entities that wait for this call, outermost first, the handler's own last.
+    pub chain: Vec<String>,
+    /// How long the handler waits; 0 is no limit.
+    pub timeout_ms: u64,
+    /// Makes it safe to send again.
+    pub idempotency_key: Option<Arc<str>>,
+    /// Run only at this sequence.
+    pub if_match: Option<Sequence>,
 }
 
 /// How a command ended.

@@ -190,6 +190,8 @@ pub fn loop_of(frame: &FunctionFrame) -> Option<u8> {
         | FunctionFrame::StreamEnd { call, .. }
         | FunctionFrame::StreamInputCredit { call, .. } => *call,
         FunctionFrame::Pressure { .. } => return None,
+        // The driver's own; a loop drops them.
+        FunctionFrame::Call(_) | FunctionFrame::CancelCall { .. } => 0,
     };
     Some((id & 0xff) as u8)
 }

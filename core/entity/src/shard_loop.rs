@@ -187,6 +187,8 @@ impl ShardLoop {
             FunctionFrame::StreamEnd { call, error } => self.stream_end(session, call, error),
             FunctionFrame::StreamInputCredit { call, elements } => self.stream_input_credit(session, call, elements),
             FunctionFrame::Pressure { level } => self.pressure(session, level),
+            // The driver makes the calls of handlers: an edge like any other.
+            FunctionFrame::Call(_) | FunctionFrame::CancelCall { .. } => {}
         }
     }
 

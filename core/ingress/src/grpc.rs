@@ -3,6 +3,7 @@
 
 mod contract;
 mod entities;
+mod exchange;
 mod health;
 mod reflection;
 mod replies;

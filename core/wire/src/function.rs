@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Frames from function to host.
 
-use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult, SideEffect, Target};
+use adjoin_entity::frame::{AnswerFrame, CallFrame, Effects, FunctionFrame, HandlerResult, SideEffect, Target};
 use adjoin_model::{Error, Payload, Result};
 use bytes::Bytes;
 use protocol::answer::Result as AnswerResult;
@@ -31,7 +31,8 @@ impl Frame for FunctionFrame {
             Self::StreamElement { call, .. } | Self::StreamEnd { call, .. } | Self::StreamInputCredit { call, .. } => {
                 Lane { activation: 0, call: *call }
             }
-            Self::Pressure { .. } => Lane::default(),
+            // In no order with anything: the answer names the call.
+            Self::Pressure { .. } | Self::Call(_) | Self::CancelCall { .. } => Lane::default(),
         }
     }
 
@@ -71,6 +72,8 @@ impl Frame for FunctionFrame {
                 elements: credit.elements,
             },
             Message::Pressure(pressure) if pressure.level <= 2 => Self::Pressure { level: pressure.level },
+            Message::Call(call) => Self::Call(call_in(call)?),
+            Message::CancelCall(cancel) => Self::CancelCall { id: id_in("cancel_call.id", cancel.id)? },
             Message::Pressure(_) => return Err(broken("pressure.level", "it is 0, 1 or 2")),
         };
         Ok(Content::Frame(frame))
@@ -107,6 +110,8 @@ fn message(frame: FunctionFrame) -> Message {
             Message::StreamInputCredit(protocol::StreamInputCredit { call, elements })
         }
         FunctionFrame::Pressure { level } => Message::Pressure(protocol::Pressure { level }),
+        FunctionFrame::Call(call) => Message::Call(call_out(call)),
+        FunctionFrame::CancelCall { id } => Message::CancelCall(protocol::CancelCall { id }),
     }
 }
 
@@ -147,7 +152,7 @@ fn answer_out(answer: AnswerFrame) -> protocol::Answer {
 
 fn answer_in(answer: protocol::Answer) -> Result<AnswerFrame> {
     let result = match present("answer.result", answer.result)? {
-        AnswerResult::Reply(reply) => HandlerResult::Reply(reply_in(reply)?),
+        AnswerResult::Reply(reply) => HandlerResult::Reply(reply_in("answer.reply", reply)?),
         AnswerResult::Failure(failure) => HandlerResult::Failed(failure_in(failure)?),
         AnswerResult::Forward(target) => HandlerResult::Forward(target_in(target)?),
     };
@@ -164,12 +169,35 @@ fn answer_in(answer: protocol::Answer) -> Result<AnswerFrame> {
 }
 
 /// A payload without a type name is no result, and then it has no data either.
-fn reply_in(reply: protocol::Payload) -> Result<Option<Payload>> {
+pub(crate) fn reply_in(field: &'static str, reply: protocol::Payload) -> Result<Option<Payload>> {
     match (reply.type_name.is_empty(), reply.data.is_empty()) {
         (true, true) => Ok(None),
-        (true, false) => Err(broken("answer.reply", "a reply with data has a type name")),
+        (true, false) => Err(broken(field, "a reply with data has a type name")),
         (false, _) => Ok(Some(payload_in(reply))),
     }
+}
+
+fn call_out(call: CallFrame) -> protocol::Call {
+    protocol::Call {
+        id: call.id,
+        target: Some(target_out(call.target)),
+        chain: call.chain,
+        timeout_ms: call.timeout_ms,
+        idempotency_key: call.idempotency_key.as_deref().unwrap_or_default().to_owned(),
+        if_sequence: call.if_match,
+    }
+}
+
+fn call_in(call: protocol::Call) -> Result<CallFrame> {
+    let key = Some(call.idempotency_key).filter(|key| !key.is_empty());
+    Ok(CallFrame {
+        id: id_in("call.id", call.id)?,
+        target: target_in(present("call.target", call.target)?)?,
+        chain: call.chain,
+        timeout_ms: call.timeout_ms,
+        idempotency_key: key.map(Into::into),
+        if_match: call.if_sequence,
+    })
 }
 
 fn target_out(target: Target) -> protocol::Target {

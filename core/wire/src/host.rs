@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Frames from host to function.
 
-use adjoin_entity::frame::{CommandFrame, HostFrame};
+use adjoin_entity::Reply;
+use adjoin_entity::frame::{CommandFrame, HandlerCall, HostFrame};
 use adjoin_model::{EntityId, Epoch, Limits, Result};
 use bytes::Bytes;
+use protocol::call_answer::Result as CallResult;
 use protocol::host_frame::Frame as Message;
 
+use crate::failure::{failure_in, failure_out};
 use crate::frame::{Content, Frame, Lane};
+use crate::function::reply_in;
 use crate::payload::{
     body_in, body_out, command_id_in, command_id_out, entity_in, id_in, metadata_in, metadata_out, named_in,
     payload_in, payload_out, present,
@@ -40,6 +44,7 @@ impl Frame for HostFrame {
             | Self::StreamInputEnd { call }
             | Self::StreamCredit { call, .. }
             | Self::Cancel { call } => Lane { activation: 0, call: *call },
+            Self::CallAnswer { .. } => Lane::default(),
         }
     }
 
@@ -70,6 +75,7 @@ impl Frame for HostFrame {
                 Self::StreamCredit { call: id_in("stream_credit.call", credit.call)?, elements: credit.elements }
             }
             Message::Cancel(cancel) => Self::Cancel { call: id_in("cancel.call", cancel.call)? },
+            Message::CallAnswer(answer) => call_answer_in(answer)?,
             Message::Deactivate(deactivate) => {
                 Self::Deactivate { activation: id_in("deactivate.activation", deactivate.activation)? }
             }
@@ -108,7 +114,29 @@ fn message(frame: HostFrame) -> Message {
         HostFrame::StreamCredit { call, elements } => Message::StreamCredit(protocol::StreamCredit { call, elements }),
         HostFrame::Cancel { call } => Message::Cancel(protocol::Cancel { call }),
         HostFrame::Deactivate { activation } => Message::Deactivate(protocol::Deactivate { activation }),
+        HostFrame::CallAnswer { id, result } => Message::CallAnswer(call_answer_out(id, result)),
     }
+}
+
+fn call_answer_out(id: HandlerCall, result: Result<Reply>) -> protocol::CallAnswer {
+    let (sequence, replayed) = result.as_ref().map_or((0, false), |reply| (reply.sequence, reply.replayed));
+    let result = match result {
+        Ok(reply) => CallResult::Reply(reply.payload.map(payload_out).unwrap_or_default()),
+        Err(error) => CallResult::Failure(failure_out(error)),
+    };
+    protocol::CallAnswer { id, result: Some(result), sequence, replayed }
+}
+
+fn call_answer_in(answer: protocol::CallAnswer) -> Result<HostFrame> {
+    let result = match present("call_answer.result", answer.result)? {
+        CallResult::Reply(reply) => Ok(Reply {
+            payload: reply_in("call_answer.reply", reply)?,
+            sequence: answer.sequence,
+            replayed: answer.replayed,
+        }),
+        CallResult::Failure(failure) => Err(failure_in(failure)?),
+    };
+    Ok(HostFrame::CallAnswer { id: id_in("call_answer.id", answer.id)?, result })
 }
 
 fn activate_in(activate: protocol::Activate) -> Result<HostFrame> {

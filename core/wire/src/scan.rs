@@ -15,7 +15,8 @@ struct Shape {
 
 static REPLAY: Shape = Shape { repeated: &[2], entered: &[] };
 static COMMAND: Shape = Shape { repeated: &[11, 12], entered: &[] };
-static HOST_FRAME: Shape = Shape { repeated: &[], entered: &[(3, &REPLAY), (4, &COMMAND)] };
+static CALL_ANSWER: Shape = Shape { repeated: &[], entered: &[(3, &FAILURE)] };
+static HOST_FRAME: Shape = Shape { repeated: &[], entered: &[(3, &REPLAY), (4, &COMMAND), (10, &CALL_ANSWER)] };
 
 static FAILURE: Shape = Shape { repeated: &[4], entered: &[] };
 static TARGET: Shape = Shape { repeated: &[5], entered: &[] };
@@ -24,8 +25,11 @@ static ACTIVATION_FAILED: Shape = Shape { repeated: &[], entered: &[(2, &FAILURE
 static ANSWER: Shape = Shape { repeated: &[6, 9], entered: &[(4, &FAILURE), (5, &TARGET), (9, &SIDE_EFFECT)] };
 static STREAM_ELEMENT: Shape = Shape { repeated: &[3], entered: &[(3, &SIDE_EFFECT)] };
 static STREAM_END: Shape = Shape { repeated: &[], entered: &[(2, &FAILURE)] };
-static FUNCTION_FRAME: Shape =
-    Shape { repeated: &[], entered: &[(3, &ACTIVATION_FAILED), (4, &ANSWER), (5, &STREAM_ELEMENT), (6, &STREAM_END)] };
+static CALL: Shape = Shape { repeated: &[3], entered: &[(2, &TARGET)] };
+static FUNCTION_FRAME: Shape = Shape {
+    repeated: &[],
+    entered: &[(3, &ACTIVATION_FAILED), (4, &ANSWER), (5, &STREAM_ELEMENT), (6, &STREAM_END), (9, &CALL)],
+};
 
 static ENTITY_TYPE: Shape = Shape { repeated: &[3, 4, 10], entered: &[] };
 

@@ -124,7 +124,7 @@ impl SchemaArgs {
                 .await
                 .map_err(|failure| failure.help("start the function, or give the command that does behind `--`"));
         }
-        let mut child = Child::start(&self.command, &self.function)?;
+        let mut child = Child::start(&self.command, &self.function)?.guarded()?;
         let until = Instant::now() + STARTED_WITHIN;
         let types = tokio::select! {
             types = discover_by(&address, until) => types,

@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child as Process, Command};
 use tokio::time::timeout;
 
+use crate::dev::guard::Guard;
 use crate::failure::{Exit, Failure, Outcome};
 
 /// The longest line of a function that is passed on whole, in bytes; a longer one is cut there.
@@ -19,6 +20,7 @@ const LINE_BYTES: usize = 64 << 10;
 pub(crate) struct Child {
     process: Process,
     group: Pid,
+    guard: Option<Guard>,
 }
 
 impl Child {
@@ -51,7 +53,16 @@ impl Child {
             .id()
             .and_then(|id| Pid::from_raw(id.cast_signed()))
             .ok_or_else(|| Failure::new(Exit::Failed, format!("{program} ended before it began")))?;
-        Ok(Self { process, group })
+        Ok(Self { process, group, guard: None })
+    }
+
+    /// From now on it ends with this process, even if that is killed.
+    ///
+    /// # Errors
+    /// Failed when nobody can be set to watch; the function has ended then.
+    pub(crate) fn guarded(mut self) -> Outcome<Self> {
+        self.guard = Some(Guard::start(self.id())?);
+        Ok(self)
     }
 
     /// The process id, which is also that of its group.
@@ -65,6 +76,7 @@ impl Child {
             Failure::new(Exit::Failed, format!("the function's process cannot be waited for: {error}"))
         })?;
         self.signal(Signal::KILL);
+        self.guard = None;
         Ok(status)
     }
 

@@ -80,6 +80,17 @@ fn dev_leaves_no_process_behind() {
 }
 
 #[test]
+fn dev_that_is_killed_leaves_no_process_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut host = dev(folder.path(), &[]);
+    let function = function_of(&mut host);
+    host.process.line("try: ");
+    assert!(alive(function));
+    host.process.kill();
+    until("the function's end", || (!alive(function)).then_some(()));
+}
+
+#[test]
 fn dev_says_at_once_that_a_command_cannot_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = adjoin();

@@ -145,7 +145,7 @@ def streaming() -> Any:
 def streamed_in() -> Any:
     class StreamedIn(adjoin.Action):
         @command
-        async def upload(self, parts: AsyncIterator[bytes]) -> None: ...
+        async def upload(self, parts: AsyncIterator[bytes], name: str) -> None: ...
 
     return StreamedIn
 
@@ -252,7 +252,7 @@ def upcaster_with_self() -> Any:
     (loose, "n but is no dataclass: write @dataclass above it"),
     (required, r"Required.n needs a default"),
     (streaming, "streams, which only actions do"),
-    (streamed_in, "streamed input comes with a later version"),
+    (streamed_in, "parts is a stream, which is the whole body: it stands alone"),
     (asking, "is a query of an action"),
     (async_applier, "cannot be async"),
     (no_applier_type, "annotated with the event's class"),

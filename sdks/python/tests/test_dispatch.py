@@ -326,7 +326,7 @@ def test_a_new_session_ends_everything_of_the_one_before(scripted: Make) -> None
     stream = host.command(0, "countAsync", 50, entity=("t.Streams", "k"))
     host.native.give((Host.STREAM_CREDIT, stream, 1))
     host.expect(2)
-    host.native.give((Host.SESSION_END, "gone"), (Host.SESSION, 10, 10, 10, 1))
+    host.native.give((Host.SESSION_END, 0, "gone"), (Host.SESSION, 0, 10, 10, 10, 1))
     host.first(lambda frame: frame[:2] == (Function.STREAM_END, stream))
     host.command(1, "step", 1)
     host.activate(2, "t.Steps")
@@ -386,20 +386,46 @@ def test_a_host_that_fails_ends_the_session_and_tells_whoever_waits(scripted: Ma
     thread.start()
     host.expect(1)
     host.native.poll = fails  # type: ignore[method-assign]
-    host.native.give((Host.SESSION_END, "so that it polls again"))
+    host.native.give((Host.SESSION_END, 0, "so that it polls again"))
     thread.join(20)
     assert told == ["polling failed: no more frames"]
     assert host.session.ended.wait(20)
 
 
-def test_behind_the_proxy_a_handler_has_no_runtime(scripted: Make) -> None:
+def test_behind_the_proxy_a_handler_calls_through_its_host(scripted: Callable[..., Scripted]) -> None:
     class Asks(adjoin.Action, name="t.Asks"):
         @command
-        def ask(self, ctx: Context = adjoin.current) -> None:
-            ctx.runtime.call(Steps.step, "a", 1)
+        def ask(self, ctx: Context = adjoin.current) -> list[int]:
+            return ctx.runtime.call(Steps.step, "a", 1)
+
+        @command
+        async def ask_async(self, ctx: Context = adjoin.current) -> list[int]:
+            return await ctx.async_runtime.with_options(timeout=5).call(Steps.step, "a", 1)
 
     host = scripted(Asks)
     host.session.mode = "serve"
-    error = host.answer(host.command(0, "ask", entity=("t.Asks", "k")))[3]
-    assert error[0] == "Invalid"
-    assert "adjoin.connect" in error[1]
+    for session, name in ((3, "ask"), (0xFFFF, "askAsync")):
+        host.native.give((Host.SESSION, session, 1 << 20, 1 << 20, 1 << 20, 100))
+        frame = host.frame(0, name, entity=("t.Asks", "k"), chain=("t.Steps/b",))
+        frame = (*frame[:2], frame[2] | session << 48, *frame[3:])
+        host.native.give(frame)
+        asked = host.first(lambda f, session=session: f[0] == Function.CALL and f[1] >> 48 == session)
+        assert asked[2:6] == ("t.Steps", "a", "step", b"1")
+        assert asked[-1] == ("t.Steps/b",)
+        host.native.give((Host.REPLY, asked[1], b"[7]", 0, False))
+        assert host.answer(frame[2])[3] == b"[7]"
+
+
+def test_the_end_of_one_session_leaves_the_others(scripted: Callable[..., Scripted]) -> None:
+    host = scripted(Steps)
+    first, second = 1 << 48, 2 << 48
+    for session in (1, 2):
+        host.native.give((Host.SESSION, session, 1 << 20, 1 << 20, 1 << 20, 100))
+    host.activate(first | 1, "t.Steps")
+    host.activate(second | 1, "t.Steps")
+    host.expect(2)
+    host.native.give((Host.SESSION_END, 1, "gone"))
+    gone, stays = (host.frame(session | 1, "step", 1) for session in (first, second))
+    host.native.give(gone, stays)
+    host.answer(stays[2])
+    assert not [frame for frame in host.native.taken if frame[1] == first | 1 and frame[0] != Function.REPLAYED]

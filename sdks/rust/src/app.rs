@@ -132,7 +132,8 @@ impl App {
         Runtime::start(self, store).await
     }
 
-    /// Serves the handlers to a proxy at this address until the process is told to end (SIGTERM, Ctrl-C).
+    /// Serves the handlers to proxies at this address until the process is told to end (SIGTERM, Ctrl-C). An empty
+    /// address is what the variable `ADJOIN_FUNCTION_LISTEN` says, as `adjoin dev` sets it, or else `127.0.0.1:8080`.
     ///
     /// # Errors
     /// `Invalid` when the types are not sound, `Unavailable` when the address cannot be had.

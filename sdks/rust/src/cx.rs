@@ -3,6 +3,7 @@
 
 mod change;
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,12 @@ use adjoin_entity::frame::{CommandFrame, Effects, HandlerResult, SideEffect, Tar
 use adjoin_model::{CommandId, EntityId, Epoch, Error, Payload, Result};
 use serde::de::DeserializeOwned;
 
+use crate::asking;
 use crate::handler::HandlerFn;
 use crate::json;
 use crate::kinds::Defined;
 use crate::names::{self, JSON};
+use crate::outbox::Outbox;
 use crate::reject::Reject;
 use crate::shared::Shared;
 use crate::stream::Ports;
@@ -41,6 +44,7 @@ pub struct Cx<S> {
     fault: Option<Error>,
     forward: Option<Target>,
     ports: Option<Ports>,
+    outbox: Rc<Outbox>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -49,11 +53,13 @@ pub(crate) struct Addressed {
     pub(crate) entity: EntityId,
     pub(crate) epoch: Epoch,
     pub(crate) frame: CommandFrame,
+    /// Where the handler's own calls go.
+    pub(crate) outbox: Rc<Outbox>,
 }
 
 impl<S> Cx<S> {
     pub(crate) fn new(state: State<S>, call: Addressed, shared: Arc<Shared>, keeps_state: bool) -> Self {
-        let Addressed { entity, epoch, frame } = call;
+        let Addressed { entity, epoch, frame, outbox } = call;
         Self {
             state,
             before: None,
@@ -68,6 +74,7 @@ impl<S> Cx<S> {
             fault: None,
             forward: None,
             ports: None,
+            outbox,
             shared,
         }
     }
@@ -194,18 +201,21 @@ impl<S> Cx<S> {
     /// is refused instead of waiting for ever.
     ///
     /// # Errors
-    /// What the call ended with; `Unavailable` behind the proxy, where a function has no way to call yet.
+    /// What the call ended with.
     pub async fn call<F, T, M, K>(&self, _: F, key: impl Into<Arc<str>>, body: F::Body) -> Result<F::Reply>
     where
         F: HandlerFn<T, M>,
         T: Defined<K>,
     {
         let target = target::<F, T, M, K>(key.into(), &body)?;
-        let engine = self.shared.engine()?;
         let mut request = Request::new(target.entity, target.command, target.payload);
         request.chain = self.chain();
         request.timeout = self.remaining();
-        decode(engine.call(request).await?.payload.as_ref())
+        let reply = match self.shared.engine() {
+            Some(engine) => engine.call(request).await?,
+            None => asking::ask(&self.outbox, request).await?,
+        };
+        decode(reply.payload.as_ref())
     }
 
     /// Those who wait for this call; an action holds nobody up, so it is not among them.

@@ -61,7 +61,7 @@ pub(crate) trait Activation {
     fn replay(&mut self, events: &[(Sequence, Payload)]) -> Result<Sequence>;
 
     /// Runs a command or a query.
-    fn run(&mut self, frame: CommandFrame, ports: &mut dyn FnMut() -> Ports) -> Step;
+    fn run(&mut self, frame: CommandFrame, outbox: &Rc<Outbox>, ports: &mut dyn FnMut() -> Ports) -> Step;
 
     /// Takes the state back from a command that ended later.
     fn resume(&mut self);
@@ -104,6 +104,11 @@ impl Dispatcher {
             HostFrame::StreamCredit { call, elements } => self.with_call(call, |ports| ports.credit(elements)),
             HostFrame::Cancel { call } => self.with_call(call, Ports::cancel),
             HostFrame::Deactivate { activation } => self.forget(activation),
+            HostFrame::CallAnswer { id, result } => {
+                if let Some(asking) = &self.outbox.asking {
+                    asking.answered(id, result);
+                }
+            }
         }
     }
 
@@ -155,7 +160,7 @@ impl Dispatcher {
         let (activation, call) = (frame.activation, frame.call);
         let mut ports = None;
         let outbox = &self.outbox;
-        let step = slot.activation.run(frame, &mut || ports.insert(Ports::new(call, outbox.clone())).clone());
+        let step = slot.activation.run(frame, outbox, &mut || ports.insert(Ports::new(call, outbox.clone())).clone());
         match step {
             Step::Done(answer) => self.answered(answer),
             Step::Later(task) => {

@@ -132,7 +132,7 @@ impl<S: 'static> Kit<S> {
 
     async fn run(&self, name: Arc<str>, data: Vec<u8>) -> Result<AnswerFrame> {
         let entity = EntityId::new(self.of.spec.name.clone(), self.key.as_str())?;
-        let outbox = std::rc::Rc::new(Outbox::new());
+        let outbox = std::rc::Rc::new(Outbox::new(None));
         let frame = self.frame(name, data);
         if self.of.spec.kind == adjoin_entity::spec::EntityKind::Action {
             return Ok(answered(self.of.clone().act(entity, frame, Ports::new(1, outbox)).await));
@@ -141,7 +141,7 @@ impl<S: 'static> Kit<S> {
         let mut active = self.of.clone().activate(begin)?;
         let events: Vec<(Sequence, Payload)> = (1..).zip(self.events.iter().cloned()).collect();
         active.replay(&events)?;
-        match active.run(frame, &mut || Ports::new(1, outbox.clone())) {
+        match active.run(frame, &outbox, &mut || Ports::new(1, outbox.clone())) {
             Step::Done(answer) => Ok(answer),
             Step::Later(task) => Ok(answered(task.await)),
         }

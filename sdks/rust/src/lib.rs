@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod asking;
 mod cx;
 mod dispatch;
 mod entity;

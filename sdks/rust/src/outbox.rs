@@ -6,16 +6,20 @@ use std::cell::RefCell;
 use adjoin_entity::frame::FunctionFrame;
 use tokio::sync::Notify;
 
+use crate::asking::Asking;
+
 /// What one thread has to say to the host.
 pub(crate) struct Outbox {
     frames: RefCell<Vec<FunctionFrame>>,
     /// Told when something was said outside a batch of the host.
     pub(crate) said: Notify,
+    /// The calls that handlers make; none where the engine is in this process, or there is no host.
+    pub(crate) asking: Option<Asking>,
 }
 
 impl Outbox {
-    pub(crate) fn new() -> Self {
-        Self { frames: RefCell::default(), said: Notify::new() }
+    pub(crate) fn new(asking: Option<Asking>) -> Self {
+        Self { frames: RefCell::default(), said: Notify::new(), asking }
     }
 
     /// Says something while a batch of the host is worked through: it leaves at its end.

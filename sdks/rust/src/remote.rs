@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Entities of another process, over gRPC.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adjoin_engine::Request;
 use adjoin_ingress::EntitiesClient;
 use adjoin_model::{Code, Error, Kind, Outcome, Payload, Result, Sequence};
-use adjoin_wire::client::{CallRequest, StreamResponse, WatchRequest, WatchResponse};
+use adjoin_wire::client::exchange_request::Part;
+use adjoin_wire::client::{CallRequest, ExchangeRequest, StreamResponse, WatchRequest, WatchResponse};
+use futures::stream::{self, Stream, StreamExt};
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
@@ -97,6 +100,22 @@ impl Client {
     pub fn stream_json(&self, request: Request) -> RemoteElements {
         self.remote.stream(request)
     }
+
+    /// A call that sends a stream. The reply is a stream too; of a handler that replies once it has one element. It
+    /// begins when its first element is asked for; `input` is read as the connection has room, and complete with
+    /// its `None`; if it ends without one, the call is given up.
+    #[must_use]
+    pub fn exchange_json(
+        &self,
+        request: Request,
+        input: impl Stream<Item = Option<Payload>> + Send + 'static,
+    ) -> RemoteElements {
+        RemoteElements {
+            wanted: Some((self.remote.clone(), Box::new(request))),
+            input: Some(Box::pin(input)),
+            open: None,
+        }
+    }
 }
 
 impl Remote {
@@ -120,7 +139,7 @@ impl Remote {
     }
 
     pub(crate) fn stream(&self, request: Request) -> RemoteElements {
-        RemoteElements { wanted: Some((self.clone(), Box::new(request))), open: None }
+        RemoteElements { wanted: Some((self.clone(), Box::new(request))), input: None, open: None }
     }
 }
 
@@ -138,10 +157,14 @@ impl RemoteWatch {
     }
 }
 
+/// What a call sends; `None` says that it is complete.
+type Input = Pin<Box<dyn Stream<Item = Option<Payload>> + Send>>;
+
 /// A streamed reply over gRPC, which begins when its first element is asked for.
 #[doc(hidden)]
 pub struct RemoteElements {
     wanted: Option<(Remote, Box<Request>)>,
+    input: Option<Input>,
     open: Option<Streaming<StreamResponse>>,
 }
 
@@ -149,10 +172,12 @@ impl RemoteElements {
     /// The next element; `None` after the last one.
     pub async fn next(&mut self) -> Option<Result<Payload>> {
         if let Some((mut remote, request)) = self.wanted.take() {
-            let opened = match outgoing(*request) {
-                Ok(request) => remote.client.stream(request).await.map_err(|status| error_of(&status)),
-                Err(error) => Err(error),
+            let opened = match (outgoing(*request), self.input.take()) {
+                (Ok(request), Some(input)) => remote.client.exchange(exchange(request, input)).await,
+                (Ok(request), None) => remote.client.stream(request).await,
+                (Err(error), _) => return Some(Err(error)),
             };
+            let opened = opened.map_err(|status| error_of(&status));
             match opened {
                 Ok(response) => self.open = Some(response.into_inner()),
                 Err(error) => return Some(Err(error)),
@@ -190,6 +215,16 @@ fn outgoing(request: Request) -> Result<tonic::Request<CallRequest>> {
         call.metadata_mut().append(known, value);
     }
     Ok(call)
+}
+
+/// The request as the first message of a stream, the elements as the others.
+fn exchange(request: tonic::Request<CallRequest>, input: Input) -> tonic::Request<impl Stream<Item = ExchangeRequest>> {
+    let message = |part| ExchangeRequest { part: Some(part) };
+    request.map(|call| {
+        let first = stream::once(std::future::ready(message(Part::Call(call))));
+        let part = |element: Option<Payload>| element.map_or(Part::End(true), |element| Part::Element(element.data));
+        first.chain(input.map(move |element| message(part(element))))
+    })
 }
 
 /// What a host answered, as the error it had there.

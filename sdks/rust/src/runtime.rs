@@ -61,7 +61,7 @@ impl Runtime {
         for index in 0..app.worker_count() {
             let (sink, frames) = mpsc::unbounded_channel();
             let session = runtime.engine.session_up(spec.clone(), Hello::default(), sink)?;
-            let line = Line { frames, speak: Box::new(InProcess(session)) };
+            let line = Line { frames, speak: Box::new(InProcess(session)), calls: false };
             runtime.workers.push(Worker::start(index, types.clone(), line)?);
         }
         if let Some(listener) = listener {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::asking::WORKER_BITS;
 use crate::dispatch::Types;
 use crate::shared::Bounds;
 use crate::typed::Surroundings;
@@ -22,12 +23,13 @@ pub struct Serving {
 }
 
 impl App {
-    /// Like [`App::serve`], up to where hosts can come: port 0 takes a free one, a path with a `/` is a Unix socket.
+    /// Like [`App::serve`], up to where hosts can come: port 0 takes a free one, a path with a `/` is a Unix socket, an
+    /// empty one is the variable `ADJOIN_FUNCTION_LISTEN` or else `127.0.0.1:8080`.
     ///
     /// # Errors
     /// `Invalid` when the types or the address are not sound, `Unavailable` when the address cannot be had.
     pub async fn bind(mut self, address: &str) -> Result<Serving> {
-        let address: Address = address.parse()?;
+        let address: Address = listen(address, std::env::var("ADJOIN_FUNCTION_LISTEN").ok()).parse()?;
         let around = Surroundings::default();
         let (spec, types) = self.types(&around)?;
         let listener = Listener::bind(&address).await?;
@@ -61,6 +63,12 @@ impl Serving {
         self.server.stop().await;
         self.sessions.shutdown().await;
     }
+}
+
+/// Where to listen: what was given, what the environment says, or the default.
+fn listen(given: &str, variable: Option<String>) -> String {
+    let variable = variable.filter(|variable| !variable.is_empty());
+    if given.is_empty() { variable.unwrap_or_else(|| "127.0.0.1:8080".into()) } else { given.into() }
 }
 
 /// Waits until the process is told to end: SIGTERM or Ctrl-C.
@@ -106,7 +114,7 @@ impl House {
         let desk = |index| {
             let (sender, frames) = mpsc::unbounded_channel();
             let speak = Box::new(ToHost(session.to_host.clone()));
-            let worker = Worker::start(index, self.types.clone(), Line { frames, speak })?;
+            let worker = Worker::start(index, self.types.clone(), Line { frames, speak, calls: true })?;
             Ok(Desk { frames: sender, _worker: worker })
         };
         (0..self.workers).map(desk).collect()
@@ -145,7 +153,7 @@ async fn route(session: FunctionSession, desks: Vec<Desk>) {
 fn hand_out(frames: Vec<HostFrame>, desks: &[Desk]) {
     let mut portions: Vec<Vec<HostFrame>> = desks.iter().map(|_| Vec::new()).collect();
     for frame in frames {
-        portions[of(&frame) as usize % desks.len()].push(frame);
+        portions[desk_of(&frame, desks.len())].push(frame);
     }
     for (desk, portion) in desks.iter().zip(portions).filter(|(_, portion)| !portion.is_empty()) {
         // A worker that has ended said why.
@@ -153,8 +161,18 @@ fn hand_out(frames: Vec<HostFrame>, desks: &[Desk]) {
     }
 }
 
+/// An answer goes to the worker whose handler called; the others are told apart by the loop of the host.
+fn desk_of(frame: &HostFrame, desks: usize) -> usize {
+    let number = match frame {
+        HostFrame::CallAnswer { id, .. } => id & ((1 << WORKER_BITS) - 1),
+        other => loop_of(other),
+    };
+    // At most as many as there are desks, which fit a usize.
+    number as usize % desks
+}
+
 /// The loop of the host that a frame comes from: ids carry it in their lowest byte.
-fn of(frame: &HostFrame) -> u64 {
+fn loop_of(frame: &HostFrame) -> u64 {
     let id: u64 = match frame {
         HostFrame::Activate { activation, .. }
         | HostFrame::Replay { activation, .. }
@@ -164,6 +182,21 @@ fn of(frame: &HostFrame) -> u64 {
         | HostFrame::StreamInputEnd { call }
         | HostFrame::StreamCredit { call, .. }
         | HostFrame::Cancel { call } => *call as FrameCall,
+        HostFrame::CallAnswer { id, .. } => *id,
     };
     id & 0xff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_given_counts_then_the_variable_then_the_default() {
+        let variable = || Some("127.0.0.1:1".to_owned());
+        assert_eq!(listen("127.0.0.1:2", variable()), "127.0.0.1:2");
+        assert_eq!(listen("", variable()), "127.0.0.1:1");
+        assert_eq!(listen("", Some(String::new())), "127.0.0.1:8080");
+        assert_eq!(listen("", None), "127.0.0.1:8080");
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use adjoin_engine::Engine;
-use adjoin_model::{Error, Limits, Result};
+use adjoin_model::Limits;
 use adjoin_wire::protocol::Welcome;
 
 /// The engine in this process, while it runs.
@@ -83,10 +83,8 @@ impl Shared {
         self.events.iter().find(|known| ***known == *name).cloned().unwrap_or_else(|| name.into())
     }
 
-    /// The engine that calls of handlers go to.
-    pub(crate) fn engine(&self) -> Result<Engine> {
-        self.calls.0.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(|| {
-            Error::unavailable("handlers can call other entities only in-process: use an effect or a forward")
-        })
+    /// The engine that calls of handlers go to, if it is in this process.
+    pub(crate) fn engine(&self) -> Option<Engine> {
+        self.calls.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

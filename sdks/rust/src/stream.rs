@@ -72,6 +72,11 @@ impl Ports {
         In { ports: self.clone(), element: PhantomData }
     }
 
+    /// Where the call's handler speaks.
+    pub(crate) fn outbox(&self) -> Rc<Outbox> {
+        self.0.outbox.clone()
+    }
+
     /// An effect leaves with the next element.
     pub(crate) fn effect(&self, effect: SideEffect) {
         self.0.effects.borrow_mut().push(effect);

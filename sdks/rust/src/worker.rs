@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
+use crate::asking::Asking;
 use crate::dispatch::{self, Dispatcher, Types};
 use crate::outbox::Outbox;
 
@@ -27,6 +28,8 @@ pub(crate) trait Speak: Send {
 pub(crate) struct Line {
     pub(crate) frames: mpsc::UnboundedReceiver<Vec<HostFrame>>,
     pub(crate) speak: Box<dyn Speak>,
+    /// Whether handlers call others over it; otherwise the engine is in this process.
+    pub(crate) calls: bool,
 }
 
 /// One thread of handlers. Dropping it ends it; handlers that wait are dropped where they stand.
@@ -45,7 +48,7 @@ impl Worker {
         let runtime = Handle::current();
         let thread = std::thread::Builder::new()
             .name(format!("adjoin-handlers-{index}"))
-            .spawn(move || runtime.block_on(LocalSet::new().run_until(work(types, line, stopped))))
+            .spawn(move || runtime.block_on(LocalSet::new().run_until(work(index, types, line, stopped))))
             .map_err(|error| Error::exhausted(format!("no thread for handlers: {error}")))?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
     }
@@ -60,9 +63,9 @@ impl Worker {
     }
 }
 
-async fn work(types: Arc<Types>, line: Line, mut stopped: oneshot::Receiver<()>) {
-    let Line { mut frames, mut speak } = line;
-    let outbox = Rc::new(Outbox::new());
+async fn work(index: usize, types: Arc<Types>, line: Line, mut stopped: oneshot::Receiver<()>) {
+    let Line { mut frames, mut speak, calls } = line;
+    let outbox = Rc::new(Outbox::new(calls.then(|| Asking::new(index))));
     let dispatcher = Dispatcher::new(types, outbox.clone());
     loop {
         tokio::select! {

@@ -93,7 +93,15 @@ impl Foreign {
     /// Sends a request; answers its id.
     pub(crate) fn send(&self, streams: bool, request: Request) -> RequestId {
         let id = self.last.fetch_add(1, Ordering::SeqCst) + 1;
-        let request = FromForeign::Request { id, streams, request: Box::new(request) };
+        let request = FromForeign::Request { id, streams, uploads: false, request: Box::new(request) };
+        self.host.submit(vec![request]).expect("submitted");
+        id
+    }
+
+    /// A call that the handler of this command makes; answers its id.
+    pub(crate) fn send_within(&self, command: &CommandFrame, request: Request) -> RequestId {
+        let id = (self.last.fetch_add(1, Ordering::SeqCst) + 1) | (command.call >> 48 << 48);
+        let request = FromForeign::Request { id, streams: false, uploads: false, request: Box::new(request) };
         self.host.submit(vec![request]).expect("submitted");
         id
     }
@@ -211,14 +219,15 @@ impl Pump {
         let mut seen = self.board.seen.lock().expect("a lock");
         match item {
             ToForeign::Ready { address, http } => (seen.address, seen.http) = (address, http),
-            ToForeign::Session(_) => seen.sessions += 1,
-            ToForeign::SessionEnd(_) => seen.ended += 1,
+            ToForeign::Session { .. } => seen.sessions += 1,
+            ToForeign::SessionEnd { .. } => seen.ended += 1,
             ToForeign::SpecRefused(why) => panic!("the spec was refused: {why}"),
             ToForeign::Closed => seen.closed = true,
             ToForeign::Frame(_) => {}
             ToForeign::Reply { id, .. }
             | ToForeign::Failed { id, .. }
             | ToForeign::Element { id, .. }
+            | ToForeign::InputCredit { id, .. }
             | ToForeign::End { id } => seen.answers.entry(id).or_default().push(item),
         }
         self.board.news.notify_all();
@@ -245,7 +254,10 @@ impl Pump {
                 self.counts.remove(&activation);
                 vec![]
             }
-            HostFrame::StreamInput { .. } | HostFrame::StreamInputEnd { .. } | HostFrame::StreamCredit { .. } => vec![],
+            HostFrame::StreamInput { .. }
+            | HostFrame::StreamInputEnd { .. }
+            | HostFrame::StreamCredit { .. }
+            | HostFrame::CallAnswer { .. } => vec![],
         }
     }
 

@@ -11,7 +11,7 @@ use adjoin_model::{Kind, Outcome};
 use crate::foreign::{Foreign, cart, settings};
 
 fn add(id: u64) -> Vec<FromForeign> {
-    vec![FromForeign::Request { id, streams: false, request: Box::new(cart("ada", "add")) }]
+    vec![FromForeign::Request { id, streams: false, uploads: false, request: Box::new(cart("ada", "add")) }]
 }
 
 #[test]

@@ -94,3 +94,54 @@ fn a_close_ends_the_session_in_order() {
     assert_eq!(proxy.call("ada", "add").expect("a reply"), "2");
     again.close();
 }
+
+#[test]
+fn a_handler_calls_another_entity_through_its_host() {
+    let (mut foreign, address) = served();
+    foreign.hold(true);
+    let (proxy, other) = (Proxy::new(&address), Proxy::new(&address));
+    let pending = proxy.ask("ada", "add");
+    let command = foreign.held(1).remove(0);
+    foreign.hold(false);
+    let mut within = cart("bob", "add");
+    within.chain = vec!["shop.Cart/ada".into()];
+    assert_eq!(foreign.result(foreign.send_within(&command, within)).expect("a reply"), ("1".into(), 1));
+    let mut cycle = cart("ada", "add");
+    cycle.chain = vec!["shop.Cart/ada".into()];
+    assert_eq!(foreign.result(foreign.send_within(&command, cycle)).expect_err("a cycle").kind, Kind::Rejected);
+    foreign.say(answer(&command, 7, 1));
+    assert_eq!(proxy.reply(pending).expect("a reply"), "7");
+    assert_eq!(other.call("bob", "add").expect("a reply"), "1", "the other host has entities of its own");
+    foreign.close();
+}
+
+#[test]
+fn hosts_are_served_side_by_side() {
+    let (mut foreign, address) = served();
+    let (first, second) = (Proxy::new(&address), Proxy::new(&address));
+    for n in 1..=5 {
+        assert_eq!(first.call("ada", "add").expect("a reply"), n.to_string());
+        assert_eq!(second.call("ada", "add").expect("a reply"), n.to_string());
+    }
+    drop(second);
+    foreign.wait("the end of one", |seen| (seen.ended == 1).then_some(()));
+    assert_eq!(first.call("ada", "add").expect("a reply"), "6");
+    foreign.close();
+}
+
+#[test]
+fn calls_of_a_session_that_ends_are_answered() {
+    let (mut foreign, address) = served();
+    foreign.hold(true);
+    let mut proxy = Proxy::new(&address);
+    let lost = proxy.ask("ada", "add");
+    let command = foreign.held(1).remove(0);
+    let asked = foreign.send_within(&command, cart("bob", "hang"));
+    foreign.held(2);
+    proxy.runtime.block_on(proxy.function.take().expect("a function").stop());
+    drop(lost);
+    assert_eq!(foreign.result(asked).expect_err("gone").kind, Kind::Unavailable);
+    let late = foreign.send_within(&command, cart("bob", "add"));
+    assert_eq!(foreign.result(late).expect_err("gone").kind, Kind::Unavailable);
+    foreign.close();
+}

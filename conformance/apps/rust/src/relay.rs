@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use adjoin::{Action, Cx, Handlers, Out, Reject, reject};
+use adjoin::{Action, Cx, Handlers, In, Out, Reject, reject};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,23 @@ impl Relay {
         Err(std::io::Error::other("secret 4711"))?
     }
 
+    async fn total(_: &mut Cx<Relay>, numbers: In<i64>) -> Result<i64, Reject> {
+        let mut total = 0;
+        while let Some(number) = numbers.next().await? {
+            total += number;
+        }
+        Ok(total)
+    }
+
+    async fn running_total(_: &mut Cx<Relay>, numbers: In<i64>, out: Out<i64>) -> Result<(), Reject> {
+        let mut total = 0;
+        while let Some(number) = numbers.next().await? {
+            total += number;
+            out.send(total).await?;
+        }
+        Ok(())
+    }
+
     fn tell(cx: &mut Cx<Relay>, share: Share) -> Result<(), Reject> {
         cx.effect_awaited(Counter::add, share.key, share.by);
         Ok(())
@@ -59,6 +76,8 @@ impl Action for Relay {
         h.command("greet", Relay::greet)
             .stream("countDown", Relay::count_down)
             .stream("breakAfter", Relay::break_after)
+            .stream("total", Relay::total)
+            .stream("runningTotal", Relay::running_total)
             .command("tell", Relay::tell)
             .command("forward", Relay::forward)
             .command("refuse", Relay::refuse)

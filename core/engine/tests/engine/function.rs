@@ -123,6 +123,7 @@ impl Function {
                 self.probe.cancelled.fetch_add(1, Ordering::SeqCst);
                 vec![]
             }
+            HostFrame::CallAnswer { .. } => unreachable!("it calls nobody"),
             HostFrame::Deactivate { activation } => {
                 self.probe.deactivated.fetch_add(1, Ordering::SeqCst);
                 self.activations.remove(&activation);

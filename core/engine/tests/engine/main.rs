@@ -8,6 +8,7 @@ mod world;
 mod bounds;
 mod bugs;
 mod commands;
+mod handler_calls;
 mod sessions;
 mod store;
 mod streams;

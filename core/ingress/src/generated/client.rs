@@ -165,6 +165,36 @@ pub mod entities_client {
                 .insert(GrpcMethod::new("adjoin.client.v1.Entities", "Stream"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Runs an action's handler that takes a stream. The first message says which; the others are its elements, and the last
+        /// one says that the stream is complete. A handler that replies once answers with one element.
+        pub async fn exchange(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = ::adjoin_wire::client::ExchangeRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<
+                tonic::codec::Streaming<::adjoin_wire::client::StreamResponse>,
+            >,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/adjoin.client.v1.Entities/Exchange",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("adjoin.client.v1.Entities", "Exchange"));
+            self.inner.streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -217,6 +247,23 @@ pub mod entities_server {
             &self,
             request: tonic::Request<::adjoin_wire::client::CallRequest>,
         ) -> std::result::Result<tonic::Response<Self::StreamStream>, tonic::Status>;
+        /// Server streaming response type for the Exchange method.
+        type ExchangeStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    ::adjoin_wire::client::StreamResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Runs an action's handler that takes a stream. The first message says which; the others are its elements, and the last
+        /// one says that the stream is complete. A handler that replies once answers with one element.
+        async fn exchange(
+            &self,
+            request: tonic::Request<
+                tonic::Streaming<::adjoin_wire::client::ExchangeRequest>,
+            >,
+        ) -> std::result::Result<tonic::Response<Self::ExchangeStream>, tonic::Status>;
     }
     /// Every entity type of the service, by name.
     ///
@@ -433,6 +480,55 @@ pub mod entities_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/adjoin.client.v1.Entities/Exchange" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExchangeSvc<T: Entities>(pub Arc<T>);
+                    impl<
+                        T: Entities,
+                    > tonic::server::StreamingService<
+                        ::adjoin_wire::client::ExchangeRequest,
+                    > for ExchangeSvc<T> {
+                        type Response = ::adjoin_wire::client::StreamResponse;
+                        type ResponseStream = T::ExchangeStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<::adjoin_wire::client::ExchangeRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Entities>::exchange(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExchangeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

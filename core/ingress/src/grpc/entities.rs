@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use adjoin_engine::{Element, Request as EngineRequest};
 use adjoin_model::{EntityId, Error, Result};
-use adjoin_wire::client::{CallRequest, CallResponse, StreamResponse, WatchRequest, WatchResponse};
+use adjoin_wire::client::{CallRequest, CallResponse, ExchangeRequest, StreamResponse, WatchRequest, WatchResponse};
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
 use crate::ask;
 use crate::generated::client::entities_server::Entities;
+use crate::grpc::exchange;
 use crate::grpc::replies::Replies;
 use crate::grpc::status::status;
 use crate::http::{head, json};
@@ -24,15 +25,15 @@ use crate::routes::Route;
 pub(crate) struct Generic(pub(crate) Arc<App>);
 
 /// Whom a message names, and what it brings.
-struct Asked<'a> {
-    entity_type: &'a str,
-    key: &'a str,
-    command: &'a str,
-    body: Bytes,
+pub(super) struct Asked<'a> {
+    pub(super) entity_type: &'a str,
+    pub(super) key: &'a str,
+    pub(super) command: &'a str,
+    pub(super) body: Bytes,
 }
 
 impl Generic {
-    async fn ask(&self, headers: &HeaderMap, asked: Asked<'_>) -> Result<(Arc<Route>, EngineRequest)> {
+    pub(super) async fn ask(&self, headers: &HeaderMap, asked: Asked<'_>) -> Result<(Arc<Route>, EngineRequest)> {
         let table = self.0.routes.ready().await?;
         let route = table.find(asked.entity_type, asked.command)?.clone();
         route.seen(false);
@@ -52,6 +53,7 @@ impl Generic {
         if route.handler().streamed_out {
             return Err(Error::invalid("this handler streams its reply: call it by Stream").at("command", command));
         }
+        refuse_input(&route)?;
         if if_sequence.is_some() && !route.has_state() {
             return Err(Error::invalid("an action has no sequence that if_sequence could name"));
         }
@@ -91,6 +93,7 @@ impl Generic {
         if !route.handler().streamed_out {
             return Err(Error::invalid("this handler has one reply: call it by Call").at("command", command));
         }
+        refuse_input(&route)?;
         let place = self.0.streams.place(&self.0.settings)?;
         let elements = self.0.engine.stream(request);
         let message = |element: Element| Ok(StreamResponse { body: ask::json_of(element.payload) });
@@ -100,7 +103,16 @@ impl Generic {
 }
 
 type WatchStream = Pin<Box<dyn Stream<Item = core::result::Result<WatchResponse, Status>> + Send>>;
-type StreamStream = Pin<Box<dyn Stream<Item = core::result::Result<StreamResponse, Status>> + Send>>;
+pub(super) type StreamStream = Pin<Box<dyn Stream<Item = core::result::Result<StreamResponse, Status>> + Send>>;
+
+/// A call without a stream, of a handler that would wait for one.
+fn refuse_input(route: &Route) -> Result<()> {
+    if !route.handler().streamed_in {
+        return Ok(());
+    }
+    let command = route.handler().name.to_string();
+    Err(Error::invalid("this handler takes a stream: call it by Exchange").at("command", command))
+}
 
 /// What the details of an error call their domain: the entity type, as far as it is one.
 fn domain(entity_type: &str) -> String {
@@ -112,6 +124,7 @@ fn domain(entity_type: &str) -> String {
 impl Entities for Generic {
     type WatchStream = WatchStream;
     type StreamStream = StreamStream;
+    type ExchangeStream = StreamStream;
 
     async fn call(&self, request: Request<CallRequest>) -> core::result::Result<Response<CallResponse>, Status> {
         let domain = domain(&request.get_ref().entity_type);
@@ -126,5 +139,15 @@ impl Entities for Generic {
     async fn stream(&self, request: Request<CallRequest>) -> core::result::Result<Response<StreamStream>, Status> {
         let domain = domain(&request.get_ref().entity_type);
         self.replies(request).await.map_err(|error| status(&error, &domain))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<Streaming<ExchangeRequest>>,
+    ) -> core::result::Result<Response<StreamStream>, Status> {
+        let (metadata, _, mut input) = request.into_parts();
+        let first = exchange::first(&mut input).await.map_err(|error| status(&error, "adjoin"))?;
+        let domain = domain(&first.entity_type);
+        self.exchanged(metadata.as_ref(), first, input).await.map_err(|error| status(&error, &domain))
     }
 }

@@ -140,7 +140,7 @@ impl Shop {
             HostFrame::Command(command) => self.command(command),
             HostFrame::StreamInput { call, payload } => self.input(call, &payload),
             HostFrame::StreamInputEnd { call } => self.input_end(call),
-            HostFrame::StreamCredit { .. } | HostFrame::Cancel { .. } => vec![],
+            HostFrame::StreamCredit { .. } | HostFrame::Cancel { .. } | HostFrame::CallAnswer { .. } => vec![],
             HostFrame::Deactivate { activation } => {
                 self.carts.remove(&activation);
                 vec![]

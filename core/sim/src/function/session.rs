@@ -81,6 +81,8 @@ impl Session {
             HostFrame::StreamCredit { call, elements } => self.stream_credit(context, call, elements),
             HostFrame::Cancel { call } => self.cancel(context, call),
             HostFrame::Deactivate { activation } => self.deactivate(context, activation),
+            // The driver's business; handlers of the simulation call nobody.
+            HostFrame::CallAnswer { .. } => {}
         }
     }
 

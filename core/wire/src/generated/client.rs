@@ -64,3 +64,27 @@ pub struct StreamResponse {
     #[prost(bytes = "bytes", tag = "1")]
     pub body: ::prost::bytes::Bytes,
 }
+/// The beginning of a call whose input is a stream, or one element of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExchangeRequest {
+    /// Exactly one is set: `call` in the first message, one of the others in the rest.
+    #[prost(oneof = "exchange_request::Part", tags = "1, 2, 3")]
+    pub part: ::core::option::Option<exchange_request::Part>,
+}
+/// Nested message and enum types in `ExchangeRequest`.
+pub mod exchange_request {
+    /// Exactly one is set: `call` in the first message, one of the others in the rest.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Part {
+        /// Which handler of which entity. Its body is empty: the elements are the input.
+        #[prost(message, tag = "1")]
+        Call(super::CallRequest),
+        /// One JSON value in UTF-8.
+        #[prost(bytes, tag = "2")]
+        Element(::prost::bytes::Bytes),
+        /// The stream is complete, whatever the value. The last message: a stream that ends without it was broken off, and
+        /// the call is given up.
+        #[prost(bool, tag = "3")]
+        End(bool),
+    }
+}

@@ -135,7 +135,7 @@ pub struct HostBatch {
 /// One thing that the host says. Exactly one is set.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HostFrame {
-    #[prost(oneof = "host_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 15")]
+    #[prost(oneof = "host_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15")]
     pub frame: ::core::option::Option<host_frame::Frame>,
 }
 /// Nested message and enum types in `HostFrame`.
@@ -160,6 +160,8 @@ pub mod host_frame {
         Cancel(super::Cancel),
         #[prost(message, tag = "9")]
         Deactivate(super::Deactivate),
+        #[prost(message, tag = "10")]
+        CallAnswer(super::CallAnswer),
         #[prost(message, tag = "15")]
         Part(super::Part),
     }
@@ -318,6 +320,35 @@ pub struct Deactivate {
     #[prost(uint64, tag = "1")]
     pub activation: u64,
 }
+/// Answers one Call of the function, unless that was cancelled. Answers come in any order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CallAnswer {
+    /// As in the Call.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// The entity's sequence that the reply rests on; 0 for an action and with a failure.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// The reply is that of an earlier command with the same idempotency key.
+    #[prost(bool, tag = "5")]
+    pub replayed: bool,
+    /// Exactly one is set.
+    #[prost(oneof = "call_answer::Result", tags = "2, 3")]
+    pub result: ::core::option::Option<call_answer::Result>,
+}
+/// Nested message and enum types in `CallAnswer`.
+pub mod call_answer {
+    /// Exactly one is set.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Result {
+        /// As in an Answer: a Payload with an empty type name means no result.
+        #[prost(message, tag = "2")]
+        Reply(super::Payload),
+        /// Why the call failed, with its outcome: whether it can have had an effect.
+        #[prost(message, tag = "3")]
+        Failure(super::Failure),
+    }
+}
 /// A piece of a long frame: the encoding of a HostFrame or FunctionFrame, cut. The pieces of one frame come in order,
 /// with pieces of other frames and whole frames in between, so that a large snapshot does not hold up everybody else.
 ///
@@ -344,7 +375,7 @@ pub struct FunctionBatch {
 /// One thing that the function says. Exactly one is set.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FunctionFrame {
-    #[prost(oneof = "function_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 15")]
+    #[prost(oneof = "function_frame::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15")]
     pub frame: ::core::option::Option<function_frame::Frame>,
 }
 /// Nested message and enum types in `FunctionFrame`.
@@ -367,6 +398,10 @@ pub mod function_frame {
         StreamInputCredit(super::StreamInputCredit),
         #[prost(message, tag = "8")]
         Pressure(super::Pressure),
+        #[prost(message, tag = "9")]
+        Call(super::Call),
+        #[prost(message, tag = "10")]
+        CancelCall(super::CancelCall),
         #[prost(message, tag = "15")]
         Part(super::Part),
     }
@@ -534,6 +569,40 @@ pub struct StreamInputCredit {
     pub call: u64,
     #[prost(uint32, tag = "2")]
     pub elements: u32,
+}
+/// A handler calls another entity and waits for the answer: a command or a query of this host, whose entities may run in
+/// any function. Answered by one CallAnswer. Made as soon as the host has it, whatever becomes of the handler's own
+/// command; a handler that is run again makes it again. Streams and watches are not called this way.
+///
+/// The call enters the host like any client's. The end of the session cancels it: its answer would reach nobody, but a
+/// command that runs already counts.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Call {
+    /// Fresh in the session, never 0, given by the function; names the answer. An id that is under way is a breach.
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
+    /// Always there.
+    #[prost(message, optional, tag = "2")]
+    pub target: ::core::option::Option<Target>,
+    /// The chain of the Command whose handler calls, and then its own entity, unless that is an action, which holds up
+    /// nobody. A call of an entity that is in its own chain would wait for ever: it is answered with Rejected.
+    #[prost(string, repeated, tag = "3")]
+    pub chain: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How long the caller waits, in milliseconds, no longer than its own deadline; 0: no limit.
+    #[prost(uint64, tag = "4")]
+    pub timeout_ms: u64,
+    /// Makes it safe to send again; empty: none.
+    #[prost(string, tag = "5")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// The command is run only if the entity's sequence is this one; otherwise the answer is Conflict.
+    #[prost(uint64, optional, tag = "6")]
+    pub if_sequence: ::core::option::Option<u64>,
+}
+/// The handler does not wait for this call any more. It is not answered; a command that runs already counts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelCall {
+    #[prost(uint64, tag = "1")]
+    pub id: u64,
 }
 /// The function is short of memory: the host passivates some idle activations of this session, least recently used
 /// first. Said again for as long as it lasts.

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use adjoin_entity::Reply;
 use adjoin_entity::frame::{
-    AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult, HostFrame, SideEffect, Target,
+    AnswerFrame, CallFrame, CommandFrame, Effects, FunctionFrame, HandlerResult, HostFrame, SideEffect, Target,
 };
 use adjoin_model::{Code, CommandId, EntityId, Epoch, Error, Kind, Metadata, Outcome, Payload};
 use proptest::collection::vec;
@@ -104,7 +105,33 @@ pub(crate) fn host_frame() -> impl Strategy<Value = HostFrame> {
         (id(), any::<u32>()).prop_map(|(call, elements)| HostFrame::StreamCredit { call, elements }),
         id().prop_map(|call| HostFrame::Cancel { call }),
         id().prop_map(|activation| HostFrame::Deactivate { activation }),
+        (id(), call_result()).prop_map(|(id, result)| HostFrame::CallAnswer { id, result }),
     ]
+}
+
+fn call_result() -> impl Strategy<Value = Result<Reply, Error>> {
+    prop_oneof![
+        (option::of(payload()), any::<u64>(), any::<bool>()).prop_map(|(payload, sequence, replayed)| Ok(Reply {
+            payload,
+            sequence,
+            replayed
+        })),
+        error().prop_map(Err),
+    ]
+}
+
+fn call() -> impl Strategy<Value = CallFrame> {
+    let key = option::of("[a-z]{1,8}");
+    (id(), target(), vec("\\PC{1,8}", 0..3), any::<u64>(), key, option::of(any::<u64>())).prop_map(
+        |(id, target, chain, timeout_ms, key, if_match)| CallFrame {
+            id,
+            target,
+            chain,
+            timeout_ms,
+            idempotency_key: key.map(Into::into),
+            if_match,
+        },
+    )
 }
 
 fn target() -> impl Strategy<Value = Target> {
@@ -162,5 +189,7 @@ pub(crate) fn function_frame() -> impl Strategy<Value = FunctionFrame> {
         (id(), option::of(error())).prop_map(|(call, error)| FunctionFrame::StreamEnd { call, error }),
         (id(), any::<u32>()).prop_map(|(call, elements)| FunctionFrame::StreamInputCredit { call, elements }),
         (0..3_u32).prop_map(|level| FunctionFrame::Pressure { level }),
+        call().prop_map(FunctionFrame::Call),
+        id().prop_map(|id| FunctionFrame::CancelCall { id }),
     ]
 }

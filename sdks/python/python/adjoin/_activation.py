@@ -30,17 +30,18 @@ _log = logging.getLogger("adjoin")
 class Home(Protocol):
     """Where handlers find a runtime to call others."""
 
-    def runtime(self) -> Runtime: ...
-    def async_runtime(self) -> AsyncRuntime: ...
+    def runtime(self, session: int, /) -> Runtime: ...
+    def async_runtime(self, session: int, /) -> AsyncRuntime: ...
 
 
 @dataclass
 class Place:
-    """What the activations of one process share.
+    """What the activations of one session share; all but the limits is the same for every session of a process.
 
     Attributes:
         turns: The calls that run now, by call.
         cancelled: The latest calls that nobody waited for any more before they ran.
+        inputs: The streams that clients send to calls, by call.
     """
 
     home: Home
@@ -48,6 +49,7 @@ class Place:
     check: bool = False
     turns: dict[int, Context] = field(default_factory=dict)
     cancelled: dict[int, None] = field(default_factory=dict)
+    inputs: dict[int, Any] = field(default_factory=dict)
 
 
 class Activation:
@@ -69,6 +71,7 @@ class Activation:
         "epoch",
         "home",
         "id",
+        "inputs",
         "key",
         "limits",
         "sequence",
@@ -87,6 +90,7 @@ class Activation:
         self.home = place.home
         self.turns = place.turns
         self.cancelled = place.cancelled
+        self.inputs = place.inputs
         self.ended = False
         self.state: Any = definition.initial()
 
@@ -117,7 +121,10 @@ class Activation:
             error: Error = NotFound(f"{self.definition.name} has no {frame[Command.NAME]!r}; it has {known}")
             return self._failure(frame, error, ended=False)
         try:
-            values = handler.body.decode(frame[Command.DATA])
+            if handler.takes_stream:
+                values: tuple[Any, ...] = (self.inputs[frame[Command.CALL]],)
+            else:
+                values = handler.body.decode(frame[Command.DATA])
         except READ_ERRORS as problem:
             return self._failure(frame, Invalid(f"the body of {handler.where}: {problem}"), ended=False)
         turn = Context(self, handler, frame, values)

@@ -76,28 +76,29 @@ class App:
 
     def serve(
         self,
-        address: str = "127.0.0.1:8080",
+        address: str | None = None,
         *,
         workers: int = 32,
         check_state: bool | None = None,
         on_ready: Callable[[str], object] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        """Serves the service to a proxy until SIGINT, SIGTERM or a failure. Blocks.
+        """Serves the service to proxies until SIGINT, SIGTERM or a failure. Blocks.
 
         Args:
-            address: Where to listen; port 0 takes a free one.
+            address: Where to listen; port 0 takes a free one. By default what ``ADJOIN_FUNCTION_LISTEN`` says, as
+                ``adjoin dev`` sets it, or else ``127.0.0.1:8080``.
             workers: Sync handlers that may run at once.
             check_state: As for ``open``.
             on_ready: Called with the address once it listens.
             settings: More settings of the host.
         """
         with self._serving(address, workers, check_state, settings) as runtime:
-            runtime.wait(lambda: on_ready and on_ready(runtime.address or address))
+            runtime.wait(lambda: on_ready and on_ready(runtime.address or _listen(address)))
 
     async def serve_async(
         self,
-        address: str = "127.0.0.1:8080",
+        address: str | None = None,
         *,
         workers: int = 32,
         check_state: bool | None = None,
@@ -107,15 +108,15 @@ class App:
         """The same on the running loop, until the task is cancelled. Async handlers run on this loop."""
         async with self._serving(address, workers, check_state, settings) as runtime:
             if on_ready is not None:
-                on_ready(runtime.address or address)
+                on_ready(runtime.address or _listen(address))
             ended = asyncio.Event()
             runtime._session.on_end(ended.set)
             await ended.wait()
 
     def _serving(
-        self, address: str, workers: int, check_state: bool | None, settings: Mapping[str, Any] | None
+        self, address: str | None, workers: int, check_state: bool | None, settings: Mapping[str, Any] | None
     ) -> Opening:
-        given = {**(settings or {}), "mode": "serve", "spec": self.spec(), "address": address}
+        given = {**(settings or {}), "mode": "serve", "spec": self.spec(), "address": _listen(address)}
         return Opening(given, self._definitions, workers=workers, check=_checks(check_state))
 
 
@@ -196,6 +197,10 @@ def connect(url: str, *, timeout: float | None = None, settings: Mapping[str, An
         settings: More settings of the connection.
     """
     return Opening({**(settings or {}), "mode": "connect", "address": url}, [], timeout=timeout)
+
+
+def _listen(given: str | None) -> str:
+    return given if given is not None else os.environ.get("ADJOIN_FUNCTION_LISTEN") or "127.0.0.1:8080"
 
 
 def _checks(given: bool | None) -> bool:

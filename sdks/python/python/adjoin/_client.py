@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from adjoin._context import running
 from adjoin._definition import definition_of, handler_of
 from adjoin._faces import AsyncCalls, Calls
-from adjoin._frames import Frame, Function, Metadata
+from adjoin._frames import SESSION_BITS, Frame, Function, Metadata
 from adjoin._handler import Handler, checked_key
 from adjoin._requests import Awaiting, Blocking, payload
 from adjoin._signals import wait_for_signal
 from adjoin._stub import stub_of
+from adjoin._upload import Upload
 from adjoin._watch import AsyncElements, Elements
 from adjoin._workers import blocked
 from adjoin.errors import Error, Expired, Internal, Invalid
@@ -33,6 +34,7 @@ class Options(NamedTuple):
     if_sequence: int | None = None
     metadata: Mapping[str, str] | None = None
     after: int | None = None
+    session: int = 0
 
     def replaced(
         self,
@@ -48,7 +50,12 @@ class Options(NamedTuple):
             self.if_sequence if if_sequence is None else if_sequence,
             self.metadata if metadata is None else metadata,
             self.after,
+            self.session,
         )
+
+    def number(self, session: Session) -> int:
+        """A fresh name for a request: it says which session of the host the call is made in."""
+        return session.requests.next() | self.session << SESSION_BITS
 
     def pairs(self) -> Metadata:
         """The metadata as frames carry it: names in lower case."""
@@ -198,12 +205,14 @@ def call(
 ) -> Any:
     """One call, waited for in this thread."""
     session.refuse_on_loop(f"{handler.where} in this thread")
-    frame = _call_frame(session, handler, key, args, keywords, options)
+    frame, upload = _call_frame(session, handler, key, args, keywords, options)
     waiter = Blocking()
     session.requests.add(frame[1], waiter)
     try:
         with blocked():
             session.submit(frame)
+            if upload is not None:
+                upload.start()
             answer = waiter.wait(options.timeout)
     except BaseException:
         _abandon(session, frame)
@@ -215,11 +224,13 @@ async def call_async(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> Any:
     """One call, awaited on whatever loop this is."""
-    frame = _call_frame(session, handler, key, args, keywords, options)
+    frame, upload = _call_frame(session, handler, key, args, keywords, options)
     waiter = Awaiting()
     session.requests.add(frame[1], waiter)
     try:
         session.submit(frame)
+        if upload is not None:
+            upload.start_here()
         answer = await waiter.wait(options.timeout)
     except BaseException:
         _abandon(session, frame)
@@ -232,14 +243,16 @@ def stream(
 ) -> Elements[Any]:
     """One call with a streamed reply, for a thread."""
     session.refuse_on_loop(f"{handler.where} in this thread")
-    return Elements(session, _stream_frame(session, handler, key, args, keywords, options), handler.decode_reply)
+    frame, upload = _stream_frame(session, handler, key, args, keywords, options)
+    return Elements(session, frame, handler.decode_reply, upload)
 
 
 def stream_async(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> AsyncElements[Any]:
     """One call with a streamed reply, for a task."""
-    return AsyncElements(session, _stream_frame(session, handler, key, args, keywords, options), handler.decode_reply)
+    frame, upload = _stream_frame(session, handler, key, args, keywords, options)
+    return AsyncElements(session, frame, handler.decode_reply, upload)
 
 
 def _plain(method: Any) -> Handler:
@@ -265,25 +278,40 @@ def _streaming(method: Any) -> Handler:
 
 def _call_frame(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
-) -> Frame:
-    head = (Function.CALL, session.requests.next(), handler.entity_type, checked_key(key), handler.name)
+) -> tuple[Frame, Upload | None]:
+    if handler.takes_stream:
+        return _upload(session, handler, key, args, keywords, options)
+    head = (Function.CALL, options.number(session), handler.entity_type, checked_key(key), handler.name)
     body = handler.body.encode(args, keywords)
     tail = (_timeout_ms(options), options.idempotency_key, options.if_sequence, options.pairs(), _chain())
-    return (*head, body, *tail)
+    return (*head, body, *tail), None
 
 
 def _watch_frame(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> Frame:
-    head = (Function.WATCH, session.requests.next(), handler.entity_type, checked_key(key), handler.name)
+    head = (Function.WATCH, options.number(session), handler.entity_type, checked_key(key), handler.name)
     return (*head, handler.body.encode(args, keywords), options.after, options.pairs(), _chain())
 
 
 def _stream_frame(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
-) -> Frame:
-    head = (Function.STREAM, session.requests.next(), handler.entity_type, checked_key(key), handler.name)
-    return (*head, handler.body.encode(args, keywords), _timeout_ms(options), options.pairs(), _chain())
+) -> tuple[Frame, Upload | None]:
+    if handler.takes_stream:
+        return _upload(session, handler, key, args, keywords, options)
+    head = (Function.STREAM, options.number(session), handler.entity_type, checked_key(key), handler.name)
+    return (*head, handler.body.encode(args, keywords), _timeout_ms(options), options.pairs(), _chain()), None
+
+
+def _upload(
+    session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
+) -> tuple[Frame, Upload]:
+    """The beginning of a call that sends a stream, and the stream."""
+    number = options.number(session)
+    upload = Upload(session, handler, number, handler.stream_of(args, keywords))
+    session.requests.sends(number, upload)
+    head = (Function.UPLOAD, number, handler.entity_type, checked_key(key), handler.name, b"")
+    return (*head, _timeout_ms(options), options.pairs(), _chain(), handler.streams), upload
 
 
 def _timeout_ms(options: Options) -> int:

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 from adjoin._codec import WRITE_ERRORS
-from adjoin._frames import Command, Frame, Record, SideEffect, Target
+from adjoin._frames import SESSION_BITS, Command, Frame, Record, SideEffect, Target
 from adjoin._limits import too_large
 from adjoin.errors import Exhausted, Invalid, ReadOnlyViolation
 
@@ -127,19 +127,14 @@ class Context:
     def runtime(self) -> Runtime:
         """The runtime that this handler is part of, to call other entities from a sync handler.
 
-        Raises:
-            Invalid: behind the proxy, where a function has none: use ``adjoin.connect(url)``.
+        Behind the proxy it calls them through the proxy; there it can neither watch nor stream.
         """
-        return self._activation.home.runtime()
+        return self._activation.home.runtime(self._frame[Command.CALL] >> SESSION_BITS)
 
     @property
     def async_runtime(self) -> AsyncRuntime:
-        """The same for an async handler.
-
-        Raises:
-            Invalid: behind the proxy, where a function has none: use ``adjoin.connect(url)``.
-        """
-        return self._activation.home.async_runtime()
+        """The same for an async handler."""
+        return self._activation.home.async_runtime(self._frame[Command.CALL] >> SESSION_BITS)
 
     @overload
     def effect(

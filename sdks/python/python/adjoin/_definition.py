@@ -109,6 +109,8 @@ class Definition:
             raise Invalid(f"{where}: {handler.where} is declared twice: give each handler a name of its own")
         if handler.streams and self.kind != "action":
             raise Invalid(f"{where} streams, which only actions do; to follow a state, watch a query")
+        if handler.takes_stream and self.kind != "action":
+            raise Invalid(f"{where} takes a stream, which only actions do")
         if handler.query and self.kind == "action":
             raise Invalid(f"{where} is a query of an action, which has no state: make it a command")
         self.handlers[handler.name] = self.by_attribute[handler.attribute] = handler

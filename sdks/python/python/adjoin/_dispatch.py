@@ -6,13 +6,16 @@ It decides *what* runs and in which order; workers and event loop decide *where*
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from adjoin._activation import Activation, Place
 from adjoin._definition import Definition
-from adjoin._frames import Command, Frame, Host
+from adjoin._frames import SESSION_BITS, Command, Frame, Host
+from adjoin._handler import Handler
+from adjoin._input import AsyncInput, Input
 from adjoin._kinds import activation_of
 from adjoin._lane import ActionCall, Lane, unknown
 from adjoin._limits import Limits
@@ -60,16 +63,20 @@ class Dispatcher:
         self.relieve = places.relieve
         self.spawn = places.spawn
         self.answered = places.flush_soon
+        self.on_loop = places.call_on_loop
         self._places = places
         self._definitions = {definition.name: definition for definition in definitions}
+        self._sessions: dict[int, Place] = {}
         self._lanes: dict[int, Lane] = {}
         self._streams: dict[int, StreamCall] = {}
-        self._actions: dict[str, Activation] = {}
+        self._actions: dict[tuple[int, str], Activation] = {}
         self._ready: list[Item] = []
         self.handlers: dict[int, Callable[[Frame], None]] = {
             Host.ACTIVATE: self._activate,
             Host.REPLAY: self._to_lane,
             Host.COMMAND: self._command,
+            Host.STREAM_INPUT: self._input,
+            Host.STREAM_INPUT_END: self._input_end,
             Host.STREAM_CREDIT: self._credit,
             Host.CANCEL: self._cancel,
             Host.DEACTIVATE: self._deactivate,
@@ -99,8 +106,9 @@ class Dispatcher:
         self._places.to_workers((item,))
 
     def forget(self, call: int) -> None:
-        """A streamed reply has ended."""
+        """A call with a stream has ended."""
         self._streams.pop(call, None)
+        self.place.inputs.pop(call, None)
 
     def _activate(self, frame: Frame) -> None:
         definition = self._definitions.get(frame[2])
@@ -144,6 +152,8 @@ class Dispatcher:
             self._places.flush_soon()
             return
         handler = activation.definition.handlers.get(frame[Command.NAME])
+        if handler is not None and handler.takes_stream:
+            self._begin_input(handler, frame[Command.CALL])
         item: Any
         if handler is not None and handler.streams:
             item = self._streams[frame[Command.CALL]] = StreamCall(self, activation, handler, frame)
@@ -156,12 +166,30 @@ class Dispatcher:
 
     def _action_of(self, frame: Frame) -> Activation | None:
         name = frame[Command.ENTITY_TYPE]
-        if name not in self._actions:
+        which = (frame[Command.CALL] >> SESSION_BITS, name)
+        if which not in self._actions:
             definition = self._definitions.get(name)
             if definition is None or definition.kind != "action":
                 return None
-            self._actions[name] = activation_of(definition, 0, "", 0, self.place)
-        return self._actions[name]
+            self._actions[which] = activation_of(definition, 0, "", 0, self.place_of(frame[Command.CALL]))
+        return self._actions[which]
+
+    def place_of(self, id: int) -> Place:
+        """What the session of an activation or a call has."""
+        return self._sessions.get(id >> SESSION_BITS, self.place)
+
+    def _begin_input(self, handler: Handler, call: int) -> None:
+        self.place.inputs[call] = (AsyncInput if handler.is_async else Input)(self, call, handler)
+
+    def _input(self, frame: Frame) -> None:
+        stream = self.place.inputs.get(frame[1])
+        if stream is not None:
+            stream.push(frame[2])
+
+    def _input_end(self, frame: Frame) -> None:
+        stream = self.place.inputs.get(frame[1])
+        if stream is not None:
+            stream.end()
 
     def _credit(self, frame: Frame) -> None:
         stream = self._streams.get(frame[1])
@@ -180,6 +208,9 @@ class Dispatcher:
         stream = self._streams.get(frame[1])
         if stream is not None:
             self._revive(stream, stream.cancel())
+        incoming = self.place.inputs.get(frame[1])
+        if incoming is not None:
+            incoming.cancel()
 
     def _revive(self, stream: StreamCall, resting: bool) -> None:
         if stream.is_async:
@@ -193,13 +224,27 @@ class Dispatcher:
             lane.ended = True
 
     def _session(self, frame: Frame) -> None:
-        self._session_end(frame)
-        self.place.limits = Limits(*frame[1:5])
+        _, session, *limits = frame
+        self._sessions[session] = dataclasses.replace(self.place, limits=Limits(*limits))
 
     def _session_end(self, frame: Frame) -> None:
-        """Everything of the last session has ended: states go, streams stop, late answers are the host's to drop."""
-        for lane in self._lanes.values():
-            lane.ended = True
-        self._lanes.clear()
-        for stream in list(self._streams.values()):
-            self._revive(stream, stream.cancel())
+        """Everything of a session has ended: states go, streams stop, late answers are the host's to drop."""
+        session = frame[1]
+        for id in [id for id in self._lanes if id >> SESSION_BITS == session]:
+            self._lanes.pop(id).ended = True
+        for which in [which for which in self._actions if which[0] == session]:
+            del self._actions[which]
+        self._sessions.pop(session, None)
+        self._stop_streams(lambda call: call >> SESSION_BITS == session)
+
+    def stop(self) -> None:
+        """Nothing comes any more for calls with streams: those that wait for it end."""
+        self._stop_streams(lambda call: True)
+
+    def _stop_streams(self, concerned: Callable[[int], bool]) -> None:
+        for call, stream in list(self._streams.items()):
+            if concerned(call):
+                self._revive(stream, stream.cancel())
+        for call, incoming in list(self.place.inputs.items()):
+            if concerned(call):
+                incoming.cancel()

@@ -23,6 +23,10 @@ Record: TypeAlias = tuple[str, bytes]
 """A stored payload: type name, data."""
 
 
+SESSION_BITS: Final = 48
+"""Ids of activations, calls and of requests that handlers make carry their session above these bits; 0 in-process."""
+
+
 class Host:
     """Tags of what the binding hands out (``poll``)."""
 
@@ -34,8 +38,8 @@ class Host:
     STREAM_CREDIT: Final = 5  # call, elements
     CANCEL: Final = 6  # call
     DEACTIVATE: Final = 7  # activation
-    SESSION: Final = 8  # event bytes, value bytes, message bytes, events per command
-    SESSION_END: Final = 9  # reason
+    SESSION: Final = 8  # session, event bytes, value bytes, message bytes, events per command
+    SESSION_END: Final = 9  # session, reason
     REPLY: Final = 10  # request, data | None, sequence, replayed
     ERROR: Final = 11  # request, error
     ELEMENT: Final = 12  # request, data, sequence
@@ -43,6 +47,8 @@ class Host:
     READY: Final = 14  # address | None, http | None
     REFUSED: Final = 15  # message: the host refused the spec
     CLOSED: Final = 16  # nothing follows
+    INPUT_CREDIT: Final = 17  # request, elements
+    TAGS: Final = 18
 
 
 class Command:
@@ -84,3 +90,6 @@ class Function:
     STREAM: Final = 12  # request, type, key, command, data, timeout ms, metadata, chain
     CANCEL: Final = 13  # request
     TAKEN: Final = 14  # request: the element was taken, one more may come
+    UPLOAD: Final = 15  # request, type, key, command, b"", timeout ms, metadata, chain, whether the reply is a stream
+    INPUT: Final = 16  # request, data
+    INPUT_END: Final = 17  # request

@@ -21,6 +21,12 @@ from adjoin.errors import Invalid
 
 _ASYNC_STREAMS = (collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator)
 _STREAMS = (collections.abc.Iterator, collections.abc.Generator, *_ASYNC_STREAMS)
+_INPUTS = (
+    collections.abc.Iterator,
+    collections.abc.Iterable,
+    collections.abc.AsyncIterator,
+    collections.abc.AsyncIterable,
+)
 
 
 class Handler:
@@ -34,6 +40,7 @@ class Handler:
         query: Whether it is a query.
         is_async: Whether calling it gives a coroutine or an async generator.
         streams: Whether its reply is a stream; ``reply`` is then the codec of an element.
+        takes_stream: Whether its one argument is a stream; ``body`` is then an element.
         body: Its arguments as JSON.
         reply: The codec of its result.
         invoke: Calls the method: ``invoke(state, values of the body, context)``.
@@ -52,6 +59,7 @@ class Handler:
         "slow",
         "streams",
         "summary",
+        "takes_stream",
         "where",
     )  # fmt: skip
 
@@ -66,12 +74,17 @@ class Handler:
         self.summary = (inspect.getdoc(function) or "").partition("\n")[0]
         hints = hints_of(function)
         parameters, context_at = _parameters(self.where, function, hints)
+        input_colour, parameters = _input(self.where, parameters)
+        self.takes_stream = input_colour is not None
         self.streams, result = _result(function, hints.get("return", Any))
         self.is_async = (
             inspect.iscoroutinefunction(function)
             or inspect.isasyncgenfunction(function)
             or (self.streams and typing.get_origin(hints.get("return")) in _ASYNC_STREAMS)
         )
+        if input_colour is not None and input_colour != ("async" if self.is_async else "sync"):
+            right = "AsyncIterator" if self.is_async else "Iterator"
+            raise Invalid(f"{self.where} is {'async' if self.is_async else 'sync'}: its stream is an {right}")
         try:
             self.body = Body(self.where, parameters)
             self.reply: Codec[Any] = codec_for(result)
@@ -93,7 +106,16 @@ class Handler:
 
     def target(self, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Target:
         """The call of this handler with these arguments, as frames carry it."""
+        if self.takes_stream:
+            raise Invalid(f"{self.where} takes a stream, which an effect or a forward cannot send")
         return (self.entity_type, checked_key(key), self.name, self.body.encode(args, keywords), ())
+
+    def stream_of(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """The iterator among the arguments of a call."""
+        (only,) = self.body.parameters
+        if len(args) + len(keywords) != 1 or (keywords and only.name not in keywords):
+            raise Invalid(f"{self.where}: give it the stream {only.name}, and nothing else")
+        return args[0] if args else keywords[only.name]
 
     def take_options(self, keywords: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
         """Removes from ``keywords`` the options of a call, except those that the handler has as arguments."""
@@ -105,7 +127,7 @@ class Handler:
         return {
             "name": self.name,
             "query": self.query,
-            "streamed_in": False,
+            "streamed_in": self.takes_stream,
             "streamed_out": self.streams,
             "input_schema": _schema.encoded(self.body.schema()),
             "output_schema": "" if self.reply.type is Any else _schema.encoded(_schema.schema_of(self.reply.type)),
@@ -145,11 +167,23 @@ def _parameters(where: str, function: Any, hints: dict[str, Any]) -> tuple[list[
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise Invalid(f"{where}: *{parameter.name} has no place in a body: name every argument")
-        if typing.get_origin(hint) in _STREAMS:
-            raise Invalid(f"{where}: {parameter.name} is a stream: streamed input comes with a later version of adjoin")
         default = MISSING if parameter.default is parameter.empty else parameter.default
         found.append(Parameter(parameter.name, hint, default, keyword_only))
     return found, context_at
+
+
+def _input(where: str, parameters: list[Parameter]) -> tuple[str | None, list[Parameter]]:
+    """Of a stream as argument its colour, and the parameter as one element."""
+    streams = [parameter for parameter in parameters if typing.get_origin(parameter.type) in _INPUTS]
+    if not streams:
+        return None, parameters
+    if len(parameters) > 1:
+        raise Invalid(f"{where}: {streams[0].name} is a stream, which is the whole body: it stands alone")
+    (only,) = streams
+    if only.default is not MISSING:
+        raise Invalid(f"{where}: {only.name} is a stream: it has no default, the client may send no element")
+    colour = "async" if typing.get_origin(only.type) in _ASYNC_STREAMS else "sync"
+    return colour, [only._replace(type=typing.get_args(only.type)[0])]
 
 
 def _result(function: Any, hint: Any) -> tuple[bool, Any]:

@@ -115,7 +115,7 @@ class Lane:
     def _activate(self, frame: Frame) -> Frame | None:
         _, id, _, key, epoch, sequence, state = frame
         try:
-            self.activation = activation = activation_of(self.definition, id, key, epoch, self._dispatcher.place)
+            self.activation = activation = activation_of(self.definition, id, key, epoch, self._dispatcher.place_of(id))
         except Exception as error:
             self.ended = True
             text = f"the initial state of {self.definition.name} failed ({type(error).__name__}): {error}"
@@ -154,11 +154,17 @@ class ActionCall:
         else:
             answer = _slowly(self._dispatcher, handler, activation, self._frame)
         self._dispatcher.outbox.append(answer)
+        self._end()
 
     async def work_async(self) -> None:
         """Runs an async handler on the loop."""
         self._dispatcher.outbox.append(await self._activation.run_async(self._frame))
         self._dispatcher.answered()
+        self._end()
+
+    def _end(self) -> None:
+        if self._handler is not None and self._handler.takes_stream:
+            self._dispatcher.forget(self._frame[Command.CALL])
 
 
 def unknown(frame: Frame) -> Frame:

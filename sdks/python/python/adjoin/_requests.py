@@ -26,17 +26,29 @@ class Waiter(Protocol):
         """Called by whoever polls; never waits."""
 
 
+class Sender(Protocol):
+    """Somebody who sends a stream for one request."""
+
+    def add(self, elements: int) -> None:
+        """There is room for more."""
+
+    def stop(self) -> None:
+        """The request is over."""
+
+
 class Requests:
     """The requests under way, by number."""
 
     def __init__(self) -> None:
         self._open: dict[int, Waiter] = {}
+        self._senders: dict[int, Sender] = {}
         self.next = itertools.count(1).__next__
         self.handlers: dict[int, Callable[[Frame], None]] = {
             Host.REPLY: self._last,
             Host.ERROR: self._last,
             Host.ELEMENT: self._element,
             Host.END: self._last,
+            Host.INPUT_CREDIT: self._credit,
         }
 
     def add(self, request: int, waiter: Waiter) -> None:
@@ -45,7 +57,20 @@ class Requests:
 
     def drop(self, request: int) -> bool:
         """Nobody waits for ``request`` any more; whether it was still under way."""
+        self._stop(request)
         return self._open.pop(request, None) is not None
+
+    def sends(self, request: int, sender: Sender) -> None:
+        """``request`` sends a stream as well."""
+        self._senders[request] = sender
+
+    def deliver(self, frame: Frame) -> bool:
+        """Ends a request from this side; whether it was still under way."""
+        waiter = self._open.pop(frame[1], None)
+        self._stop(frame[1])
+        if waiter is not None:
+            waiter.take(frame)
+        return waiter is not None
 
     def fail(self, error: Error) -> None:
         """Ends everything under way."""
@@ -53,12 +78,22 @@ class Requests:
         while self._open:
             with suppress(KeyError):
                 request, waiter = self._open.popitem()
+                self._stop(request)
                 waiter.take((Host.ERROR, request, wire))
 
     def _last(self, frame: Frame) -> None:
-        waiter = self._open.pop(frame[1], None)
-        if waiter is not None:
-            waiter.take(frame)
+        self.deliver(frame)
+
+    def _credit(self, frame: Frame) -> None:
+        sender = self._senders.get(frame[1])
+        if sender is not None:
+            sender.add(frame[2])
+
+    def _stop(self, request: int) -> None:
+        if self._senders:
+            sender = self._senders.pop(request, None)
+            if sender is not None:
+                sender.stop()
 
     def _element(self, frame: Frame) -> None:
         waiter = self._open.get(frame[1])
@@ -162,5 +197,7 @@ class AwaitingElements:
 def payload(frame: Frame) -> Any:
     """The data of a reply or an element, or the error raised."""
     if frame[0] == Host.ERROR:
+        if isinstance(frame[2], BaseException):  # of the caller's own stream
+            raise frame[2]
         raise errors.from_wire(frame[2])
     return frame[2]

@@ -141,19 +141,17 @@ class Session:
         if self._loop.here:
             raise Invalid(f"{what} would block the event loop that handlers run on: write await rt.call(…) instead")
 
-    def runtime(self) -> Runtime:
-        """The sync face of this session, for handlers."""
-        from adjoin._client import Runtime
+    def runtime(self, session: int) -> Runtime:
+        """The sync face for handlers of this session of the host's."""
+        from adjoin._client import Options, Runtime
 
-        self._refuse_served()
-        return Runtime(self)
+        return Runtime(self, Options(session=session))
 
-    def async_runtime(self) -> AsyncRuntime:
-        """The async face of this session, for handlers."""
-        from adjoin._client import AsyncRuntime
+    def async_runtime(self, session: int) -> AsyncRuntime:
+        """The async face for them."""
+        from adjoin._client import AsyncRuntime, Options
 
-        self._refuse_served()
-        return AsyncRuntime(self)
+        return AsyncRuntime(self, Options(session=session))
 
     def close(self) -> None:
         """Ends everything in order. What was accepted is answered first.
@@ -197,6 +195,10 @@ class Session:
     def spawn(self, coroutine: Coroutine[Any, Any, None], /) -> None:
         """A coroutine is started; only on the loop."""
         self._loop.spawn(coroutine)
+
+    def spawn_from_anywhere(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """A coroutine is started on the loop, soon."""
+        self._loop.call(lambda: self._loop.spawn(coroutine))
 
     def call_on_loop(self, call: Callable[[], None], /) -> None:
         """A call is made on the loop."""
@@ -255,7 +257,7 @@ class Session:
             table[frame[0]](frame)
 
     def _handlers(self) -> list[Callable[[Frame], None]]:
-        table: list[Callable[[Frame], None]] = [_unexpected] * (Host.CLOSED + 1)
+        table: list[Callable[[Frame], None]] = [_unexpected] * Host.TAGS
         own = {Host.READY: self._on_ready, Host.REFUSED: self._on_refused, Host.CLOSED: self._on_closed}
         for tag, handler in {**self._dispatcher.handlers, **self.requests.handlers, **own}.items():
             table[tag] = handler
@@ -284,6 +286,7 @@ class Session:
         if self._user_loop is not None:
             self._user_loop.remove_reader(self.host.wake_fd())
         self.requests.fail(Unavailable(why, outcome="unknown"))
+        self._dispatcher.stop()
         self._set_ready()
         for call in self._on_end:
             call()
@@ -294,13 +297,6 @@ class Session:
         if self._workers.close(_JOIN_S):
             self.host = _Closed()  # what the host holds is free now, not when this session is collected
         self._loop.close(_JOIN_S)
-
-    def _refuse_served(self) -> None:
-        if self.mode == "serve":
-            raise Invalid(
-                "behind the proxy a function has no runtime of its own: call others by adjoin.connect(address of the "
-                "proxy), by ctx.effect or by ctx.forward"
-            )
 
 
 def _unexpected(frame: Frame) -> None:

@@ -15,6 +15,7 @@ from adjoin.errors import Error, Expired, Internal
 
 if TYPE_CHECKING:
     from adjoin._session import Session
+    from adjoin._upload import Upload
 
 T = TypeVar("T")
 
@@ -34,10 +35,12 @@ class _Request:
         """The entity's sequence that the last element rests on; 0 before the first and for a stream."""
         return self._sequence
 
-    def _open(self, frame: Frame, waiter: Any) -> None:
+    def _open(self, frame: Frame, waiter: Any, start: Callable[[], None] | None) -> None:
         self._session.requests.add(self._number, waiter)
         try:
             self._session.submit(frame)
+            if start is not None:
+                start()
         except BaseException:
             self._over = True
             self._session.requests.drop(self._number)
@@ -72,10 +75,12 @@ class _Request:
 class Elements(_Request, Generic[T]):
     """Elements as they come, for a thread: iterate, or call ``next`` with a timeout. ``close`` or ``with`` ends it."""
 
-    def __init__(self, session: Session, frame: Frame, decode: Callable[[bytes | None], Any]) -> None:
+    def __init__(
+        self, session: Session, frame: Frame, decode: Callable[[bytes | None], Any], upload: Upload | None = None
+    ) -> None:
         super().__init__(session, frame[1], decode)
         self._frames = BlockingElements()
-        self._open(frame, self._frames)
+        self._open(frame, self._frames, None if upload is None else upload.start)
 
     def __iter__(self) -> Elements[T]:
         return self
@@ -118,9 +123,12 @@ class Elements(_Request, Generic[T]):
 class AsyncElements(_Request, Generic[T]):
     """Elements as they come, for a task: ``async for``. ``aclose``, or ``async with``, ends it."""
 
-    def __init__(self, session: Session, frame: Frame, decode: Callable[[bytes | None], Any]) -> None:
+    def __init__(
+        self, session: Session, frame: Frame, decode: Callable[[bytes | None], Any], upload: Upload | None = None
+    ) -> None:
         super().__init__(session, frame[1], decode)
         self._frame = frame
+        self._upload = upload
         self._frames: AwaitingElements | None = None
 
     def __aiter__(self) -> AsyncElements[T]:
@@ -130,7 +138,7 @@ class AsyncElements(_Request, Generic[T]):
         if self._frames is None and not self._over:
             # Not before: the loop that it is awaited on may be another one than where it was made.
             self._frames = AwaitingElements()
-            self._open(self._frame, self._frames)
+            self._open(self._frame, self._frames, None if self._upload is None else self._upload.start_here)
         if self._over or self._frames is None:
             raise StopAsyncIteration
         frame = await self._frames.wait()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Concatenate, Generic, NoReturn, ParamSpec, TypeVar, overload
 
@@ -126,7 +126,11 @@ class Kit(Generic[E]):
         handler = self._handler = self._definition.by_attribute.get(method.__name__)
         if handler is None or handler.function is not method:
             raise Invalid(f"{method.__qualname__} is no command or query of {self._definition.cls.__qualname__}")
-        frame = self._frame(handler, handler.body.encode(args, keywords))
+        if handler.takes_stream:
+            frame = self._frame(handler, b"")
+            self._place.inputs[frame[Command.CALL]] = _sent(handler, handler.stream_of(args, keywords))
+        else:
+            frame = self._frame(handler, handler.body.encode(args, keywords))
         self._elements = []
         self._answer = answer = self._run(handler, frame)
         if answer[0] == Function.FAILURE and answer[4]:
@@ -283,7 +287,7 @@ class Kit(Generic[E]):
 
 
 class _NoHome:
-    def runtime(self) -> NoReturn:
+    def runtime(self, session: int) -> NoReturn:
         raise Invalid("a kit has no other entities: test calls between entities with app.open()")
 
     async_runtime = runtime
@@ -296,6 +300,23 @@ async def _both_colours(pulled: Pulled) -> AsyncIterator[tuple[bytes, list[Any]]
     else:
         while (element := pulled.pull()) is not None:
             yield element
+
+
+def _sent(handler: Handler, elements: Any) -> Any:
+    """The elements as the handler gets them: through their codec."""
+
+    def passed(element: Any) -> Any:
+        return handler.body.decode(handler.body.encode((element,), {}))[0]
+
+    async def awaited() -> AsyncIterator[Any]:
+        if isinstance(elements, AsyncIterable):
+            async for element in elements:
+                yield passed(element)
+        else:
+            for element in elements:
+                yield passed(element)
+
+    return awaited() if handler.is_async else map(passed, elements)
 
 
 def _finished(coroutine: Coroutine[Any, Any, T]) -> T:

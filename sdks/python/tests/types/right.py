@@ -73,6 +73,15 @@ class Mailer(adjoin.Action):
     def numbers(self, to: int) -> Iterator[int]:
         yield from range(to)
 
+    @command
+    def total(self, numbers: Iterator[int]) -> int:
+        return sum(numbers)
+
+    @command
+    async def doubled(self, numbers: AsyncIterator[int]) -> AsyncIterator[int]:
+        async for number in numbers:
+            yield 2 * number
+
 
 app = adjoin.App(Cart, Mailer)
 
@@ -99,7 +108,16 @@ def sync() -> None:
             line.upper()
         number: int = next(rt.stream(Mailer.numbers, "all", 3))
         number = next(rt.entity(Mailer, "all").numbers(3))
+        total: int = rt.call(Mailer.total, "all", iter([1, 2]))
+        total = rt.call(Mailer.total, "all", iter([1, 2]), timeout=3)
+        total = rt.entity(Mailer, "all").total(iter([1, 2]))
+        for double in rt.stream(Mailer.doubled, "all", later()):
+            total += double
         print(n, items, m, nothing, told, told_async, left, timed, late, one, maybe, number)
+
+
+async def later() -> AsyncIterator[int]:
+    yield 1
 
 
 async def tasks() -> None:
@@ -114,6 +132,9 @@ async def tasks() -> None:
             line.upper()
         async for number in rt.stream(Mailer.numbers, "all", 3):
             n += number
+        async for double in rt.stream(Mailer.doubled, "all", later()):
+            n += double
+        n += await rt.call(Mailer.total, "all", iter([1]))
         print(n, items)
     with adjoin.connect("http://localhost:9000") as remote:
         k: int = remote.entity(Cart, "ada").add(Item("p"))

@@ -27,6 +27,9 @@ def sync() -> None:
         rt.entity(7, "ada")  # wrong
         for contents in rt.watch(Cart.contents, "ada"):
             contents.upper()  # wrong
+        rt.call(Mailer.total, "all", 3)  # wrong
+        rt.call(Mailer.total, "all", iter(["a"]))  # wrong
+        rt.stream(Mailer.doubled, "all", iter([1]))  # wrong
         print(text, number)
 
 

@@ -17,6 +17,7 @@ use super::{Activation, Begin, Definition, Step, Task, answer, broken};
 use crate::cx::{Addressed, Cx, Ended, State};
 use crate::handler::{Outcome, Run};
 use crate::handlers::Entry;
+use crate::outbox::Outbox;
 use crate::reject::{Reason, Reject};
 use crate::stream::Ports;
 use crate::typed::Type;
@@ -53,7 +54,7 @@ impl<S: 'static> Definition for Type<S> {
             };
             let streamed = entry.bound.streamed_out;
             let data = frame.payload.data.clone();
-            let addressed = Addressed { entity, epoch: Epoch(0), frame };
+            let addressed = Addressed { entity, epoch: Epoch(0), frame, outbox: ports.outbox() };
             let mut cx = Cx::new((self.initial)(), addressed, self.shared.clone(), false);
             if streamed {
                 cx = cx.with_ports(ports.clone());
@@ -102,7 +103,7 @@ impl<S: 'static> Activation for Active<S> {
         Ok(self.sequence)
     }
 
-    fn run(&mut self, frame: CommandFrame, ports: &mut dyn FnMut() -> Ports) -> Step {
+    fn run(&mut self, frame: CommandFrame, outbox: &Rc<Outbox>, ports: &mut dyn FnMut() -> Ports) -> Step {
         let (activation, call, want_snapshot) = (frame.activation, frame.call, frame.want_snapshot);
         let failed = |error| Step::Done(answer(activation, call, HandlerResult::Failed(error)));
         let of = self.of.clone();
@@ -119,7 +120,7 @@ impl<S: 'static> Activation for Active<S> {
             return failed(Error::protocol("a command beside one that is under way"));
         };
         let data = frame.payload.data.clone();
-        let addressed = Addressed { entity: self.entity.clone(), epoch: self.epoch, frame };
+        let addressed = Addressed { entity: self.entity.clone(), epoch: self.epoch, frame, outbox: outbox.clone() };
         let mut cx = Cx::new(state, addressed, of.shared.clone(), entry.keeps_state.load(Ordering::Relaxed));
         match &entry.bound.run {
             Run::Now(f) => {

@@ -71,7 +71,7 @@ fn a_command_costs_a_few_microseconds_at_most() {
     const COMMANDS: u64 = 200_000;
     let made: Arc<dyn Definition> = Arc::new(event_sourced::<Cart>(&Surroundings::default()));
     let types = Types::from([(made.spec().name.clone(), made)]);
-    let outbox = Rc::new(Outbox::new());
+    let outbox = Rc::new(Outbox::new(None));
     let dispatcher = Dispatcher::new(Arc::new(types), outbox.clone());
     let entity = EntityId::new("cost.Cart", "k").expect("an id");
     let activate = HostFrame::Activate { activation: 1, entity, epoch: Epoch(1), sequence: 0, state: None };

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `Entities.Exchange`: the client's stream, one JSON value a message, and what it is answered.
+
+use adjoin_engine::{Element, Upstream};
+use adjoin_model::{Code, Error, Outcome, Result};
+use adjoin_wire::client::exchange_request::Part;
+use adjoin_wire::client::{CallRequest, ExchangeRequest, StreamResponse};
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::sync::oneshot;
+use tonic::{Response, Streaming};
+
+use crate::ask;
+use crate::grpc::entities::{Asked, Generic, StreamStream};
+use crate::grpc::replies::Replies;
+use crate::http::json;
+
+impl Generic {
+    /// Opens the call that the first message names; the rest of the stream goes to the handler as it takes it.
+    pub(super) async fn exchanged(
+        &self,
+        headers: &HeaderMap,
+        first: CallRequest,
+        input: Streaming<ExchangeRequest>,
+    ) -> Result<Response<StreamStream>> {
+        let CallRequest { entity_type, entity_key, command, body, if_sequence: _ } = first;
+        if !body.is_empty() {
+            return Err(Error::invalid("the body of this call is its stream: send elements instead"));
+        }
+        let asked = Asked { entity_type: &entity_type, key: &entity_key, command: &command, body };
+        let (route, request) = self.ask(headers, asked).await?;
+        if !route.handler().streamed_in {
+            return Err(
+                Error::invalid("this handler takes no stream: call it by Call or Stream").at("command", command)
+            );
+        }
+        let mut place = self.0.streams.place(&self.0.settings)?;
+        let broken = place.breakable();
+        let (upstream, elements) = self.0.engine.duplex(request);
+        let depth = self.0.settings.json_depth;
+        // Ends with the call: the engine closes the upstream of one that is over.
+        tokio::spawn(Pump { upstream, input, broken, depth }.run());
+        let message = |element: Element| Ok(StreamResponse { body: ask::json_of(element.payload) });
+        let replies = Replies::new(elements, place, route.entity_type.name.clone(), message);
+        Ok(Response::new(Box::pin(replies)))
+    }
+}
+
+/// The first message of a stream, which names the call.
+///
+/// # Errors
+/// `Invalid` when it does not, or there is none.
+pub(super) async fn first(input: &mut Streaming<ExchangeRequest>) -> Result<CallRequest> {
+    match input.message().await {
+        Ok(Some(ExchangeRequest { part: Some(Part::Call(call)) })) => Ok(call),
+        Ok(_) => Err(Error::invalid("the first message of an exchange says which handler of which entity")),
+        Err(_) => Err(Error::invalid("the first message cannot be read")),
+    }
+}
+
+/// Passes the client's elements on.
+struct Pump {
+    upstream: Upstream,
+    input: Streaming<ExchangeRequest>,
+    /// Hears why no more can be passed on.
+    broken: oneshot::Sender<Error>,
+    depth: u8,
+}
+
+impl Pump {
+    async fn run(mut self) {
+        loop {
+            match self.next().await {
+                Ok(Some(element)) => {
+                    if self.upstream.send(ask::json_payload(element)).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => return self.upstream.end(),
+                Err(error) => {
+                    // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
+                    let _ = self.broken.send(error.with_outcome(Outcome::Unknown));
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        match self.input.message().await {
+            Ok(Some(ExchangeRequest { part: Some(Part::End(_)) })) => Ok(None),
+            // A client that cancels, or dies, can look like one that has ended its stream.
+            Ok(None) => Err(Error::unavailable("the stream ended without its end").with_code(Code::Cancelled)),
+            Ok(Some(ExchangeRequest { part: Some(Part::Element(element)) })) => {
+                json::check(&element, self.depth)?;
+                Ok(Some(element))
+            }
+            Ok(Some(_)) => Err(Error::invalid("every message of an exchange but the first is an element or the end")),
+            Err(_) => Err(Error::invalid("a message of the stream cannot be read")),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers that take a stream: in-process, over a connection, and against a host that does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import adjoin
+import pytest
+from adjoin import Context, Rejected, command
+from adjoin._frames import Function, Host
+from adjoin.testing import kit
+from scripted import DEADLINE_S, Scripted, encoded
+
+
+@dataclass
+class Line:
+    text: str
+    number: int = 0
+
+
+class Press(adjoin.Action, name="t.Press"):
+    @command
+    def total(self, numbers: Iterator[int]) -> int:
+        return sum(numbers)
+
+    @command
+    async def total_async(self, numbers: AsyncIterator[int]) -> int:
+        total = 0
+        async for number in numbers:
+            total += number
+        return total
+
+    @command
+    def upper(self, lines: Iterable[Line], ctx: Context = adjoin.current) -> Iterator[str]:
+        for line in lines:
+            yield f"{ctx.entity_key} {line.text.upper()} {line.number}"
+
+    @command
+    async def upper_async(self, lines: AsyncIterable[Line]) -> AsyncIterator[str]:
+        async for line in lines:
+            yield line.text.upper()
+
+    @command
+    def first(self, numbers: Iterator[int]) -> int:
+        for number in numbers:
+            return number
+        raise Rejected("no number came", code="INVALID_ARGUMENT")
+
+    @command
+    async def until_gone(self, numbers: AsyncIterator[int]) -> int:
+        try:
+            async for _ in numbers:
+                TAKEN.release()
+        except Rejected as gone:
+            assert gone.code == "CANCELLED"
+            GONE.set()
+            raise
+        return 0
+
+    @command
+    def until_gone_sync(self, numbers: Iterator[int]) -> int:
+        try:
+            for _ in numbers:
+                TAKEN.release()
+        except Rejected as gone:
+            assert gone.code == "CANCELLED"
+            GONE.set()
+            raise
+        return 0
+
+
+TAKEN = threading.Semaphore(0)
+GONE = threading.Event()
+app = adjoin.App(Press)
+
+
+@pytest.fixture(params=["in-process", "connected"])
+def rt(request: pytest.FixtureRequest) -> Iterator[Any]:
+    with app.open(http="127.0.0.1:0") as local:
+        if request.param == "in-process":
+            yield local
+        else:
+            assert local.http is not None
+            with adjoin.connect(local.http) as remote:
+                yield remote
+
+
+async def later(*elements: Any) -> AsyncIterator[Any]:
+    for element in elements:
+        await asyncio.sleep(0)
+        yield element
+
+
+def test_a_stream_is_answered_once(rt: Any) -> None:
+    press = rt.entity(Press, "all")
+    assert press.total(iter(range(1000))) == 499_500
+    assert press.total([]) == 0
+    assert rt.call(Press.total, "all", (n for n in (1, 2, 3))) == 6
+    assert rt.call(Press.total, "all", numbers=[4]) == 4
+    assert rt.call(Press.total_async, "all", later(*range(100))) == 4950
+    assert rt.call(Press.first, "all", iter(range(100_000))) == 0  # answered before its stream ends
+    with pytest.raises(Rejected, match="no number came"):
+        press.first(iter(()))
+
+
+def test_a_stream_is_answered_by_a_stream(rt: Any) -> None:
+    lines = [Line("a", 1), Line("b")] * 50
+    assert list(rt.stream(Press.upper, "x", iter(lines))) == ["x A 1", "x B 0"] * 50
+    assert list(rt.entity(Press, "x").upper(lines[:1])) == ["x A 1"]
+    assert list(rt.stream(Press.upper_async, "x", later(*lines))) == ["A", "B"] * 50
+
+
+def test_replies_come_while_the_stream_goes_on(rt: Any) -> None:
+    seen = threading.Semaphore(0)
+
+    def lines() -> Iterator[Line]:
+        for number in range(40):
+            yield Line("a", number)
+            assert seen.acquire(timeout=DEADLINE_S)
+
+    for number, line in enumerate(rt.stream(Press.upper, "x", lines())):
+        assert line == f"x A {number}"
+        seen.release()
+
+
+def test_tasks_send_streams_of_both_colours() -> None:
+    async def main() -> None:
+        async with app.open(http="127.0.0.1:0") as local:
+            assert local.http is not None
+            async with adjoin.connect(local.http) as remote:
+                for rt in (local, remote):
+                    assert await rt.call(Press.total_async, "all", later(*range(100))) == 4950
+                    assert await rt.call(Press.total, "all", iter(range(100))) == 4950
+                    assert await rt.entity(Press, "all").total_async(later(1, 2)) == 3
+                    said = [line async for line in rt.stream(Press.upper_async, "x", later(Line("a"), Line("b")))]
+                    assert said == ["A", "B"]
+
+    asyncio.run(main())
+
+
+def test_what_the_stream_raises_ends_the_call_and_is_raised(rt: Any) -> None:
+    def broken() -> Iterator[int]:
+        yield 1
+        raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        rt.call(Press.total, "all", broken())
+    with pytest.raises(adjoin.Invalid, match=r"t\.Press/upper"):
+        list(rt.stream(Press.upper, "all", iter([7])))
+    assert rt.call(Press.total, "all", [1]) == 1
+
+
+@pytest.mark.parametrize("method", [Press.until_gone, Press.until_gone_sync])
+def test_a_handler_whose_client_has_gone_hears_of_it(rt: Any, method: Any) -> None:
+    GONE.clear()
+    stay = threading.Event()
+
+    def numbers() -> Iterator[int]:
+        yield 1
+        assert TAKEN.acquire(timeout=DEADLINE_S)
+        raise KeyError("gone")
+
+    async def numbers_async() -> AsyncIterator[int]:
+        yield 1
+        while not TAKEN.acquire(blocking=False):
+            await asyncio.sleep(0)
+        raise KeyError("gone")
+
+    with pytest.raises(KeyError, match="gone"):
+        rt.call(method, "all", numbers_async() if method is Press.until_gone else numbers())
+    assert GONE.wait(DEADLINE_S), "the handler was not told"
+    stay.set()
+
+
+def test_elements_are_pulled_no_further_than_the_handler_takes(scripted: Callable[..., Scripted]) -> None:
+    host = scripted(Press)
+    call = host.command(0, "total", entity=("t.Press", "all"))
+    for number in range(16):
+        host.native.give((Host.STREAM_INPUT, call, encoded(number)))
+    credit = [host.first(lambda f: f[0] == Function.STREAM_INPUT_CREDIT and f[1] == call)]
+    assert credit == [(Function.STREAM_INPUT_CREDIT, call, 8)]
+    host.native.give((Host.STREAM_INPUT_END, call))
+    assert host.answer(call) == (Function.REPLY, 0, call, b"120")
+
+
+def test_a_client_sends_within_its_credit(scripted: Callable[..., Scripted]) -> None:
+    host = scripted(Press)
+    pulled: list[int] = []
+
+    def numbers() -> Iterator[int]:
+        for number in range(100):
+            pulled.append(number)
+            yield number
+
+    def ask() -> None:
+        runtime = adjoin.Runtime(host.session)
+        answers.append(runtime.call(Press.total, "all", numbers()))
+
+    answers: list[int] = []
+    asking = threading.Thread(target=ask)
+    asking.start()
+    upload = host.first(lambda f: f[0] == Function.UPLOAD)
+    inputs = lambda: sum(frame[0] == Function.INPUT for frame in host.native.taken)  # noqa: E731
+    host.native.wait(lambda: inputs() == 16)
+    host.native.give((Host.INPUT_CREDIT, upload[1], 4))
+    host.native.wait(lambda: inputs() == 20)
+    host.native.give((Host.REPLY, upload[1], b"7", 0, False))
+    asking.join(DEADLINE_S)
+    assert answers == [7]
+    assert len(pulled) <= 21
+
+
+def test_an_element_that_does_not_fit_is_the_clients_fault(scripted: Callable[..., Scripted]) -> None:
+    host = scripted(Press)
+    for name in ("total", "totalAsync"):
+        call = host.command(0, name, entity=("t.Press", "all"))
+        host.native.give((Host.STREAM_INPUT, call, b'"x"'), (Host.STREAM_INPUT_END, call))
+        failure = host.answer(call)
+        assert failure[0] == Function.FAILURE
+        assert failure[3][0] == "Invalid"
+        assert f"t.Press/{name}" in failure[3][1]
+
+
+def test_the_end_of_the_session_ends_those_who_wait(scripted: Callable[..., Scripted]) -> None:
+    host = scripted(Press)
+    calls = [host.command(0, name, entity=("t.Press", "all")) for name in ("total", "totalAsync")]
+    host.native.give((Host.SESSION_END, 0, "gone"))
+    for call in calls:
+        assert host.answer(call)[3][0] == "Rejected"
+
+
+def test_the_kit_gives_streams() -> None:
+    kit(Press).when(Press.total, iter([1, 2])).replies(3)
+    kit(Press).when(Press.total_async, later(1, 2)).replies(3)
+    kit(Press).when(Press.upper, [Line("a")]).replies(["key A 0"])
+    kit(Press).when(Press.upper_async, later(Line("a"))).replies(["A"])
+    kit(Press).when(Press.first, iter(())).rejected("no number")
+
+
+def test_streams_stand_where_they_can() -> None:
+    class Two(adjoin.Action):
+        @command
+        def both(self, numbers: Iterator[int], name: str) -> int: ...
+
+    class Wrong(adjoin.Action):
+        @command
+        async def sums(self, numbers: Iterator[int]) -> int: ...
+
+    class State(adjoin.EventSourced):
+        @command
+        def sums(self, numbers: Iterator[int]) -> int: ...
+
+    for cls, said in ((Two, "stands alone"), (Wrong, "is an AsyncIterator"), (State, "only actions do")):
+        with pytest.raises(adjoin.Invalid, match=said):
+            adjoin.App(cls)
+    with app.open() as rt:
+        with pytest.raises(adjoin.Invalid, match="give it an iterator"):
+            rt.call(Press.total, "all", 7)  # type: ignore[call-overload]
+        with pytest.raises(adjoin.Invalid, match="nothing else"):
+            rt.call(Press.total, "all", iter([1]), iter([2]))  # type: ignore[call-overload]
