@@ -350,7 +350,7 @@ def test_settings_that_are_wrong_are_said() -> None:
 def test_the_lock_file_of_the_folder_is_found_in_process_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "adjoin.lock.json").write_text("no lock file")
-    with pytest.raises(adjoin.Invalid, match="adjoin.lock.json"):
+    with pytest.raises(adjoin.Invalid, match=r"adjoin\.lock\.json"):
         app.open(http="127.0.0.1:0").start()
 
 
