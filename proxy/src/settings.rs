@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::commands::schema;
 use crate::failure::{Failure, Outcome};
 pub(crate) use layers::Layers;
 
@@ -161,9 +160,11 @@ pub(crate) fn join(sources: Sources<'_>) -> Outcome<Layers> {
     for (name, value, flag) in sources.flags {
         layers.set(name, value, format!("flag {flag}"))?;
     }
-    // `adjoin schema lock` writes it there: a host that passed over it would number the fields anew.
-    if layers.get(LOCK_FILE).is_some_and(Value::is_null) && Path::new(schema::LOCK).exists() {
-        layers.set(LOCK_FILE, schema::LOCK.into(), "found in this folder".into())?;
+    // The ingress would find it too: so it is shown with where it comes from.
+    if layers.get(LOCK_FILE).is_some_and(Value::is_null)
+        && let Some(found) = adjoin_ingress::found_lock_file()
+    {
+        layers.set(LOCK_FILE, found.to_string_lossy().into(), "found in this folder".into())?;
     }
     Ok(layers)
 }

@@ -62,7 +62,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
-    /// Measures against peers: `bench first`, `bench claim --seconds 5`, `bench loop`; `bench -- --help` lists all.
+    /// Measures against peers: `bench first`, `bench claim --seconds 5`, `bench loop`; proofs: `bench crash --rounds 100`,
+    /// `bench overload --minutes 5`; `bench -- --help` lists all.
     Bench {
         /// Handed on to the bench.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

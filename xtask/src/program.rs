@@ -31,10 +31,31 @@ pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[O
 pub fn bench(root: &Path, words: &[OsString]) -> Result<(), String> {
     let mut all: Vec<OsString> = words.to_vec();
     all.extend(["--checkout".into(), root.into()]);
-    // These load no Python; its native module takes minutes in release.
-    const WITHOUT_PYTHON: [&str; 6] = ["raw", "sidecar", "loop", "start", "crash", "overload"];
-    if !words.first().is_some_and(|name| WITHOUT_PYTHON.iter().any(|without| name == without)) {
+    if needs_python(words) {
         all.extend(["--python".into(), python::ready_release(root)?.into()]);
     }
     run(root, &["adjoin-bench", "adjoin-cli", "adjoin-shop"], true, "adjoin-bench", &all)
+}
+
+/// Whether one of the rows that are asked for loads Python, whose native module takes minutes in release. Without a row,
+/// all of `first` are measured.
+fn needs_python(words: &[OsString]) -> bool {
+    let any = |names: &[&str]| words.iter().any(|word| names.iter().any(|name| word == name));
+    any(&["first", "claim", "replay"]) || !any(&["raw", "sidecar", "loop", "start", "crash", "overload"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn python_is_built_for_rows_that_load_it_wherever_they_stand() {
+        let needed = |words: &str| needs_python(&words.split_whitespace().map(OsString::from).collect::<Vec<_>>());
+        for words in ["", "first", "loop claim", "--seconds 3", "--rounds 1 raw replay"] {
+            assert!(needed(words), "{words:?}");
+        }
+        for words in ["raw", "--seconds 3 loop sidecar", "overload --minutes 1", "crash"] {
+            assert!(!needed(words), "{words:?}");
+        }
+    }
 }

@@ -124,10 +124,10 @@ fn keys(count: u64) -> Outcome<Vec<EntityId>> {
 }
 
 /// Microseconds of a command in the loop, on so many keys.
-fn command_us(keys: &[EntityId]) -> f64 {
+fn command_us(keys: &[EntityId]) -> Outcome<f64> {
     let mut machine = Machine::new();
     let (name, payload): (Arc<str>, Payload) = ("addItem".into(), Payload::new("json", vec![b'x'; 100]));
-    let began = process::thread_us();
+    let began = process::thread_us()?;
     for turn in 0..COMMANDS / CALLERS {
         for caller in 0..CALLERS {
             let number = turn * CALLERS + caller;
@@ -136,7 +136,7 @@ fn command_us(keys: &[EntityId]) -> f64 {
         }
         machine.settle();
     }
-    (process::thread_us() - began) / machine.replies.max(1) as f64
+    Ok((process::thread_us()? - began) / machine.replies.max(1) as f64)
 }
 
 /// Bytes of a resident idle entity, its key included.
@@ -165,8 +165,8 @@ pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
     let (many, hot) = (keys(KEYS)?, keys(1)?);
     let mut rounds = (Vec::new(), Vec::new());
     for round in 1..=arguments.rounds() {
-        rounds.0.push(command_us(&many));
-        rounds.1.push(command_us(&hot));
+        rounds.0.push(command_us(&many)?);
+        rounds.1.push(command_us(&hot)?);
         println!(
             "round {round}: {:.2} µs a command on {KEYS} keys, {:.2} µs on one",
             rounds.0[round - 1],

@@ -18,4 +18,4 @@ mod transcode;
 /// The client of the generic service, for tools and SDKs.
 pub use generated::client::entities_client::EntitiesClient;
 pub use listen::{Ingress, serve};
-pub use settings::{LOCK_FILE, Settings};
+pub use settings::{LOCK_FILE, Settings, found_lock_file};

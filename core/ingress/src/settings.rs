@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The settings of an ingress, as data.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use adjoin_model::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,13 @@ use crate::schema::Lock;
 
 /// What `adjoin schema lock` writes, and every host looks for in the folder it runs in.
 pub const LOCK_FILE: &str = "adjoin.lock.json";
+
+/// The lock file of the working folder, if there is one. A host that passed over it would number the fields anew.
+#[must_use]
+pub fn found_lock_file() -> Option<PathBuf> {
+    let file = PathBuf::from(LOCK_FILE);
+    file.exists().then_some(file)
+}
 
 /// How an ingress behaves. Every field has a default that suits one small machine; units are in the names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,24 +136,18 @@ impl Settings {
         Ok(())
     }
 
-    /// Reads the lock file. One that is found counts as if it was named: a host that passed over it would number the
-    /// fields anew.
+    /// Reads the lock file: the one that is named, else the one that is found.
     pub(crate) fn lock(&self) -> Result<Lock> {
-        let found = Path::new(LOCK_FILE);
-        let file = match &self.lock_file {
-            Some(named) => named,
-            None if found.exists() => found,
-            None => {
-                tracing::info!(
-                    "there is no {LOCK_FILE}: fields of typed gRPC messages are numbered as they are declared; \
-                     `adjoin schema lock` keeps their numbers when they move"
-                );
-                return Ok(Lock::default());
-            }
+        let Some(file) = self.lock_file.clone().or_else(found_lock_file) else {
+            tracing::info!(
+                "there is no {LOCK_FILE}: fields of typed gRPC messages are numbered as they are declared; \
+                 `adjoin schema lock` keeps their numbers when they move"
+            );
+            return Ok(Lock::default());
         };
         let at = |error: Error| error.at("file", file.display());
         let text =
-            std::fs::read_to_string(file).map_err(|error| at(Error::invalid(format!("the lock file: {error}"))))?;
+            std::fs::read_to_string(&file).map_err(|error| at(Error::invalid(format!("the lock file: {error}"))))?;
         Lock::parse(&text).map_err(at)
     }
 }

@@ -347,6 +347,13 @@ def test_settings_that_are_wrong_are_said() -> None:
         app.open(http="127.0.0.1:99999").start()
 
 
+def test_the_lock_file_of_the_folder_is_found_in_process_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "adjoin.lock.json").write_text("no lock file")
+    with pytest.raises(adjoin.Invalid, match=r"adjoin\.lock\.json"):
+        app.open(http="127.0.0.1:0").start()
+
+
 def test_frames_that_are_none_are_refused_and_harm_nothing(adjoin_rt: Any) -> None:
     rt = adjoin_rt(app)
     for wrong in [[()], [(99,)], [(2, "x", 1, None)], ["x"], [(10, 1)], [(0, -1, 2)], [(4, 1, 1, ("Nope",), False)]]:

@@ -54,9 +54,6 @@ fn rule_10_an_entity_that_waits_for_a_place_goes_to_the_next_function() {
     assert_eq!(host.activated(), 0);
     host.hold_loads = false;
     host.up(2);
-    while !host.loads.is_empty() {
-        loaded(&mut host, EntityPage::default());
-    }
     host.run(&["A"]);
     host.run(&["A"]);
     host.settle();

@@ -144,6 +144,8 @@ impl Router {
                 // A command of an entity runs on, as with the reference: only actions are cancelled.
                 self.actions.remove(&call);
             }
+            // Handlers of this protocol make no calls of their own: there is nobody to answer.
+            HostFrame::CallAnswer { .. } => {}
         }
     }
 
