@@ -132,12 +132,19 @@ mod tests {
 
     #[test]
     fn expressions_are_read_as_spdx_means_them() {
-        for allowed in
-            ["MIT", "GPL-3.0 OR MIT", "GPL-3.0/MIT", "MIT AND Zlib", "(X OR Zlib) AND MIT", "Apache-2.0 WITH LLVM-exception"]
-        {
+        for allowed in [
+            "MIT",
+            "GPL-3.0 OR MIT",
+            "GPL-3.0/MIT",
+            "MIT AND Zlib",
+            "(X OR Zlib) AND MIT",
+            "Apache-2.0 WITH LLVM-exception",
+        ] {
             assert!(holds(allowed), "{allowed}");
         }
-        for refused in ["", "GPL-3.0", "MIT AND X", "(MIT", "MIT)", "MIT OR", "Apache-2.0", "X OR MIT AND Y", "MIT Zlib"] {
+        for refused in
+            ["", "GPL-3.0", "MIT AND X", "(MIT", "MIT)", "MIT OR", "Apache-2.0", "X OR MIT AND Y", "MIT Zlib"]
+        {
             assert!(!holds(refused), "{refused}");
         }
     }

@@ -11,7 +11,18 @@ use crate::{demo, docs, r#gen, licences, program, python, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
 pub const ALL: [&str; 13] = [
-    "setup", "fmt", "tidy", "licences", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "proofs",
+    "setup",
+    "fmt",
+    "tidy",
+    "licences",
+    "gen",
+    "clippy",
+    "no-std",
+    "tests",
+    "python",
+    "docs",
+    "conformance",
+    "proofs",
     "demo",
 ];
 

@@ -117,10 +117,6 @@ pub struct CommandFrame {
 }
 
 /// Function to host.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every frame is an Answer, so a box would cost an allocation a command"
-)]
 #[derive(Clone, Debug, PartialEq)]
 pub enum FunctionFrame {
     /// Answers one replay.

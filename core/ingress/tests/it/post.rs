@@ -180,6 +180,7 @@ impl Post {
             HostFrame::Command(command) => self.command(command),
             HostFrame::StreamInput { call, payload } => self.input(call, &payload),
             HostFrame::StreamInputEnd { call } => self.input_end(call),
+            HostFrame::CallAnswer { .. } => vec![],
             HostFrame::StreamCredit { .. } | HostFrame::Cancel { .. } | HostFrame::Deactivate { .. } => vec![],
         }
     }
