@@ -77,7 +77,7 @@ enum Command {
     Version {
         /// The new version: three numbers.
         new: Option<String>,
-        /// Only check; the default without a number.
+        /// Writes nothing: checks that every place has the number, or without one the version of Cargo.toml.
         #[arg(long)]
         check: bool,
     },
@@ -118,10 +118,7 @@ fn main() -> ExitCode {
             setup::run(root).and_then(|()| docs::run(root, write)).map(drop),
             "every example in the documents is as shown",
         ),
-        Command::Version { new, check: _ } => match version::run(root, new.as_deref()) {
-            Ok(said) => stage::report(Ok(()), &said),
-            Err(error) => stage::report(Err(error), ""),
-        },
+        Command::Version { new, check } => stage::version(root, new.as_deref(), check),
         Command::Check => stage::run(root, &["setup", "fmt", "tidy", "clippy"]),
         Command::Test { only: Some(stage) } => stage::run(root, &stage::with_setup(&stage)),
         Command::Test { only: None } => stage::run(root, &stage::ALL),

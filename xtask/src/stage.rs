@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::server::Folder;
-use crate::{demo, docs, r#gen, program, python, setup, tidy};
+use crate::{demo, docs, r#gen, program, python, setup, tidy, version};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
 pub const ALL: [&str; 12] =
@@ -35,6 +35,16 @@ pub fn report(outcome: Result<(), String>, well: &str) -> bool {
         Err(reason) => println!("failed: {reason}"),
     }
     outcome.is_ok()
+}
+
+/// The version: checked, or written to every place.
+pub fn version(root: &Path, new: Option<&str>, check: bool) -> bool {
+    let said = match new {
+        Some(new) if !check => version::write(root, new),
+        wanted => version::check(root, wanted),
+    };
+    let well = said.clone().unwrap_or_default();
+    report(said.map(drop), &well)
 }
 
 /// The conformance matrix, with the SDKs, the proxy and the apps built first.
@@ -151,7 +161,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "setup" => setup::run(root),
         "fmt" => cargo(root, &["fmt", "--all", "--check"], total),
         "clippy" => cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], total),
-        "tidy" => tidy::check(root).map_err(|found| found.join("\n")),
+        "tidy" => tidy(root),
         "gen" => r#gen::run(root, true),
         "no-std" => no_std(root, total),
         "tests" => cargo(root, &["test", "--workspace", "--no-fail-fast"], total),
@@ -162,6 +172,13 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
     }
+}
+
+/// The rules of the tree, and one version everywhere.
+fn tidy(root: &Path) -> Result<(), String> {
+    let mut found = tidy::check(root).err().unwrap_or_default();
+    found.extend(version::check(root, None).err());
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
 }
 
 /// Builds ring 0 for a target that has no std, so an accidental `std` cannot compile.
