@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
 
+mod count;
 mod demo;
 mod docs;
 mod r#gen;
+mod options;
 mod program;
 mod python;
 mod server;
@@ -14,13 +16,12 @@ mod tidy;
 mod version;
 
 use clap::{Parser, Subcommand};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Builds, tests and checks adjoin.
 #[derive(Parser)]
-#[command(name = "cargo xtask", version)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -49,24 +50,14 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
-    /// Whole hosts from one seed, with faults: `--seeds N`, `--seed S --trace`, `--mutants`; `sim -- --help` lists all.
-    Sim {
-        /// Handed on to the simulator.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
-    /// Asks every SDK in both homes on every store the questions of conformance/cases; `conformance -- --help`.
-    Conformance {
-        /// Handed on to the runner: --sdk, --home, --store, --json, --junit.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
-    /// Measures against peers: `bench first`, `bench claim --seconds 5`, `bench loop`; `bench -- --help` lists all.
-    Bench {
-        /// Handed on to the bench.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
+    /// Whole hosts from one seed, with faults, a checker and mutants.
+    ///
+    /// Runs 300 seeds unless told otherwise. A seed that breaks a rule is printed: `sim --seed S --trace` shows how.
+    Sim(options::Sim),
+    /// Asks every SDK in both homes on every store the questions of conformance/cases.
+    Conformance(options::Conformance),
+    /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench crash --rounds 100`.
+    Bench(options::Bench),
     /// Compares the examples in documents with the files they come from and with what those print; builds the reference.
     Docs {
         /// Mends the documents instead.
@@ -83,15 +74,16 @@ enum Command {
     },
     /// Formatting, lints and the rules of the tree (tidy).
     Check,
-    /// Every stage of `check`, then all tests. Ends with `N passed, N failed`.
+    /// Every stage of `check`, then all tests. Ends with `N passed, N failed`, and what was skipped.
     Test {
-        /// Run only this stage (setup, fmt, tidy, gen, clippy, no-std, tests).
-        #[arg(long, value_name = "STAGE")]
+        /// Run only this stage, after `setup` if it needs that.
+        #[arg(long, value_name = "STAGE", value_parser = stage::ALL)]
         only: Option<String>,
     },
 }
 
 fn main() -> ExitCode {
+    stage::begin();
     // Asked at run time: with a target folder shared by several checkouts, a path compiled in may name another one.
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let Some(root) = manifest.as_deref().and_then(Path::parent) else {
@@ -104,15 +96,15 @@ fn main() -> ExitCode {
         Command::Demo { keep } => {
             stage::report(setup::run(root).and_then(|()| demo::run(root, keep)), "the demo ended well")
         }
-        Command::Sim { words } => stage::report(
-            program::run(root, &["adjoin-sim"], true, "adjoin-sim", &words),
+        Command::Sim(options) => stage::report(
+            program::run(root, &["adjoin-sim"], true, "adjoin-sim", &options.words()),
             "the simulation found what it should and nothing else",
         ),
-        Command::Conformance { words } => {
-            stage::report(stage::conformance(root, &words), "every case that was asked was answered")
+        Command::Conformance(options) => {
+            stage::report(stage::conformance(root, &options), "every case that was asked was answered")
         }
-        Command::Bench { words } => {
-            stage::report(setup::run(root).and_then(|()| program::bench(root, &words)), "the bench is over")
+        Command::Bench(options) => {
+            stage::report(setup::run(root).and_then(|()| program::bench(root, &options.words())), "the bench is over")
         }
         Command::Docs { write } => stage::report(
             setup::run(root).and_then(|()| docs::run(root, write)).map(drop),
