@@ -46,7 +46,7 @@ enum Command {
     ///
     /// Builds what is missing, prints only what real ports answered, and ends by itself.
     Demo {
-        /// Goes on serving until Ctrl-C.
+        /// Goes on serving in both homes until Ctrl-C or SIGTERM.
         #[arg(long)]
         keep: bool,
     },
