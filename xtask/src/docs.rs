@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::python;
 use crate::server::Folder;
+use crate::{python, setup};
 
 /// Documents that hold such blocks.
 const DOCUMENTS: [&str; 1] = ["README.md"];
@@ -37,7 +37,10 @@ pub fn run(root: &Path, write: bool) -> Result<u64, String> {
         return Err("no example was found in the documents".into());
     }
     let mut reference = Command::new("cargo");
-    reference.args(["doc", "--workspace", "--no-deps", "--quiet", "--lib"]).env("RUSTDOCFLAGS", "-D warnings");
+    reference.args(["doc", "--workspace", "--no-deps", "--quiet", "--lib"]);
+    if !setup::has_newer_rust() {
+        reference.env("RUSTDOCFLAGS", "-D warnings");
+    }
     python::run(reference.current_dir(root))?;
     Ok(blocks)
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #![doc = include_str!("../README.md")]
 
+mod count;
 mod demo;
 mod docs;
 mod r#gen;
 mod licences;
+mod options;
 mod program;
 mod python;
 mod server;
@@ -15,13 +17,12 @@ mod tidy;
 mod version;
 
 use clap::{Parser, Subcommand};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Builds, tests and checks adjoin.
 #[derive(Parser)]
-#[command(name = "cargo xtask", version)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -46,29 +47,18 @@ enum Command {
     ///
     /// Builds what is missing, prints only what real ports answered, and ends by itself.
     Demo {
-        /// Goes on serving until Ctrl-C.
+        /// Goes on serving in both homes until Ctrl-C or SIGTERM.
         #[arg(long)]
         keep: bool,
     },
-    /// Whole hosts from one seed, with faults: `--seeds N`, `--seed S --trace`, `--mutants`; `sim -- --help` lists all.
-    Sim {
-        /// Handed on to the simulator.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
-    /// Asks every SDK in both homes on every store the questions of conformance/cases; `conformance -- --help`.
-    Conformance {
-        /// Handed on to the runner: --sdk, --home, --store, --json, --junit.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
-    /// Measures against peers: `bench first`, `bench claim --seconds 5`, `bench loop`; proofs: `bench crash --rounds 100`,
-    /// `bench overload --minutes 5`; `bench -- --help` lists all.
-    Bench {
-        /// Handed on to the bench.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        words: Vec<OsString>,
-    },
+    /// Whole hosts from one seed, with faults, a checker and mutants.
+    ///
+    /// Runs 300 seeds unless told otherwise. A seed that breaks a rule is printed: `sim --seed S --trace` shows how.
+    Sim(options::Sim),
+    /// Asks every SDK in both homes on every store the questions of conformance/cases.
+    Conformance(options::Conformance),
+    /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench crash --rounds 100`.
+    Bench(options::Bench),
     /// Compares the examples in documents with the files they come from and with what those print; builds the reference.
     Docs {
         /// Mends the documents instead.
@@ -79,21 +69,22 @@ enum Command {
     Version {
         /// The new version: three numbers.
         new: Option<String>,
-        /// Only check; the default without a number.
+        /// Writes nothing: checks that every place has the number, or without one the version of Cargo.toml.
         #[arg(long)]
         check: bool,
     },
     /// Formatting, lints, the rules of the tree (tidy) and licences.
     Check,
-    /// Every stage of `check`, then all tests. Ends with `N passed, N failed`.
+    /// Every stage of `check`, then all tests. Ends with `N passed, N failed`, and what was skipped.
     Test {
-        /// Run only this stage (setup, fmt, tidy, licences, gen, clippy, no-std, tests, python, docs, …).
-        #[arg(long, value_name = "STAGE")]
+        /// Run only this stage, after `setup` if it needs that.
+        #[arg(long, value_name = "STAGE", value_parser = stage::ALL)]
         only: Option<String>,
     },
 }
 
 fn main() -> ExitCode {
+    stage::begin();
     // Asked at run time: with a target folder shared by several checkouts, a path compiled in may name another one.
     let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let Some(root) = manifest.as_deref().and_then(Path::parent) else {
@@ -106,24 +97,21 @@ fn main() -> ExitCode {
         Command::Demo { keep } => {
             stage::report(setup::run(root).and_then(|()| demo::run(root, keep)), "the demo ended well")
         }
-        Command::Sim { words } => stage::report(
-            program::run(root, &["adjoin-sim"], true, "adjoin-sim", &words),
+        Command::Sim(options) => stage::report(
+            program::run(root, &["adjoin-sim"], true, "adjoin-sim", &options.words()),
             "the simulation found what it should and nothing else",
         ),
-        Command::Conformance { words } => {
-            stage::report(stage::conformance(root, &words), "every case that was asked was answered")
+        Command::Conformance(options) => {
+            stage::report(stage::conformance(root, &options), "every case that was asked was answered")
         }
-        Command::Bench { words } => {
-            stage::report(setup::run(root).and_then(|()| program::bench(root, &words)), "the bench is over")
+        Command::Bench(options) => {
+            stage::report(setup::run(root).and_then(|()| program::bench(root, &options.words())), "the bench is over")
         }
         Command::Docs { write } => stage::report(
             setup::run(root).and_then(|()| docs::run(root, write)).map(drop),
             "every example in the documents is as shown",
         ),
-        Command::Version { new, check: _ } => match version::run(root, new.as_deref()) {
-            Ok(said) => stage::report(Ok(()), &said),
-            Err(error) => stage::report(Err(error), ""),
-        },
+        Command::Version { new, check } => stage::version(root, new.as_deref(), check),
         Command::Check => stage::run(root, &["setup", "fmt", "tidy", "licences", "clippy"]),
         Command::Test { only: Some(stage) } => stage::run(root, &stage::with_setup(&stage)),
         Command::Test { only: None } => stage::run(root, &stage::ALL),

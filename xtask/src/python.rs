@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sha2::{Digest, Sha256};
+
 use crate::setup;
 
 /// Where Python finds the checkout's package. A path and not an installation, so that checkouts share the environment.
@@ -30,7 +32,7 @@ pub fn ready_release(root: &Path) -> Result<PathBuf, String> {
     environment(root)
 }
 
-/// The virtual environment; made once, and again when what it needs has changed.
+/// The virtual environment; made once for what it needs, so that checkouts that need other versions do not undo it.
 ///
 /// # Errors
 /// That Python or its venv module is missing, or what pip says.
@@ -38,7 +40,7 @@ pub fn environment(root: &Path) -> Result<PathBuf, String> {
     let sdk = root.join("sdks/python");
     let needs = fs::read_to_string(sdk.join("requirements-dev.txt"))
         .map_err(|error| format!("sdks/python/requirements-dev.txt: {error}"))?;
-    let folder = setup::cache_root()?.join("venv");
+    let folder = setup::cache_root()?.join(folder_name(&needs));
     let (python, stamp) = (folder.join("bin/python"), folder.join("adjoin-needs.txt"));
     if fs::read_to_string(&stamp).is_ok_and(|there| there == needs) && python.exists() {
         return Ok(python);
@@ -49,6 +51,12 @@ pub fn environment(root: &Path) -> Result<PathBuf, String> {
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(sdk.join("requirements-dev.txt")))?;
     fs::write(&stamp, needs).map_err(|error| format!("{}: {error}", stamp.display()))?;
     Ok(python)
+}
+
+/// One folder for each list of needs.
+fn folder_name(needs: &str) -> String {
+    let hash = Sha256::digest(needs);
+    format!("venv-{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
 }
 
 /// Builds the native module and puts it into the package. pip builds its own: this one is for the checkout.
@@ -76,4 +84,22 @@ pub fn run(command: &mut Command) -> Result<(), String> {
 
 fn arguments(command: &Command) -> String {
     command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_needs_have_another_environment() {
+        assert_eq!(folder_name("pytest==9.2.0"), folder_name("pytest==9.2.0"));
+        assert_ne!(folder_name("pytest==9.2.0"), folder_name("pytest==9.2.1"));
+    }
+
+    #[test]
+    fn every_need_has_one_version() {
+        let needs = include_str!("../../sdks/python/requirements-dev.txt");
+        let loose = needs.lines().filter(|line| !line.starts_with('#') && !line.contains("==")).collect::<Vec<_>>();
+        assert!(loose.is_empty(), "{loose:?}");
+    }
 }

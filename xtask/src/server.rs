@@ -4,14 +4,57 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// Every server that runs; a signal ends them all.
+static RUNNING: Mutex<Vec<Weak<Mutex<Child>>>> = Mutex::new(Vec::new());
+
+/// Whether a signal has ended everything; nothing is started then.
+static ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Has SIGINT and SIGTERM end every server, so that none is left behind; hears each signal once that is done.
+///
+/// # Errors
+/// That the system hands over no signals.
+pub fn end_all_on_signals() -> Result<Receiver<i32>, String> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("signals cannot be taken: {error}"))?;
+    let (say, hear) = channel();
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            ENDED.store(true, Ordering::SeqCst);
+            for child in held(&RUNNING).drain(..).filter_map(|child| child.upgrade()) {
+                end(&child);
+            }
+            let _ = say.send(signal);
+        }
+    });
+    Ok(hear)
+}
+
+/// What a lock holds; a thread that panicked leaves nothing half done here.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn end(child: &Mutex<Child>) {
+    let mut child = held(child);
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 /// A child process that says in a line where it can be reached. It is killed with this value.
 pub struct Server {
-    child: Child,
+    child: Arc<Mutex<Child>>,
+    /// Its ready line.
+    pub line: String,
     /// `http://127.0.0.1:1234`, or whatever its ready line names.
     pub address: String,
 }
@@ -20,45 +63,44 @@ impl Server {
     /// Starts it and waits for a line with an address after `marker`.
     ///
     /// # Errors
-    /// That it did not start, ended, or said nothing in 30 s.
+    /// That it did not start, ended, or said nothing in 30 s, or that a signal has ended everything.
     pub fn start(command: &mut Command, marker: &str) -> Result<Self, String> {
         let shown = format!("`{}`", command.get_program().display());
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| format!("{shown} did not start: {error}"))?;
         let lines = lines(&mut child);
-        match address(&lines, marker) {
-            Some(address) => Ok(Self { child, address }),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err(format!("{shown} said no address ({marker}…) within {} s", READY_WITHIN.as_secs()))
-            }
+        let mut server = Self { child: Arc::new(Mutex::new(child)), line: String::new(), address: String::new() };
+        // Known before the signal is looked at: whichever comes first, one of the two sees the other.
+        held(&RUNNING).push(Arc::downgrade(&server.child));
+        if ENDED.load(Ordering::SeqCst) {
+            return Err("ended by a signal".into());
         }
+        (server.line, server.address) = ready(&lines, marker)
+            .ok_or_else(|| format!("{shown} said no address ({marker}…) within {} s", READY_WITHIN.as_secs()))?;
+        Ok(server)
     }
 
     /// Ends it as a power failure would: no handler runs.
-    pub fn kill(mut self) -> u32 {
-        let id = self.child.id();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    pub fn kill(self) -> u32 {
+        let id = held(&self.child).id();
+        end(&self.child);
         id
     }
 
-    /// Waits until it ends by itself or is ended from outside.
-    pub fn wait(mut self) {
-        let _ = self.child.wait();
+    /// Whether it ended by itself or was ended from outside.
+    pub fn has_ended(&self) -> bool {
+        !matches!(held(&self.child).try_wait(), Ok(None))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&self.child);
     }
 }
 
 /// Its lines, read to the end so that it never blocks on a full pipe.
-fn lines(child: &mut Child) -> Receiver<String> {
+pub fn lines(child: &mut Child) -> Receiver<String> {
     let (say, hear) = channel();
     if let Some(output) = child.stdout.take() {
         std::thread::spawn(move || {
@@ -71,15 +113,21 @@ fn lines(child: &mut Child) -> Receiver<String> {
     hear
 }
 
-fn address(lines: &Receiver<String>, marker: &str) -> Option<String> {
+/// The line that names an address after `marker`, and that address.
+fn ready(lines: &Receiver<String>, marker: &str) -> Option<(String, String)> {
     loop {
         let line = lines.recv_timeout(READY_WITHIN).ok()?;
-        if let Some(start) = line.find(marker) {
-            let rest = &line[start..];
-            let end = rest.find(|c: char| c.is_whitespace() || ",;)\"".contains(c)).unwrap_or(rest.len());
-            return Some(rest[..end].trim_end_matches('/').to_owned());
+        if let Some(address) = address(&line, marker).map(str::to_owned) {
+            return Some((line, address));
         }
     }
+}
+
+/// The address in a line that begins with `marker`.
+pub fn address<'a>(line: &'a str, marker: &str) -> Option<&'a str> {
+    let rest = &line[line.find(marker)?..];
+    let end = rest.find(|c: char| c.is_whitespace() || ",;)\"".contains(c)).unwrap_or(rest.len());
+    Some(rest[..end].trim_end_matches('/'))
 }
 
 /// A port of the loopback that was free a moment ago.
@@ -127,8 +175,9 @@ mod tests {
         let (say, hear) = channel();
         say.send("starting".to_owned()).expect("sent");
         say.send("ready on http://127.0.0.1:4321, journal in x".to_owned()).expect("sent");
-        assert_eq!(address(&hear, "http://").as_deref(), Some("http://127.0.0.1:4321"));
+        let found = ready(&hear, "http://").map(|(_, address)| address);
+        assert_eq!(found.as_deref(), Some("http://127.0.0.1:4321"));
         drop(say);
-        assert_eq!(address(&hear, "http://"), None);
+        assert_eq!(ready(&hear, "http://"), None);
     }
 }

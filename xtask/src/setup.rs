@@ -3,6 +3,7 @@
 
 mod artefact;
 mod programs;
+mod toolchain;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,13 +20,24 @@ pub const NO_STD_TARGET: &str = "wasm32v1-none";
 /// What is missing, and the command or system package that brings it.
 pub fn run(root: &Path) -> Result<(), String> {
     let cache = cache()?;
+    let fetches = |artefact: Result<Artefact, String>| artefact.is_ok_and(|artefact| !artefact.is_in(&cache));
+    programs::ready(fetches(Artefact::rocksdb()), fetches(Artefact::libclang()))?;
+    toolchain::ready()?;
     let rocksdb = rocksdb(&cache)?;
     let libclang = libclang(&cache)?;
     let include = programs::compiler_headers()?;
     write_if_changed(&root.join(".deps/cargo.toml"), &cargo_settings(&rocksdb, &libclang, &include))?;
-    target()?;
     println!("RocksDB  {}\nlibclang {}", rocksdb.display(), libclang.display());
-    programs::report()
+    Ok(())
+}
+
+/// Whether this Rust is newer than the one that the lints are written for; says so.
+pub fn has_newer_rust() -> bool {
+    let newer = toolchain::is_newer();
+    if newer {
+        println!("this Rust is newer than the lints are written for: warnings are shown and fail nothing");
+    }
+    newer
 }
 
 /// Where fetched things are kept: outside every checkout, so a fresh clone finds them.
@@ -97,21 +109,6 @@ fn write_if_changed(file: &Path, text: &str) -> Result<(), String> {
     }
     let written = file.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(file, text));
     written.map_err(|error| format!("{}: {error}", file.display()))
-}
-
-/// Adds the target for ring 0, without asking the network when it is there.
-fn target() -> Result<(), String> {
-    let sysroot = programs::answer("rustc", &["--print", "sysroot"])?;
-    if Path::new(&sysroot).join("lib/rustlib").join(NO_STD_TARGET).exists() {
-        return Ok(());
-    }
-    let status = Command::new("rustup").args(["target", "add", NO_STD_TARGET]).status();
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        _ => Err(format!(
-            "`rustup target add {NO_STD_TARGET}` failed; Rust has to come from rustup, or with that target"
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Instant;
 
+use crate::count::{Count, closing_line, skipped_list};
 use crate::server::Folder;
-use crate::{demo, docs, r#gen, licences, program, python, setup, tidy};
+use crate::{demo, docs, r#gen, licences, options, program, python, setup, tidy, version};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
 pub const ALL: [&str; 13] = [
@@ -29,32 +31,48 @@ pub const ALL: [&str; 13] = [
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
 
-/// Tests counted in a runner's closing lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    passed: u64,
-    failed: u64,
-}
-
 /// Makes the checkout ready and says so; says whether it is.
 pub fn setup(root: &Path) -> bool {
     report(setup::run(root), "ready: plain cargo builds and tests in this checkout")
 }
 
-/// Says how it ended, in the last line; says whether well.
+/// When this command began.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Begins the time that [`report`] says.
+pub fn begin() {
+    LazyLock::force(&BEGAN);
+}
+
+/// Says how it ended and after how long, in the last line; says whether well.
 pub fn report(outcome: Result<(), String>, well: &str) -> bool {
+    let took = minutes(*BEGAN);
     match &outcome {
-        Ok(()) => println!("{well}"),
-        Err(reason) => println!("failed: {reason}"),
+        Ok(()) => println!("{well} ({took})"),
+        Err(reason) => println!("failed: {reason} ({took})"),
     }
     outcome.is_ok()
 }
 
+fn minutes(began: Instant) -> String {
+    format!("{:.1} min", began.elapsed().as_secs_f64() / 60.0)
+}
+
+/// The version: checked, or written to every place.
+pub fn version(root: &Path, new: Option<&str>, check: bool) -> bool {
+    let said = match new {
+        Some(new) if !check => version::write(root, new),
+        wanted => version::check(root, wanted),
+    };
+    let well = said.clone().unwrap_or_default();
+    report(said.map(drop), &well)
+}
+
 /// The conformance matrix, with the SDKs, the proxy and the apps built first.
-pub fn conformance(root: &Path, words: &[std::ffi::OsString]) -> Result<(), String> {
+pub fn conformance(root: &Path, options: &options::Conformance) -> Result<(), String> {
     setup::run(root)?;
     let interpreter = python::ready(root)?;
-    let mut all = words.to_vec();
+    let mut all = options.words();
     all.extend(["--python".into(), interpreter.into()]);
     let packages = ["adjoin-conformance", "adjoin-cli", "adjoin-conformance-app"];
     program::run(root, &packages, false, "adjoin-conformance", &all)
@@ -64,11 +82,12 @@ pub fn conformance(root: &Path, words: &[std::ffi::OsString]) -> Result<(), Stri
 fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
     let folder = Folder::new("conformance")?;
     let json = folder.path().join("cases.json");
-    let outcome = conformance(root, &["--json".into(), json.clone().into()]);
+    let outcome = conformance(root, &options::Conformance::all(&json));
     let text = std::fs::read_to_string(&json).unwrap_or_default();
     let count = |status: &str| text.matches(&format!("\"status\":\"{status}\"")).count() as u64;
     total.passed += count("passed");
     total.failed += count("failed");
+    total.cases_skipped += count("skipped");
     if count("passed") == 0 {
         return outcome.and(Err("no case was asked".into()));
     }
@@ -85,16 +104,13 @@ fn proofs(root: &Path, total: &mut Count) -> Result<(), String> {
     Ok(())
 }
 
-/// The demo as a person runs it, with its output read back.
+/// The demo as a person runs it: by itself to its end, and kept until a signal.
 fn demo(root: &Path, total: &mut Count) -> Result<(), String> {
-    let output = Command::new("cargo").args(["xtask", "demo"]).current_dir(root).output();
-    let output = output.map_err(|error| format!("the demo did not start: {error}"))?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    print!("{said}{}", String::from_utf8_lossy(&output.stderr));
-    match demo::missing(&said) {
-        None if output.status.success() => total.passed += 1,
-        None => return Err(format!("the demo ended with {}", output.status)),
-        Some(part) => return Err(format!("the demo did not print {part:?}")),
+    demo::shown::ends_by_itself(root)?;
+    total.passed += 1;
+    for signal in ["INT", "TERM"] {
+        demo::shown::is_kept_until(root, signal)?;
+        total.passed += 1;
     }
     Ok(())
 }
@@ -104,7 +120,10 @@ fn python_tests(root: &Path, total: &mut Count) -> Result<(), String> {
     let interpreter = python::ready(root)?;
     let sdk = root.join("sdks/python");
     let mut tests = Command::new(interpreter);
-    tests.args(["-m", "pytest", "-p", "no:cacheprovider"]).env("PYTHONPATH", python::path(root)).current_dir(sdk);
+    tests
+        .args(["-m", "pytest", "-rs", "-p", "no:cacheprovider"])
+        .env("PYTHONPATH", python::path(root))
+        .current_dir(sdk);
     counted(&mut tests, "pytest", total)
 }
 
@@ -112,22 +131,6 @@ fn python_tests(root: &Path, total: &mut Count) -> Result<(), String> {
 pub fn with_setup(name: &str) -> Vec<&str> {
     let builds = !matches!(name, "setup" | "fmt" | "tidy" | "licences" | "gen");
     if builds { vec!["setup", name] } else { vec![name] }
-}
-
-/// Where tests that cannot run on this machine say so, a line each; in CI they fail instead.
-fn skipped_list() -> std::path::PathBuf {
-    std::env::temp_dir().join(format!("adjoin-skipped-{}", std::process::id()))
-}
-
-/// Lists the tests that did not run, and says how the last line ends.
-fn skipped(list: &Path) -> String {
-    let text = std::fs::read_to_string(list).unwrap_or_default();
-    let _ = std::fs::remove_file(list);
-    text.lines().for_each(|line| println!("{line}"));
-    match text.lines().count() {
-        0 => String::new(),
-        count => format!(", {count} skipped"),
-    }
 }
 
 /// Runs these stages, prints minutes for each, then what happened; says whether all passed.
@@ -138,7 +141,7 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
         println!("== {name}");
         let began = Instant::now();
         let outcome = one(root, name, &mut total);
-        println!("== {name}: {:.1} min", began.elapsed().as_secs_f64() / 60.0);
+        println!("== {name}: {}", minutes(began));
         if let Err(reason) = outcome {
             println!("== {name} FAILED: {reason}; alone: cargo xtask test --only {name}");
             failures.push(*name);
@@ -155,7 +158,7 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
         println!("failed stages: {}", failures.join(", "));
     }
     let failed = total.failed.max(failures.len() as u64);
-    println!("{} passed, {failed} failed{}", total.passed, skipped(&skipped_list()));
+    println!("{} passed, {failed} failed{}", total.passed, total.skipped(&skipped_list()));
     failed == 0 && ran_tests
 }
 
@@ -163,8 +166,8 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
     match name {
         "setup" => setup::run(root),
         "fmt" => cargo(root, &["fmt", "--all", "--check"], total),
-        "clippy" => cargo(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], total),
-        "tidy" => tidy::check(root).map_err(|found| found.join("\n")),
+        "clippy" => clippy(root, total),
+        "tidy" => tidy(root),
         "licences" => licences(root),
         "gen" => r#gen::run(root, true),
         "no-std" => no_std(root, total),
@@ -182,6 +185,22 @@ fn licences(root: &Path) -> Result<(), String> {
     let crates = licences::check(root).map_err(|found| found.join("\n"))?;
     println!("{crates} crates, as deny.toml allows");
     Ok(())
+}
+
+/// The lints; those of a newer Rust than they are written for fail nothing.
+fn clippy(root: &Path, total: &mut Count) -> Result<(), String> {
+    let mut words = vec!["clippy", "--workspace", "--all-targets"];
+    if !setup::has_newer_rust() {
+        words.extend(["--", "-D", "warnings"]);
+    }
+    cargo(root, &words, total)
+}
+
+/// The rules of the tree, and one version everywhere.
+fn tidy(root: &Path) -> Result<(), String> {
+    let mut found = tidy::check(root).err().unwrap_or_default();
+    found.extend(version::check(root, None).err());
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
 }
 
 /// Builds ring 0 for a target that has no std, so an accidental `std` cannot compile.
@@ -208,59 +227,16 @@ fn counted(command: &mut Command, line: &str, total: &mut Count) -> Result<(), S
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).lines().map_while(Result::ok) {
             println!("{text}");
-            let count = closing_line(&text);
-            total.passed += count.passed;
-            total.failed += count.failed;
+            total.add(closing_line(&text));
         }
     }
     let status = child.wait().map_err(|error| format!("`{line}`: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}")) }
 }
 
-/// Reads `test result: ok. 7 passed; 0 failed; …` as cargo's test runner prints it; other lines count nothing.
-fn closing_line(text: &str) -> Count {
-    let Some(rest) = text.strip_prefix("test result: ") else { return pytest_line(text) };
-    let number = |word: &str| {
-        rest.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok()).unwrap_or(0)
-    };
-    Count { passed: number("passed"), failed: number("failed") }
-}
-
-/// Reads `3 failed, 41 passed in 1.2s` as pytest prints it.
-fn pytest_line(text: &str) -> Count {
-    let line = text.trim_matches(['=', ' ']);
-    if !line.contains(" in ") || !(line.contains(" passed") || line.contains(" failed") || line.contains(" error")) {
-        return Count::default();
-    }
-    let number = |word: &str| {
-        let counts = line.split(" in ").next().unwrap_or_default().split(", ");
-        counts.filter_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok()).sum::<u64>()
-    };
-    Count { passed: number(" passed"), failed: number(" failed") + number(" error") + number(" errors") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn closing_lines_of_cargo_are_counted() {
-        let line = "test result: FAILED. 6 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.17s";
-        assert_eq!(closing_line(line), Count { passed: 6, failed: 1 });
-        assert_eq!(closing_line("test a::b ... ok"), Count::default());
-        assert_eq!(closing_line("1 failed, 41 passed in 1.23s"), Count { passed: 41, failed: 1 });
-        assert_eq!(closing_line("2 passed, 1 error in 0.1s"), Count { passed: 2, failed: 1 });
-        assert_eq!(closing_line("put in 3 passed hands"), Count::default());
-    }
-
-    #[test]
-    fn tests_that_did_not_run_are_counted() {
-        let list = skipped_list().with_extension("test");
-        assert_eq!(skipped(&list), "");
-        std::fs::write(&list, "skipped: a: why\nskipped: b: why\n").expect("written");
-        assert_eq!(skipped(&list), ", 2 skipped");
-        assert!(!list.exists(), "the next run begins anew");
-    }
 
     #[test]
     fn an_unknown_stage_fails() {

@@ -19,9 +19,7 @@ pub fn check(root: &Path) -> Result<(), Vec<String>> {
         let Ok(text) = fs::read_to_string(file) else { continue };
         found.extend(rules(&shown, &text, |link| file.parent().is_some_and(|folder| folder.join(link).exists())));
         let is_crate = file.ends_with("Cargo.toml") && text.contains("[package]");
-        if is_crate && !file.with_file_name("README.md").exists() {
-            found.push(format!("{}: a crate has a README.md", shown.display()));
-        }
+        found.extend(is_crate.then(|| readme(file)).flatten().map(|said| format!("{}: {said}", shown.display())));
     }
     if files.is_empty() {
         found.push("no files found".into());
@@ -30,6 +28,29 @@ pub fn check(root: &Path) -> Result<(), Vec<String>> {
     found.extend(structure::check(root, &files));
     if found.is_empty() { Ok(()) } else { Err(found) }
 }
+
+/// What is wrong with the README of a crate.
+fn readme(manifest: &Path) -> Option<String> {
+    let Ok(text) = fs::read_to_string(manifest.with_file_name("README.md")) else {
+        return Some("a crate has a README.md".into());
+    };
+    let lines = text.lines().count();
+    (lines > README_LINES).then(|| format!("its README.md has {lines} lines, {README_LINES} are enough"))
+}
+
+/// A crate's README is read as a whole; what needs more room is a document of its own.
+const README_LINES: usize = 40;
+
+/// Folders where time and chance come from outside, so that a simulation can repeat them.
+const DETERMINED: [&str; 5] =
+    ["core/model/src", "core/entity/src", "core/engine/src", "core/storage/src", "core/sim/src"];
+
+/// The clock that all others are handed, and the simulator's program, which tells a person how long it took.
+const REAL_TIME: [&str; 2] = ["core/engine/src/clock", "core/sim/src/main.rs"];
+
+/// Ways to ask the machine for the time or for chance. Written in two halves: see [`rules`].
+const CHANCE: [&str; 4] =
+    [concat!("Instant::", "now"), concat!("SystemTime::", "now"), concat!("thread_", "rng"), concat!("rand::", "rng")];
 
 fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
@@ -66,6 +87,10 @@ fn rules(file: &Path, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> 
             if text.contains(sleep) && !file.starts_with("core/engine/src/clock") {
                 say("no sleeps: wait on a condition with a deadline");
             }
+        }
+        let below = |places: &[&str]| places.iter().any(|place| file.starts_with(place));
+        if below(&DETERMINED) && !below(&REAL_TIME) && CHANCE.iter().any(|way| text.contains(way)) {
+            say("time and chance are injected here, so that a seed repeats a run");
         }
         if text.contains(concat!("fn ", "test_")) {
             say("a test is named by the fact it shows, without test_");
@@ -115,18 +140,27 @@ mod tests {
         assert_eq!(found("core/a.rs", &format!("{SPDX}{}", concat!("uns", "afe { x }"))), 1, "unsafe");
         assert_eq!(found("bindings/a.rs", &format!("{SPDX}{}", concat!("uns", "afe { x }"))), 0, "unsafe in bindings");
         assert_eq!(found("core/model/src/a.rs", &format!("{SPDX}{}", concat!("use st", "d::io;"))), 1, "ring 0");
+        let clock = format!("{SPDX}let t = {}();", concat!("Instant::", "now"));
+        assert_eq!(found("core/engine/src/a.rs", &clock), 1, "determinism");
+        assert_eq!(
+            found("core/engine/src/clock/system.rs", &clock) + found("benches/src/a.rs", &clock),
+            0,
+            "real time"
+        );
         assert_eq!(found("a.md", "[a](there.md) [b](https://x.y)"), 0);
         assert_eq!(found("a.md", "[a](gone.md)"), 1, "dead link");
     }
 
     #[test]
-    fn a_crate_without_readme_is_found() {
+    fn a_crate_without_a_short_readme_is_found() {
         let folder = std::env::temp_dir().join(format!("adjoin-tidy-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("temporary folder");
         fs::write(folder.join("Cargo.toml"), "[package]\nname = \"x\"\n").expect("write");
-        let outcome = check(&folder);
+        let without = check(&folder).expect_err("found");
+        fs::write(folder.join("README.md"), "line\n".repeat(41)).expect("write");
+        let long = check(&folder).expect_err("found");
         fs::remove_dir_all(&folder).expect("clean up");
-        let found = outcome.expect_err("found");
-        assert!(found.iter().any(|line| line.contains("a crate has a README.md")), "{found:?}");
+        assert!(without.iter().any(|line| line.contains("a crate has a README.md")), "{without:?}");
+        assert!(long.iter().any(|line| line.contains("41 lines")), "{long:?}");
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the SDK hands in, from tuples. The table in the README is the contract; `_frames.py` is the other side.
+//! What the SDK hands in, from tuples. The table in docs/python-frames.md is the contract; `_frames.py` is the other side.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the host hands out, as tuples. The table in the README is the contract; `_frames.py` is the other side.
+//! What the host hands out, as tuples. The table in docs/python-frames.md is the contract; `_frames.py` is the other side.
 
 use adjoin_entity::frame::{CommandFrame, HostFrame};
 use adjoin_host::{Bounds, SessionNumber, ToForeign};

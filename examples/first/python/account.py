@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-import sys
 from dataclasses import dataclass
 
 import adjoin
-from adjoin import Rejected, command, event, query
+from adjoin import Rejected, command, event
 
 
 @dataclass
@@ -22,10 +21,6 @@ class Account(adjoin.EventSourced, name="bank.Account"):
         self.emit(Deposited(amount))  # journalled, then applied
         return self.balance
 
-    @query
-    def total(self) -> int:
-        return self.balance
-
     @event
     def on_deposited(self, e: Deposited) -> None:
         self.balance += e.amount
@@ -34,13 +29,13 @@ class Account(adjoin.EventSourced, name="bank.Account"):
 app = adjoin.App(Account)
 
 if __name__ == "__main__":
-    folder = sys.argv[1] if len(sys.argv) > 1 else "./accounts"
-    with app.open(folder) as rt:
+    with app.open("./accounts") as rt:
         ada = rt.entity(Account, "ada")
         print("balance", ada.deposit(10), "then", ada.deposit(5))
+    with app.open("./accounts") as rt:  # opened again: the journal is on disk
+        ada = rt.entity(Account, "ada")
+        print("again", ada.deposit(1))
         try:
             ada.deposit(0)
         except Rejected as refused:
             print("refused:", refused.message)
-    with app.open(folder) as rt:  # opened again: the journal is on disk
-        print("still", rt.entity(Account, "ada").total())

@@ -75,11 +75,19 @@ impl Artefact {
         self.entry.rsplit('/').next().unwrap_or(self.entry)
     }
 
+    /// Whether it was fetched: the folder gets its name only after the check, so being there means being whole.
+    pub(super) fn is_in(&self, cache: &Path) -> bool {
+        self.folder(cache).join(self.file()).exists()
+    }
+
+    fn folder(&self, cache: &Path) -> PathBuf {
+        cache.join(format!("{}-{}", self.name, &self.sha256[..12]))
+    }
+
     /// The folder that holds the checked library, fetched now unless it is there.
     pub(super) fn ready(&self, cache: &Path) -> Result<PathBuf, String> {
-        let folder = cache.join(format!("{}-{}", self.name, &self.sha256[..12]));
-        // The folder gets its name only after the check, so being there means being whole.
-        if folder.join(self.file()).exists() {
+        let folder = self.folder(cache);
+        if self.is_in(cache) {
             return Ok(folder);
         }
         let partial = cache.join(format!("{}.{}", self.name, std::process::id()));

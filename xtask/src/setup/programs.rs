@@ -5,28 +5,91 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Program, its argument that answers at once, what needs it, and the Debian package that brings it.
-const NEEDED: [(&str, &str, &str, &str); 3] = [
-    ("cc", "--version", "linking", "gcc"),
-    ("python3", "--version", "the Python SDK and its tests", "python3 python3-venv python3-dev"),
-    ("unshare", "--version", "the test of a full disk", "util-linux"),
+/// What probes look for: a name to say, what needs it, the Debian packages that bring it, and whether it is here.
+struct Needed {
+    name: &'static str,
+    why: &'static str,
+    packages: &'static str,
+    here: fn() -> bool,
+}
+
+/// What every checkout needs.
+const ALWAYS: [Needed; 3] = [
+    Needed {
+        name: "cc with its headers",
+        why: "linking, bindgen",
+        packages: "gcc libc6-dev",
+        here: || compiler_headers().is_ok(),
+    },
+    Needed {
+        name: "Python 3.10 or newer with venv and ensurepip",
+        why: "the Python SDK and its tests",
+        packages: "python3 python3-venv",
+        here: || answer("python3", &["-c", PYTHON]).is_ok(),
+    },
+    Needed {
+        name: "unshare",
+        why: "the test of a full disk",
+        packages: "util-linux mount",
+        here: || answer("unshare", &["--version"]).is_ok(),
+    },
 ];
 
-/// Says which needed programs are missing.
+/// Ends well in a Python that is new enough and can make an environment with pip in it.
+const PYTHON: &str = "import sys, venv, ensurepip; assert sys.version_info >= (3, 10); print(sys.version)";
+
+/// Fetches RocksDB; needed until it is in the cache.
+const MAVEN: Needed = Needed {
+    name: "mvn",
+    why: "fetching RocksDB, once",
+    packages: "maven",
+    here: || answer("mvn", &["--version"]).is_ok(),
+};
+
+/// Fetches libclang; needed until it is in the cache, unless the system has one.
+const PIP: Needed = Needed {
+    name: "pip or libclang",
+    why: "bindgen",
+    packages: "python3-pip",
+    here: || system_libclang().is_some() || answer("python3", &["-m", "pip", "--version"]).is_ok(),
+};
+
+/// Has every needed program: installs what is missing where it may, with apt as root.
 ///
 /// # Errors
-/// One line for all, with the command that installs them.
-pub(super) fn report() -> Result<(), String> {
-    let missing = NEEDED.iter().filter(|(program, argument, ..)| answer(program, &[argument]).is_err());
-    let (mut said, mut packages) = (Vec::new(), Vec::new());
-    for (program, _, what, package) in missing {
-        said.push(format!("{program} ({what})"));
-        packages.push(*package);
+/// One line for all that is missing, with the command that installs it.
+pub(super) fn ready(fetches_rocksdb: bool, fetches_libclang: bool) -> Result<(), String> {
+    let fetching = [(fetches_rocksdb, MAVEN), (fetches_libclang, PIP)];
+    let fetching = fetching.into_iter().filter(|(needed, _)| *needed).map(|(_, needed)| needed);
+    let needed: Vec<Needed> = ALWAYS.into_iter().chain(fetching).collect();
+    let Some((said, packages)) = missing(&needed) else { return Ok(()) };
+    let install = format!("apt-get install {packages}");
+    if answer("id", &["-u"]).as_deref() != Ok("0") || answer("apt-get", &["--version"]).is_err() {
+        return Err(format!("missing: {said}; on Debian: {install}"));
     }
-    if said.is_empty() {
-        return Ok(());
+    println!("missing: {said}; installing: {install}");
+    let why = apt(&packages).err().map(|error| format!(" ({error})")).unwrap_or_default();
+    match missing(&needed) {
+        Some((said, packages)) => Err(format!("missing: {said}; apt-get install {packages}{why}")),
+        None => Ok(()),
     }
-    Err(format!("missing: {}; apt-get install {}", said.join(", "), packages.join(" ")))
+}
+
+/// What is not here, and the packages that bring it; nothing when all is.
+fn missing(needed: &[Needed]) -> Option<(String, String)> {
+    let missing: Vec<&Needed> = needed.iter().filter(|needed| !(needed.here)()).collect();
+    let said: Vec<String> = missing.iter().map(|needed| format!("{} ({})", needed.name, needed.why)).collect();
+    let packages: Vec<&str> = missing.iter().map(|needed| needed.packages).collect();
+    (!missing.is_empty()).then(|| (said.join(", "), packages.join(" ")))
+}
+
+fn apt(packages: &str) -> Result<(), String> {
+    for words in [vec!["update", "-qq"], ["install", "-y", "-qq"].into_iter().chain(packages.split(' ')).collect()] {
+        let mut command = Command::new("apt-get");
+        // Nobody is there to answer a package's questions.
+        crate::python::run(command.args(words).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    Ok(())
 }
 
 /// The first line that a program prints.
@@ -89,6 +152,15 @@ mod tests {
         folders.sort_by_key(|folder| version(folder));
         assert_eq!(folders.last().map(|folder| version(folder)), Some(14));
         assert_eq!(folders.first().map(|folder| version(folder)), Some(0));
+    }
+
+    #[test]
+    fn all_that_is_missing_is_said_at_once() {
+        let gone = |name, packages| Needed { name, why: "a test", packages, here: || false };
+        let here = Needed { name: "b", why: "a test", packages: "b-dev", here: || true };
+        let (said, packages) = missing(&[gone("a", "a-dev"), here, gone("c", "c-dev")]).expect("two are missing");
+        assert_eq!((said.as_str(), packages.as_str()), ("a (a test), c (a test)", "a-dev c-dev"));
+        assert_eq!(missing(&[]), None);
     }
 
     #[test]

@@ -63,7 +63,7 @@ class App:
             workers: Sync handlers that may run at once.
             check_state: Look after every handler whether it changed the state behind ``emit``. By default where
                 ``ADJOIN_CHECK_STATE=1`` and under ``python -X dev``.
-            settings: More settings of the host, as bindings/python/README.md lists them.
+            settings: More settings of the host, as docs/python-frames.md lists them.
         """
         given = {
             **(settings or {}),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What crosses the native binding: tuples, whose first member says what they are.
 
-The table in bindings/python/README.md is the contract; the other side is bindings/python/src/frames. The tags of each
-direction are small and dense, so that a list of methods, indexed by tag, is the dispatch.
+The table in docs/python-frames.md is the contract; the other side is bindings/python/src, inward.rs and outward.rs. The
+tags of each direction are small and dense, so that a list of methods, indexed by tag, is the dispatch.
 """
 
 from __future__ import annotations

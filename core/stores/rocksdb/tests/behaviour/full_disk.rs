@@ -43,7 +43,10 @@ fn on_a_small_disk(name: &str, write_buffer_bytes: usize) {
     child.args(["--map-root-user", "--mount", "sh", "-c", mount]).arg(place.path());
     child.arg(std::env::current_exe().expect("this program")).args(["--exact", &format!("full_disk::{name}")]);
     match child.env(DISK, place.path()).output() {
-        Ok(ended) if ended.status.success() => {}
+        Ok(ended) if ended.status.success() => {
+            let said = String::from_utf8_lossy(&ended.stdout);
+            assert!(said.contains("1 passed"), "the test on the small disk did not run: {said}");
+        }
         Ok(ended) if ended.status.code() == Some(NO_MOUNT) || ended.stdout.is_empty() => {
             not_run(name, &format!("no small disk can be mounted here: {}", String::from_utf8_lossy(&ended.stderr)));
         }
