@@ -7,21 +7,41 @@ use std::process::Command;
 
 use crate::{python, setup};
 
+/// The bench, the proxy, and the function that proofs start.
+const BENCHED: [&str; 3] = ["adjoin-bench", "adjoin-cli", "adjoin-shop"];
+
 /// Builds packages in a profile and runs one of their programs.
 ///
 /// # Errors
 /// What did not build, or how the program ended.
 pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[OsString]) -> Result<(), String> {
-    let mut build = Command::new("cargo");
-    build.args(["build", "--quiet"]).args(packages.iter().flat_map(|package| ["--package", package])).current_dir(root);
-    if release {
-        build.arg("--release");
-    }
-    println!("building {} …", packages.join(", "));
-    python::run(&mut build)?;
+    let chosen: Vec<&str> = packages.iter().flat_map(|package| ["--package", package]).collect();
+    build(root, &chosen, release)?;
     let profile = if release { "release" } else { "debug" };
     let program = setup::target_folder(root)?.join(profile).join(name);
     python::run(Command::new(program).args(words).env("PYTHONPATH", python::path(root)).current_dir(root))
+}
+
+/// The bench's own program, and what it starts. The one that does not sync has a call of its own: built with others, its
+/// store would be theirs too.
+///
+/// # Errors
+/// What did not build, or how the bench ended.
+pub fn bench_with(root: &Path, release: bool, words: &[OsString]) -> Result<(), String> {
+    if words.iter().any(|word| word == "crash") {
+        // Of the same packages, so that all but the store and what rests on it is compiled once for both calls.
+        let mut chosen: Vec<&str> = BENCHED.iter().flat_map(|package| ["--package", package]).collect();
+        chosen.extend(["--features", "adjoin-bench/unsynced", "--bin", "adjoin-bench-unsynced"]);
+        build(root, &chosen, release)?;
+    }
+    run(root, &BENCHED, release, "adjoin-bench", words)
+}
+
+fn build(root: &Path, words: &[&str], release: bool) -> Result<(), String> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--quiet"]).args(words).args(release.then_some("--release")).current_dir(root);
+    println!("building: {} …", words.join(" "));
+    python::run(&mut build)
 }
 
 /// The benches: everything they measure, in release.
@@ -36,5 +56,5 @@ pub fn bench(root: &Path, words: &[OsString]) -> Result<(), String> {
     if !words.first().is_some_and(|name| WITHOUT_PYTHON.iter().any(|without| name == without)) {
         all.extend(["--python".into(), python::ready_release(root)?.into()]);
     }
-    run(root, &["adjoin-bench", "adjoin-cli", "adjoin-shop"], true, "adjoin-bench", &all)
+    bench_with(root, true, &all)
 }

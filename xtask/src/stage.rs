@@ -64,9 +64,8 @@ fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
 
 /// Short forms of the crash and the overload proof, with the programs of the other stages.
 fn proofs(root: &Path, total: &mut Count) -> Result<(), String> {
-    let packages = ["adjoin-bench", "adjoin-cli", "adjoin-shop"];
     for words in [["crash", "--rounds", "5"], ["overload", "--minutes", "0.2"]] {
-        program::run(root, &packages, false, "adjoin-bench", &words.map(Into::into))?;
+        program::bench_with(root, false, &words.map(Into::into))?;
         total.passed += 1;
     }
     Ok(())
