@@ -15,11 +15,22 @@ const BENCHED: [&str; 3] = ["adjoin-bench", "adjoin-cli", "adjoin-shop"];
 /// # Errors
 /// What did not build, or how the program ended.
 pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[OsString]) -> Result<(), String> {
-    let chosen: Vec<&str> = packages.iter().flat_map(|package| ["--package", package]).collect();
-    build(root, &chosen, release)?;
+    build_packages(root, packages, release)?;
     let profile = if release { "release" } else { "debug" };
     let program = setup::target_folder(root)?.join(profile).join(name);
     python::run(Command::new(program).args(words).env("PYTHONPATH", python::path(root)).current_dir(root))
+}
+
+/// Builds packages in a profile.
+///
+/// # Errors
+/// What did not build.
+pub fn build_packages(root: &Path, packages: &[&str], release: bool) -> Result<(), String> {
+    build(root, &named(packages), release)
+}
+
+fn named<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    packages.iter().flat_map(|package| ["--package", package]).collect()
 }
 
 /// The bench's own program, and what it starts. The one that does not sync has a call of its own: built with others, its
@@ -30,7 +41,7 @@ pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[O
 pub fn bench_with(root: &Path, release: bool, words: &[OsString]) -> Result<(), String> {
     if words.iter().any(|word| word == "crash") {
         // Of the same packages, so that all but the store and what rests on it is compiled once for both calls.
-        let mut chosen: Vec<&str> = BENCHED.iter().flat_map(|package| ["--package", package]).collect();
+        let mut chosen = named(&BENCHED);
         chosen.extend(["--features", "adjoin-bench/unsynced", "--bin", "adjoin-bench-unsynced"]);
         build(root, &chosen, release)?;
     }
