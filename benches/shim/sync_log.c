@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Loaded in front of libc: after every fsync or fdatasync that succeeded, appends "device inode length" to the file that
- * ADJOIN_SYNC_LOG names. What lies beyond that length could be lost in a power failure. With ADJOIN_SYNC_LIE set it
- * answers without syncing or logging: a build that does not sync, which the proof must find out.
+ * Loaded in front of libc: after every fsync or fdatasync that succeeded, appends "device inode birth length" to the file
+ * that SHIM_SYNC_LOG names. What lies beyond that length could be lost in a power failure. The moment of birth, in
+ * nanoseconds, tells a file from an earlier one that had its inode; it is 0 where the file system does not know it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -10,34 +10,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-static void note(int file, off_t length) {
+static int look(int file, struct statx *about) {
+  return statx(file, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, about);
+}
+
+static void note(const struct statx *about) {
   static int log = -2;
-  struct stat about;
-  char line[96];
+  char line[128];
   if (log == -2) {
-    const char *path = getenv("ADJOIN_SYNC_LOG");
+    const char *path = getenv("SHIM_SYNC_LOG");
     log = path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
   }
-  if (log < 0 || fstat(file, &about) != 0) return;
-  int size = snprintf(line, sizeof line, "%llu %llu %lld\n", (unsigned long long)about.st_dev,
-                      (unsigned long long)about.st_ino, (long long)length);
+  if (log < 0) return;
+  unsigned long long birth = 0;
+  if (about->stx_mask & STATX_BTIME)
+    birth = (unsigned long long)about->stx_btime.tv_sec * 1000000000ULL + about->stx_btime.tv_nsec;
+  int size = snprintf(line, sizeof line, "%llu %llu %llu %llu\n",
+                      (unsigned long long)makedev(about->stx_dev_major, about->stx_dev_minor),
+                      (unsigned long long)about->stx_ino, birth, (unsigned long long)about->stx_size);
   if (write(log, line, (size_t)size) != size) abort(); /* without its log the proof would prove nothing */
 }
 
-/* The length that this sync covers at least: what was there before it began. */
-static off_t length_of(int file) {
-  struct stat about;
-  return fstat(file, &about) == 0 ? about.st_size : 0;
-}
-
 static int sync_and_note(const char *name, int file) {
-  if (getenv("ADJOIN_SYNC_LIE")) return 0;
   int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
-  off_t length = length_of(file);
+  struct statx about;
+  int known = look(file, &about) == 0; /* before: what this sync covers at least */
   int result = real(file);
-  if (result == 0) note(file, length);
+  if (result == 0 && known) note(&about);
   return result;
 }
 

@@ -100,19 +100,27 @@ pub(crate) fn post(path: &str, body: &str) -> Vec<u8> {
 
 /// The length of the first HTTP answer, whose status must be 200.
 pub(crate) fn http(bytes: &[u8]) -> Outcome<Option<usize>> {
+    match status_and_length(bytes)? {
+        Some((status, _)) if status != 200 => {
+            Err(format!("not answered well: {}", String::from_utf8_lossy(bytes)).into())
+        }
+        Some((_, end)) => Ok((bytes.len() >= end).then_some(end)),
+        None => Ok(None),
+    }
+}
+
+/// The status and the length of the first HTTP answer, as soon as its head is there.
+pub(crate) fn status_and_length(bytes: &[u8]) -> Outcome<Option<(u16, usize)>> {
     let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&bytes[..head])?;
-    if !text.starts_with("HTTP/1.1 200") {
-        return Err(format!("not answered well: {}", String::from_utf8_lossy(bytes)).into());
-    }
+    let status = text.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     let length = text
         .lines()
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .and_then(|(_, value)| value.trim().parse::<usize>().ok())
         .ok_or("an answer without content-length")?;
-    let end = head + 4 + length;
-    Ok((bytes.len() >= end).then_some(end))
+    Ok(Some((status.ok_or("an answer without a status")?, head + 4 + length)))
 }
 
 /// The length of the first answer of Redis to a command that returns a number.

@@ -2,6 +2,7 @@
 //! The rows of the table of targets, each measured by its own file.
 
 mod claim;
+mod direct;
 mod machine;
 mod raw;
 mod replay;

@@ -7,21 +7,52 @@ use std::process::Command;
 
 use crate::{python, setup};
 
+/// The bench, the proxy, and the function that proofs start.
+const BENCHED: [&str; 3] = ["adjoin-bench", "adjoin-cli", "adjoin-shop"];
+
 /// Builds packages in a profile and runs one of their programs.
 ///
 /// # Errors
 /// What did not build, or how the program ended.
 pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[OsString]) -> Result<(), String> {
-    let mut build = Command::new("cargo");
-    build.args(["build", "--quiet"]).args(packages.iter().flat_map(|package| ["--package", package])).current_dir(root);
-    if release {
-        build.arg("--release");
-    }
-    println!("building {} …", packages.join(", "));
-    python::run(&mut build)?;
+    build_packages(root, packages, release)?;
     let profile = if release { "release" } else { "debug" };
     let program = setup::target_folder(root)?.join(profile).join(name);
     python::run(Command::new(program).args(words).env("PYTHONPATH", python::path(root)).current_dir(root))
+}
+
+/// Builds packages in a profile.
+///
+/// # Errors
+/// What did not build.
+pub fn build_packages(root: &Path, packages: &[&str], release: bool) -> Result<(), String> {
+    build(root, &named(packages), release)
+}
+
+fn named<'a>(packages: &[&'a str]) -> Vec<&'a str> {
+    packages.iter().flat_map(|package| ["--package", package]).collect()
+}
+
+/// The bench's own program, and what it starts. The one that does not sync has a call of its own: built with others, its
+/// store would be theirs too.
+///
+/// # Errors
+/// What did not build, or how the bench ended.
+pub fn bench_with(root: &Path, release: bool, words: &[OsString]) -> Result<(), String> {
+    if words.iter().any(|word| word == "crash") {
+        // Of the same packages, so that all but the store and what rests on it is compiled once for both calls.
+        let mut chosen = named(&BENCHED);
+        chosen.extend(["--features", "adjoin-bench/unsynced", "--bin", "adjoin-bench-unsynced"]);
+        build(root, &chosen, release)?;
+    }
+    run(root, &BENCHED, release, "adjoin-bench", words)
+}
+
+fn build(root: &Path, words: &[&str], release: bool) -> Result<(), String> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--quiet"]).args(words).args(release.then_some("--release")).current_dir(root);
+    println!("building: {} …", words.join(" "));
+    python::run(&mut build)
 }
 
 /// The benches: everything they measure, in release.
@@ -34,7 +65,7 @@ pub fn bench(root: &Path, words: &[OsString]) -> Result<(), String> {
     if needs_python(words) {
         all.extend(["--python".into(), python::ready_release(root)?.into()]);
     }
-    run(root, &["adjoin-bench", "adjoin-cli", "adjoin-shop"], true, "adjoin-bench", &all)
+    bench_with(root, true, &all)
 }
 
 /// Whether one of the rows that are asked for loads Python, whose native module takes minutes in release. Without a row,

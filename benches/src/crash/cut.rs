@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 use crate::process::run;
 use crate::{Arguments, Outcome};
@@ -28,25 +29,41 @@ pub(super) fn build(arguments: &Arguments, work: &Path) -> Outcome<PathBuf> {
 
 /// Cuts every file below `folder` back to its last synced length; says how many bytes went.
 pub(super) fn cut(folder: &Path, log: &Path) -> Outcome<u64> {
-    let mut synced: HashMap<(u64, u64), u64> = HashMap::new();
+    cut_to(folder, &synced(log)?)
+}
+
+/// Device, inode and moment of birth: an inode alone is given again to a later file.
+type Identity = [u64; 3];
+
+/// Every file's length at its last sync.
+fn synced(log: &Path) -> Outcome<HashMap<Identity, u64>> {
+    let mut synced = HashMap::new();
     if log.exists() {
         for line in BufReader::new(File::open(log)?).lines() {
-            let line = line?;
-            let mut numbers = line.split(' ').filter_map(|number| number.parse::<u64>().ok());
-            if let (Some(device), Some(inode), Some(length)) = (numbers.next(), numbers.next(), numbers.next()) {
-                synced.insert((device, inode), length);
+            let numbers = line?.split(' ').map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+            if let [device, inode, birth, length] = numbers[..] {
+                synced.insert([device, inode, birth], length);
             }
         }
     }
+    Ok(synced)
+}
+
+fn identity(about: &fs::Metadata) -> Identity {
+    let birth = about.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    [about.dev(), about.ino(), birth.map_or(0, |since| since.as_nanos() as u64)]
+}
+
+fn cut_to(folder: &Path, synced: &HashMap<Identity, u64>) -> Outcome<u64> {
     let mut gone = 0;
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            gone += cut(&path, log)?;
+            gone += cut_to(&path, synced)?;
         } else if !NO_DATA.iter().any(|prefix| name.starts_with(prefix)) {
             let about = fs::metadata(&path)?;
-            let length = synced.get(&(about.dev(), about.ino())).copied().unwrap_or(0);
+            let length = synced.get(&identity(&about)).copied().unwrap_or(0);
             if about.len() > length {
                 gone += about.len() - length;
                 OpenOptions::new().write(true).open(&path)?.set_len(length)?;
@@ -69,11 +86,15 @@ mod tests {
         for name in ["synced", "never", "LOG"] {
             fs::write(data.join(name), b"0123456789").expect("written");
         }
-        let about = fs::metadata(data.join("synced")).expect("there");
+        let about = |name: &str| identity(&fs::metadata(data.join(name)).expect("there"));
         let mut log = String::new();
         for length in [2, 6] {
-            writeln!(log, "{} {} {length}", about.dev(), about.ino()).expect("a line");
+            let [device, inode, birth] = about("synced");
+            writeln!(log, "{device} {inode} {birth} {length}").expect("a line");
         }
+        // The file that had this inode before was synced: that is no promise about this one.
+        let [device, inode, birth] = about("never");
+        writeln!(log, "{device} {inode} {} 10", birth - 1).expect("a line");
         fs::write(folder.path().join("log"), log).expect("the log");
         assert_eq!(cut(&data, &folder.path().join("log")).expect("cut"), 14);
         let length = |name: &str| fs::metadata(data.join(name)).expect("there").len();

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Rows 6, 7 and 8: what the hop through the proxy costs, against a plain unary gRPC call of the same run.
+//! Rows 6, 7 and 8: what the hop through the proxy costs, against a plain unary gRPC call, and against a direct call of
+//! the same function, of the same run.
 
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adjoin::Client;
+use tokio::sync::Mutex;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::direct::Direct;
 use crate::counter::{Counter, TEXT};
 use crate::load::{self, Plan};
 use crate::process::{Server, free_port};
@@ -46,23 +49,26 @@ pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
     let client = runtime.block_on(adjoin::connect(&format!("http://{}", proxy.address)))?;
     let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", plain.address))?.tcp_nodelay(true);
     let health = HealthClient::new(runtime.block_on(endpoint.connect())?);
+    let function = Arc::new(Mutex::new(runtime.block_on(Direct::open(&address))?));
     let mut rounds: Vec<[f64; 5]> = Vec::new();
     for round in 1..=arguments.rounds() {
         let time = arguments.duration();
         let (proxied, plain) = (client.clone(), health.clone());
         let through = move |n| through_proxy(proxied.clone(), n);
         let echo = move |_| unary(plain.clone());
+        let called = Arc::clone(&function);
+        let directly = move |_| straight(Arc::clone(&called));
         let hop = runtime.block_on(callers(CALLERS, time, through.clone()))?;
-        let direct = runtime.block_on(callers(CALLERS, time, echo.clone()))?;
+        let echo = runtime.block_on(callers(CALLERS, time, echo))?;
         let one_hop = runtime.block_on(callers(1, time, through))?;
-        let one_direct = runtime.block_on(callers(1, time, echo))?;
+        let one_direct = runtime.block_on(callers(1, time, directly))?;
         let cpu_us = durable_cpu(arguments, &proxy)?;
         println!(
-            "round {round}: through the proxy {:.0}/s, unary echo {:.0}/s; one caller p50 {:.3} ms and {:.3} ms; \
-             proxy cpu {cpu_us:.1} µs a durable command",
-            hop.per_second, direct.per_second, one_hop.p50_ms, one_direct.p50_ms
+            "round {round}: through the proxy {:.0}/s, unary echo {:.0}/s; one caller p50 {:.3} ms through the proxy, \
+             {:.3} ms directly; proxy cpu {cpu_us:.1} µs a durable command",
+            hop.per_second, echo.per_second, one_hop.p50_ms, one_direct.p50_ms
         );
-        rounds.push([hop.per_second, direct.per_second, one_hop.p50_ms, one_direct.p50_ms, cpu_us]);
+        rounds.push([hop.per_second, echo.per_second, one_hop.p50_ms, one_direct.p50_ms, cpu_us]);
     }
     let at = |index: usize| median(rounds.iter().map(|figures| figures[index]));
     Ok(vec![
@@ -87,6 +93,11 @@ async fn through_proxy(client: Client, turn: usize) -> Outcome<()> {
 async fn unary(mut client: HealthClient<tonic::transport::Channel>) -> Outcome<()> {
     client.check(HealthCheckRequest { service: String::new() }).await?;
     Ok(())
+}
+
+/// The same command on a session with the function, without a host between.
+async fn straight(function: Arc<Mutex<Direct>>) -> Outcome<()> {
+    function.lock().await.echo().await
 }
 
 /// Callers that each do one call after the other; half a second of warm-up is not counted.

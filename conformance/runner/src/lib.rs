@@ -3,6 +3,7 @@
 
 mod case;
 mod cases;
+mod files;
 mod http;
 mod process;
 mod report;
@@ -15,6 +16,7 @@ mod text;
 
 pub use case::{Case, Need};
 pub use cases::all as cases;
+pub use files::Files;
 pub use process::Launch;
 pub use report::{Outcome, Report, Status};
 pub use rules::{RULES, table, title};

@@ -2,10 +2,10 @@
 //! The matrix: every SDK in both homes on every store.
 #![expect(clippy::print_stdout, reason = "a report for the person who asked")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use adjoin_conformance::{Choice, Function, Home, Launch, Report, Store, Target, run};
+use adjoin_conformance::{Choice, Files, Function, Home, Launch, Report, Store, Target, run};
 use clap::{Parser, ValueEnum};
 
 /// Asks every SDK in both homes on every store the questions of conformance/cases.
@@ -51,9 +51,11 @@ enum Sdk {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match matrix(&Arguments::parse()).await {
-        Ok(report) if report.is_good() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+    let arguments = Arguments::parse();
+    let outcome = if arguments.list { list().map(|()| true) } else { matrix(&arguments).await };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(said) => {
             println!("{said}");
             ExitCode::FAILURE
@@ -61,32 +63,28 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn matrix(arguments: &Arguments) -> Result<Report, String> {
-    if arguments.list {
-        println!("{}", adjoin_conformance::table(&adjoin_conformance::cases()?));
-    }
+fn list() -> Result<(), String> {
+    println!("{}", adjoin_conformance::table(&adjoin_conformance::cases()?));
+    Ok(())
+}
+
+/// Asks, and says whether every answer was as it must be.
+async fn matrix(arguments: &Arguments) -> Result<bool, String> {
+    let files = Files::open(arguments.json.clone(), arguments.junit.clone())?;
     let choice = Choice { name: arguments.case.clone(), rule: arguments.rule.clone() };
     let mut report = Report::default();
     for target in targets(arguments)? {
         println!("asking {target} …");
         report.add(run(&target, &choice).await.map_err(|said| format!("{target}: {said}"))?);
     }
-    write(arguments.json.as_deref(), &report.json())?;
-    write(arguments.junit.as_deref(), &report.junit())?;
+    files.write(&report)?;
     println!("{}", report.table());
-    Ok(report)
+    Ok(report.is_good())
 }
 
-fn write(file: Option<&Path>, text: &str) -> Result<(), String> {
-    file.map_or(Ok(()), |file| std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display())))
-}
-
-/// Every combination that was not left out; none when only listing.
+/// Every combination that was not left out.
 fn targets(arguments: &Arguments) -> Result<Vec<Target>, String> {
     let mut targets = Vec::new();
-    if arguments.list {
-        return Ok(targets);
-    }
     for sdk in [Sdk::Rust, Sdk::Python].into_iter().filter(|sdk| arguments.sdk.is_none_or(|only| only == *sdk)) {
         for home in
             [Home::InProcess, Home::Sidecar].into_iter().filter(|home| arguments.home.is_none_or(|o| o == *home))

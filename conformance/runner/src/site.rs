@@ -105,8 +105,12 @@ impl Site {
         Ok(())
     }
 
+    /// The first version needs no word: an app that has no other is never given one that it does not know.
     fn variant(&self) -> Vec<OsString> {
-        vec!["--version".into(), self.version.to_string().into()]
+        match self.version {
+            1 => Vec::new(),
+            version => vec!["--version".into(), version.to_string().into()],
+        }
     }
 
     fn place(&self) -> Place<'_> {

@@ -18,7 +18,7 @@ struct Arguments {
     /// The first seed.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     first: u64,
-    /// Run this seed only, and say everything that was found.
+    /// Run this seed only, twice, and say everything that was found; both runs must leave the same trace.
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
     /// Print the trace of the seed.
@@ -67,26 +67,33 @@ fn threads(arguments: &Arguments) -> usize {
     if arguments.jobs == 0 { cores() } else { arguments.jobs }
 }
 
-/// One seed, twice if its trace is not printed: both traces must be the same.
+/// One seed, twice: both runs must leave the same trace. The first one's is printed if asked for.
 fn one(seed: u64, mutant: Option<Mutant>, trace: bool) -> io::Result<bool> {
     let sink: Option<Sink> = trace.then(|| Box::new(BufWriter::new(io::stdout())) as Sink);
     let outcome = run(seed, Options { mutant, trace: sink });
+    let again = run(seed, Options { mutant, trace: None }).trace;
     let mut out = io::stdout().lock();
     for violation in &outcome.violations {
         writeln!(out, "seed {seed}: {violation}")?;
     }
+    let same = again == outcome.trace;
+    if !same {
+        writeln!(out, "seed {seed}: its second run left another trace, {again:016x}: something is not of the seed")?;
+    }
     let seconds = outcome.simulated_us as f64 / 1e6;
     writeln!(
         out,
-        "seed {seed}: {seconds:.0} simulated seconds, {} events, {} calls, {} faults, {} records, trace {:016x}, {} violations",
+        "seed {seed}: {seconds:.0} simulated seconds, {} events, {} calls, {} faults, {} records, \
+         trace {:016x} {}, {} violations",
         outcome.events,
         outcome.calls,
         outcome.faults.total(),
         outcome.records,
         outcome.trace,
+        if same { "twice" } else { "once" },
         outcome.violations.len()
     )?;
-    Ok(outcome.violations.is_empty())
+    Ok(outcome.violations.is_empty() && same)
 }
 
 /// Many seeds, and sums over them.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `adjoin conformance`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use adjoin_conformance::{Choice, Function, Home, Launch, Store, Target};
+use adjoin_conformance::{Choice, Files, Function, Home, Launch, Store, Target};
 use clap::{Args, Subcommand};
 
 use crate::failure::{Exit, Failure, Outcome};
@@ -49,7 +49,8 @@ pub(crate) struct RunArgs {
     /// Write JUnit's XML there.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// The command that starts the model service; `serve ADDRESS` is added to its words.
+    /// The command that starts the model service; `serve ADDRESS` is added to its words, and `--version N` behind it
+    /// where a case needs another version than the first (rule `evolution`).
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -68,19 +69,24 @@ impl ConformanceCommand {
 
 impl RunArgs {
     async fn run(&self) -> Outcome<()> {
+        let failed = |said: String| Failure::new(Exit::Failed, said);
+        let files = Files::open(self.json.clone(), self.junit.clone()).map_err(failed)?;
         let choice = Choice { name: self.case.clone(), rule: self.rule.clone() };
         let report = adjoin_conformance::run(&self.target()?, &choice).await;
-        let report = report.map_err(|said| {
-            Failure::new(Exit::Failed, said).help("the function must serve the model service of the suite")
-        })?;
-        write(self.json.as_deref(), &report.json())?;
-        write(self.junit.as_deref(), &report.junit())?;
+        let report =
+            report.map_err(|said| failed(said).help("the function must serve the model service of the suite"))?;
+        files.write(&report).map_err(failed)?;
         print::line(report.table().trim_end())?;
         if report.is_good() {
             return Ok(());
         }
-        let failed = report.count("failed");
-        Err(Failure::new(Exit::Failed, format!("{failed} cases failed, {} passed", report.count("passed"))))
+        let count = |status| report.count(status);
+        Err(failed(format!(
+            "{} cases failed, {} passed, {} skipped",
+            count("failed"),
+            count("passed"),
+            count("skipped")
+        )))
     }
 
     fn target(&self) -> Outcome<Target> {
@@ -96,10 +102,4 @@ impl RunArgs {
         };
         Ok(Target { sdk: self.sdk.clone(), home: Home::Sidecar, store: self.store, function, adjoin, broken: None })
     }
-}
-
-fn write(file: Option<&Path>, text: &str) -> Outcome<()> {
-    let Some(file) = file else { return Ok(()) };
-    std::fs::write(file, text)
-        .map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", file.display())))
 }
