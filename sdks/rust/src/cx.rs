@@ -16,6 +16,7 @@ use crate::asking;
 use crate::handler::HandlerFn;
 use crate::json;
 use crate::kinds::Defined;
+use crate::mutant::{Mutant, is};
 use crate::names::{self, JSON};
 use crate::outbox::Outbox;
 use crate::reject::Reject;
@@ -220,6 +221,9 @@ impl<S> Cx<S> {
 
     /// Those who wait for this call; an action holds nobody up, so it is not among them.
     fn chain(&self) -> Vec<String> {
+        if is(Mutant::ChainHidden) {
+            return Vec::new();
+        }
         let mut chain = self.frame.chain.clone();
         if self.frame.activation != 0 {
             chain.push(self.entity.to_string());

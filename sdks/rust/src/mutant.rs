@@ -60,6 +60,8 @@ mutants! {
     LastElementLost "sdk" "streams" "last-element-lost";
     UnknownEventsSkipped "sdk" "evolution" "unknown-events-skipped";
     KeysUnsorted "sdk" "journal" "keys-unsorted";
+    CodesLost "sdk" "errors" "codes-lost";
+    ChainHidden "sdk" "calls" "chain-hidden";
     EpochStuck "host" "3" "epoch-stuck";
     QueriesCached "host" "4" "queries-cached";
     IdsRepeat "host" "5" "ids-repeat";

@@ -88,6 +88,11 @@ pub(super) fn answer<S: 'static>(of: &Type<S>, answer: &mut AnswerFrame, state: 
     if is(Mutant::RefusalsLost) && matches!(answer.result, HandlerResult::Failed(_)) {
         answer.result = HandlerResult::Reply(None);
     }
+    if is(Mutant::CodesLost)
+        && let HandlerResult::Failed(error) = &mut answer.result
+    {
+        error.code = None;
+    }
     if is(Mutant::SnapshotEmpty) && effects.snapshot.is_some() {
         effects.snapshot = of.save((of.initial)().get()).ok();
     }
