@@ -96,8 +96,7 @@ impl ShardLoop {
         match frame.result {
             _ if broken.is_some() => self.end_action(action, Err(Error::protocol(broken.unwrap_or_default()))),
             _ if durable => {
-                let error = Error::invalid("durable side effects need the outbox, which this host does not have yet");
-                self.end_action(action, Err(error));
+                self.end_action(action, Err(no_outbox()));
             }
             HandlerResult::Failed(error) => self.end_action(action, Err(error)),
             HandlerResult::Forward(target) => {
@@ -147,6 +146,14 @@ impl ShardLoop {
         effects: Vec<SideEffect>,
     ) {
         let Some(action) = self.actions.get_mut(&frame).filter(|a| a.session == session && a.streams) else { return };
+        if effects.iter().any(|effect| effect.durable) {
+            let call = action.job.id();
+            if self.calls.remove(call).is_some() {
+                self.out.push(Output::End { call, error: Some(no_outbox()) });
+            }
+            self.abandon_action(frame);
+            return;
+        }
         let (from, call) = (action.effects, action.job.call.clone());
         action.effects += effects.len();
         if !action.job.abandoned {
@@ -237,4 +244,9 @@ impl ShardLoop {
         }
         false
     }
+}
+
+/// Its effects would have to be written before its answer leaves, but an action writes nothing.
+fn no_outbox() -> Error {
+    Error::invalid("an action has no journal, so it has no durable side effects: let an entity ask for them")
 }

@@ -8,4 +8,5 @@ mod durability;
 mod effects;
 mod found;
 mod idempotency;
+mod outbox;
 mod turns;
