@@ -10,12 +10,13 @@ mod edges;
 mod meter;
 mod trace;
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use adjoin_entity::frame::HostFrame;
-use adjoin_entity::{Input, Output, SessionId, ShardLoop};
-use adjoin_model::{Error, Mono, Outcome};
+use adjoin_entity::{CallId, Input, Output, SessionId, ShardLoop};
+use adjoin_model::{Error, Mono, Outcome, Result};
 use tokio::sync::{mpsc, oneshot};
 
 use self::edges::Edges;
@@ -52,6 +53,8 @@ pub(crate) struct Driver {
     outputs: Vec<Output>,
     meter: Meter,
     traces: Traces,
+    /// Operators who wait for an answer.
+    orders: HashMap<CallId, oneshot::Sender<Result<()>>>,
     /// Told once nothing is under way.
     drains: Vec<oneshot::Sender<()>>,
     drained: bool,
@@ -81,6 +84,7 @@ impl Driver {
             outputs: Vec::new(),
             meter: Meter::new(index),
             traces: Traces::default(),
+            orders: HashMap::new(),
             drains: Vec::new(),
             drained: false,
             failed: false,
@@ -114,6 +118,7 @@ impl Driver {
             self.sweep(now);
             if self.failed {
                 self.inputs.clear();
+                self.orders.clear();
                 return self.edges.fail_all(&bug());
             }
             let (machine, inputs, outputs) = (&mut self.machine, &mut self.inputs, &mut self.outputs);
@@ -156,6 +161,8 @@ impl Drop for Driver {
                 | Message::Written(_)
                 | Message::SessionUp { .. }
                 | Message::Status { .. }
+                | Message::Effects { .. }
+                | Message::Order { .. }
                 | Message::Drain(_)
                 | Message::Stop => {}
             }

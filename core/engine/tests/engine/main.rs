@@ -7,6 +7,7 @@ mod world;
 
 mod bounds;
 mod commands;
+mod effects;
 mod sessions;
 mod store;
 mod streams;
