@@ -42,8 +42,17 @@ pub struct Call {
     pub deadline: Option<Mono>,
     /// What is asked.
     pub operation: Operation,
-    /// It runs the inbox record at this position of the entity's shard: that it ended is written with what it writes.
-    pub inbox: Option<Position>,
+    /// It runs an inbox record of the entity's shard: that it ended is written with what it writes.
+    pub inbox: Option<InboxRun>,
+}
+
+/// A run of an inbox record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InboxRun {
+    /// The record's position.
+    pub position: Position,
+    /// How often its command was sent to a function before.
+    pub sent: u32,
 }
 
 /// What a call asks of an entity.

@@ -113,6 +113,8 @@ pub(crate) struct Item {
     /// How often it failed since it came, or was retried.
     pub(crate) attempts: u32,
     pub(crate) error: Option<Error>,
+    /// How often its command was sent to a function.
+    pub(crate) sent: u32,
     /// The run under way.
     pub(crate) effect: EffectId,
 }
@@ -180,7 +182,7 @@ impl Inbox {
         let watermark = self.watermarks.entry(incoming.origin.shard).or_default();
         watermark.durable = watermark.durable.max(incoming.origin.position);
         let state = Errand::Waiting;
-        let item = Item { state, command, incoming, attempts: 0, error: None, effect: 0 };
+        let item = Item { state, command, incoming, attempts: 0, error: None, sent: 0, effect: 0 };
         self.queue(item.entity().clone(), position);
         self.items.insert(position, item);
     }

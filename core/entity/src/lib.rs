@@ -18,7 +18,7 @@ mod shard;
 mod shard_loop;
 pub mod spec;
 
-pub use call::{Call, CallId, Operation, Reply};
+pub use call::{Call, CallId, InboxRun, Operation, Reply};
 pub use inbox::{ERRANDS, Errand, ErrandOn, errand_table};
 pub use io::{EffectId, Input, LoadId, Output, SessionId, loop_of};
 #[cfg(feature = "mutants")]

@@ -59,6 +59,7 @@ impl ShardLoop {
     fn send_action(&mut self, session: SessionId, frame: FrameCall, mut job: Box<Job>, streams: bool) {
         job.frame = frame;
         job.sent = self.now.mono;
+        self.effect_sent(&job);
         self.calls.put(job.id(), Place::Action(frame));
         let remaining_ms = job.call.deadline.map_or(0, |deadline| (deadline.since(self.now.mono) / 1000).max(1));
         self.send(session, HostFrame::Command(command_frame(&job, 0, remaining_ms)));

@@ -17,8 +17,9 @@ use core::cmp::Reverse;
 
 use super::answer::fits;
 use super::calls::CountMap;
+use super::job::Job;
 use super::{Group, ShardLoop};
-use crate::call::{Call, CallId, Operation, Reply};
+use crate::call::{Call, CallId, InboxRun, Operation, Reply};
 use crate::frame::SideEffect;
 use crate::inbox::{Errand, ErrandOn};
 use crate::io::{EffectId, Output};
@@ -154,6 +155,7 @@ impl ShardLoop {
         let effect = self.calls.next_effect;
         let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(inbox)) else { return };
         item.effect = effect;
+        let run = InboxRun { position: inbox, sent: item.sent };
         let DurableCall { entity, command, payload, caller, metadata } = (*item.incoming.call).clone();
         let call = Call {
             id: 0,
@@ -170,10 +172,19 @@ impl ShardLoop {
             if_match: None,
             deadline: None,
             operation: Operation::Run,
-            inbox: Some(inbox),
+            inbox: Some(run),
         };
         self.effects.runs.insert(effect, (shard, inbox));
         self.out.push(Output::Effect { effect: Some(effect), call });
+    }
+
+    /// The command of an inbox record goes to a function: attempts are counted over all its runs.
+    pub(super) fn effect_sent(&mut self, job: &Job) {
+        let Some(run) = job.call.inbox else { return };
+        let shard = shard_of(&job.call.entity, self.settings.shards);
+        if let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(run.position)) {
+            item.sent = job.attempt;
+        }
     }
 
     /// Bounds of what a command asks for through the outbox.
