@@ -89,7 +89,8 @@ impl RecordRow {
             }
             Body::Outbox(call) => ("outbox", format!("{}.{}", call.entity, call.command), plain(&call.payload)),
             Body::Inbox(Incoming { origin, call }) => {
-                let data = json!({ "from": format!("{}:{}", origin.shard, origin.position), "body": plain(&call.payload) });
+                let data =
+                    json!({ "from": format!("{}:{}", origin.shard, origin.position), "body": plain(&call.payload) });
                 ("inbox", call.command.to_string(), data)
             }
             Body::Done { inbox, ended } => ("done", ended.name().into(), json!({ "inbox": inbox })),

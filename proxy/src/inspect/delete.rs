@@ -2,8 +2,8 @@
 //! Deletes an entity in a folder that no host holds: a record of its own, under an epoch of its own.
 
 use adjoin_model::{
-    Body, CommandId, EntityId, Error, Head, LoadRequest, Owner, Record, Result, Sequence, ShardBatch, ShardId,
-    Wall, shard_of,
+    Body, CommandId, EntityId, Error, Head, LoadRequest, Owner, Record, Result, Sequence, ShardBatch, ShardId, Wall,
+    shard_of,
 };
 use adjoin_storage::{Refusal, Store, Written};
 

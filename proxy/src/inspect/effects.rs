@@ -164,7 +164,8 @@ pub(crate) async fn effects(store: &dyn Store, limit: usize) -> Result<Vec<Effec
 pub(crate) async fn drop_effect(store: &dyn Store, place: Place) -> Result<()> {
     let left = store.unfinished(place.shard).await?;
     let Some((_, record)) = left.inbox.into_iter().find(|(position, _)| *position == place.position) else {
-        let said = "no durable effect waits there in an inbox; one that is still in an outbox goes on to its inbox first";
+        let said =
+            "no durable effect waits there in an inbox; one that is still in an outbox goes on to its inbox first";
         return Err(Error::not_found(said).at("place", place));
     };
     let body = Body::Done { inbox: place.position, ended: Ended::Dropped };

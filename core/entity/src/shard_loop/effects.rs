@@ -27,6 +27,9 @@ use crate::mutant::Mutant;
 use crate::outbox::Outgoing;
 use crate::shard::{Admission, State};
 
+/// How often the wait of a lane is doubled, at most.
+const LANE_WAITS: u32 = 4;
+
 /// What waits for time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
@@ -283,7 +286,8 @@ impl ShardLoop {
         match owned.outbox.delivered(to, up_to) {
             Ok(delivered) if delivered.is_empty() => {}
             Ok(delivered) => self.out.push(Output::Trim { shard: from, delivered }),
-            Err(refused) => self.rest(refused, Due::Lane(from, to)),
+            // Most often its inbox is full for a moment: that is worth asking about again soon.
+            Err(refused) => self.rest(refused.min(LANE_WAITS), Due::Lane(from, to)),
         }
         self.stir(from);
     }
@@ -358,7 +362,7 @@ impl ShardLoop {
     }
 
     fn effect_failed(&mut self, shard: ShardId, inbox: Position, error: Error) {
-        let bound = self.settings.effect_attempts.max(1);
+        let bound = if is_passing(&error) { u32::MAX } else { self.settings.effect_attempts.max(1) };
         let Some(owned) = self.owned_mut(shard) else { return };
         let Some(item) = owned.inbox.get_mut(inbox) else { return };
         item.attempts = item.attempts.saturating_add(1);
@@ -490,6 +494,11 @@ fn incoming(from: ShardId, at: adjoin_model::Wall, record: Outgoing) -> Record {
 /// Whether an error is what the command was answered, and not that it could not be run.
 fn is_answer(error: &Error) -> bool {
     matches!(error.kind, Kind::Rejected | Kind::Denied | Kind::Conflict)
+}
+
+/// Whether an error says that a bound is reached for now: that never makes an effect stuck.
+fn is_passing(error: &Error) -> bool {
+    error.kind == Kind::Exhausted && error.retry_after_ms.is_some()
 }
 
 fn no_effect(shard: ShardId, inbox: Position) -> Error {

@@ -308,6 +308,24 @@ fn rule_7_an_effect_that_fails_is_tried_again_ever_later_and_then_stuck() {
 }
 
 #[test]
+fn an_effect_that_meets_a_bound_is_not_stuck() {
+    let mut host = with_a_run(Settings { effect_attempts: 1, ..settings() });
+    let command = host.command();
+    let full = Error::exhausted("full for now").retry_after(100);
+    host.answer(&command, HandlerResult::Failed(full), Effects::default());
+    host.carry();
+    assert_eq!(state(&host), Some(EffectState::Inbox(Errand::Resting)));
+    let again = Error::exhausted("too large for ever");
+    host.later_ms(100);
+    host.carry();
+    let command = host.command();
+    assert_eq!(command.attempt, 2, "attempts are counted over all its runs");
+    host.answer(&command, HandlerResult::Failed(again), Effects::default());
+    host.carry();
+    assert_eq!(state(&host), Some(STUCK));
+}
+
+#[test]
 fn rule_7_one_that_rests_holds_those_behind_it_and_one_that_is_stuck_does_not() {
     let mut host = Host::with(Settings { effect_attempts: 2, ..settings() });
     asks(&mut host, vec![durable(id("eve")), durable(id("eve"))]);
