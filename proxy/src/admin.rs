@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The admin port: `/ready`, `/alive`, `/metrics`, and the API that the commands and the console speak.
 
+mod effects;
 mod entities;
 mod guard;
 mod journal;
@@ -83,6 +84,9 @@ fn router(admin: Arc<Admin>, loopback: bool) -> Router {
         .route("/admin/entities/{type}", get(entities::list))
         .route("/admin/entities/{type}/{key}", get(entities::view).delete(entities::delete))
         .route("/admin/entities/{type}/{key}/passivate", post(entities::passivate))
+        .route("/admin/effects", get(effects::list))
+        .route("/admin/effects/{shard}/{position}", axum::routing::delete(effects::drop_one))
+        .route("/admin/effects/{shard}/{position}/retry", post(effects::retry))
         .route("/admin/journal", get(journal::tail))
         .route("/admin/journal/verify", post(journal::verify))
         .fallback(problem::unknown)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
-use crate::commands::{call, completions, conformance, dev, doctor, entity, guard, journal, schema, serve};
+use crate::commands::{call, completions, conformance, dev, doctor, effects, entity, guard, journal, schema, serve};
 use crate::settings::{LogFormat, Protocol};
 
 const ABOUT: &str = "adjoin keeps the state of a service beside its code: durable, one writer per entity, \
@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Entity(entity::EntityCommand),
     #[command(subcommand)]
     Journal(journal::JournalCommand),
+    #[command(subcommand)]
+    Effects(effects::EffectsCommand),
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
     #[command(subcommand)]

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod conformance;
 pub(crate) mod dev;
 pub(crate) mod doctor;
+pub(crate) mod effects;
 pub(crate) mod entity;
 pub(crate) mod guard;
 pub(crate) mod journal;

@@ -2,11 +2,12 @@
 //! Reads a store for people: the same rows whether a running host is asked or a folder that nothing holds.
 
 mod delete;
+mod effects;
 mod entity;
 mod tail;
 mod verify;
 
-use adjoin_model::{Answer, Body, DedupKey, EntityId, Payload, ShardId};
+use adjoin_model::{Answer, Body, DedupKey, EntityId, Incoming, Payload, ShardId};
 use adjoin_storage::StoredRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, Outcome};
 use crate::print::{Row, shown};
 pub(crate) use delete::delete;
+pub(crate) use effects::{EffectLine, Place, drop_effect, effects};
 pub(crate) use entity::{EntityLine, EntityView, entities, view};
 pub(crate) use tail::{TailQuery, tail};
 pub(crate) use verify::{NAMED, VerifyReport};
@@ -37,7 +39,7 @@ pub(crate) struct RecordRow {
     pub(crate) at: String,
     /// The command that wrote it, in hexadecimal.
     pub(crate) command: String,
-    /// `event`, `value`, `superseded`, `delete`, `dedup` or `gone`.
+    /// `event`, `value`, `superseded`, `delete`, `dedup`, `outbox`, `inbox`, `done` or `gone`.
     pub(crate) what: String,
     /// The stored name of its type.
     pub(crate) name: String,
@@ -85,6 +87,13 @@ impl RecordRow {
                 };
                 ("dedup", name, answer(dedup.answer))
             }
+            Body::Outbox(call) => ("outbox", format!("{}.{}", call.entity, call.command), plain(&call.payload)),
+            Body::Inbox(Incoming { origin, call }) => {
+                let data =
+                    json!({ "from": format!("{}:{}", origin.shard, origin.position), "body": plain(&call.payload) });
+                ("inbox", call.command.to_string(), data)
+            }
+            Body::Done { inbox, ended } => ("done", ended.name().into(), json!({ "inbox": inbox })),
         };
         self.what = what.into();
         self.name = name;

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::folder;
 use crate::http::{self as client, Address};
-use crate::inspect::{self, EntityLine, EntityView, RecordRow, TailQuery, VerifyReport};
+use crate::inspect::{self, EffectLine, EntityLine, EntityView, Place, RecordRow, TailQuery, VerifyReport};
 
 /// Which host or folder to ask.
 #[derive(Clone, Debug, Args)]
@@ -133,6 +133,35 @@ impl Source {
             Self::Host(address) => ask(address, Method::POST, &format!("{}/passivate", path_of(entity))).await,
             Self::Folder(_) => Err(Failure::usage("nothing is active in a folder that no host has")
                 .help("name the admin address of a running host with --admin")),
+        }
+    }
+
+    /// Durable effects that have not ended.
+    pub(crate) async fn effects(&self, limit: usize) -> Outcome<Vec<EffectLine>> {
+        match self {
+            Self::Host(address) => ask(address, Method::GET, &format!("/admin/effects?limit={limit}")).await,
+            Self::Folder(store) => Ok(inspect::effects(&**store, limit).await?),
+        }
+    }
+
+    /// Has a durable effect tried again at once.
+    pub(crate) async fn retry_effect(&self, place: Place) -> Outcome<()> {
+        let Place { shard, position } = place;
+        match self {
+            Self::Host(address) => {
+                ask(address, Method::POST, &format!("/admin/effects/{shard}/{position}/retry")).await
+            }
+            Self::Folder(_) => Err(Failure::usage("nothing runs in a folder that no host holds")
+                .help("the next host that opens it tries every effect again")),
+        }
+    }
+
+    /// Ends a durable effect without running it.
+    pub(crate) async fn drop_effect(&self, place: Place) -> Outcome<()> {
+        let Place { shard, position } = place;
+        match self {
+            Self::Host(address) => ask(address, Method::DELETE, &format!("/admin/effects/{shard}/{position}")).await,
+            Self::Folder(store) => Ok(inspect::drop_effect(&**store, place).await?),
         }
     }
 

@@ -116,6 +116,11 @@ class Counter(adjoin.EventSourced, name="conformance.Counter", snapshot_every=10
         return self._add(by)
 
     @command
+    def add_to_durably(self, key: str, by: int, ctx: Context = adjoin.current) -> int:
+        ctx.effect(Counter.add, key, by, durable=True)
+        return self._add(by)
+
+    @command
     def add_to_awaited(self, key: str, by: int, ctx: Context = adjoin.current) -> int:
         ctx.effect(Counter.add, key, by, synchronous=True)
         return self._add(by)

@@ -10,12 +10,13 @@ mod edges;
 mod meter;
 mod trace;
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use adjoin_entity::frame::HostFrame;
-use adjoin_entity::{Input, Output, SessionId, ShardLoop};
-use adjoin_model::{Mono, Outcome};
+use adjoin_entity::{CallId, Input, Output, SessionId, ShardLoop};
+use adjoin_model::{Mono, Outcome, Result};
 use tokio::sync::{mpsc, oneshot};
 
 use self::edges::Edges;
@@ -52,6 +53,8 @@ pub(crate) struct Driver {
     outputs: Vec<Output>,
     meter: Meter,
     traces: Traces,
+    /// Operators who wait for an answer.
+    orders: HashMap<CallId, oneshot::Sender<Result<()>>>,
     /// Told once nothing is under way.
     drains: Vec<oneshot::Sender<()>>,
     drained: bool,
@@ -81,6 +84,7 @@ impl Driver {
             outputs: Vec::new(),
             meter: Meter::new(index),
             traces: Traces::default(),
+            orders: HashMap::new(),
             drains: Vec::new(),
             drained: false,
             failed: false,
@@ -116,6 +120,7 @@ impl Driver {
         if self.failed {
             self.inputs.clear();
             self.outputs.clear();
+            self.orders.clear();
             self.drains.drain(..).for_each(|done| done.send(()).unwrap_or_default());
             self.edges.fail_all(&bug());
         }
@@ -159,6 +164,8 @@ impl Drop for Driver {
                 | Message::Written(_)
                 | Message::SessionUp { .. }
                 | Message::Status { .. }
+                | Message::Effects { .. }
+                | Message::Order { .. }
                 | Message::Drain(_)
                 | Message::Stop => {}
             }

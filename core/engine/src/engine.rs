@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adjoin_entity::spec::Spec;
-use adjoin_entity::{CallId, Operation, SessionId};
-use adjoin_model::{Error, Head, Mono, Result, Sequence, ShardId};
+use adjoin_entity::{CallId, EffectStatus, Input, Operation, SessionId};
+use adjoin_model::{Error, Head, Mono, Position, Result, Sequence, ShardId};
 use adjoin_storage::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -238,6 +238,44 @@ impl Engine {
             sessions: self.inner.sessions().up.clone(),
             loops,
         }
+    }
+
+    /// Durable effects that have not ended, at most about `limit`, by shard and position.
+    pub async fn effects(&self, limit: usize) -> Vec<EffectStatus> {
+        let mut all = Vec::new();
+        for answer in self.ask_all(|answer| Message::Effects { limit, answer }) {
+            all.extend(answer.await.unwrap_or_default());
+        }
+        all.sort_by_key(|effect| (effect.shard, effect.position));
+        all.truncate(limit);
+        all
+    }
+
+    /// Has a durable effect tried again at once: the inbox record at this position of a shard.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none that has not ended; `Unavailable` when the engine has stopped.
+    pub async fn retry_effect(&self, shard: ShardId, inbox: Position) -> Result<()> {
+        self.order(shard, |call| Input::RetryEffect { call, shard, inbox }).await
+    }
+
+    /// Drops a durable effect for good: it ends without having run, which is durable when this returns.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none that has not ended; `Conflict` while its command is under way; what the store says.
+    pub async fn drop_effect(&self, shard: ShardId, inbox: Position) -> Result<()> {
+        self.order(shard, |call| Input::DropEffect { call, shard, inbox }).await
+    }
+
+    async fn order(&self, shard: ShardId, input: impl FnOnce(CallId) -> Input) -> Result<()> {
+        let shared = &self.inner.shared;
+        let home = shared.home_of(shard);
+        let (call, _) = shared.call_id(home);
+        let (answer, answered) = oneshot::channel();
+        if shared.send(home, Message::Order { call, input: input(call), answer }).is_some() {
+            return Err(stopped());
+        }
+        answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
     fn ask_all<T>(&self, ask: impl Fn(oneshot::Sender<T>) -> Message) -> Vec<oneshot::Receiver<T>> {

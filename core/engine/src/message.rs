@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_entity::spec::Spec;
-use adjoin_entity::{Call, EffectId, Input, SessionId, ShardInput};
-use adjoin_model::{Error, Mono, ShardId};
+use adjoin_entity::{Call, CallId, EffectId, EffectStatus, Input, SessionId, ShardInput};
+use adjoin_model::{Error, Mono, Result, ShardId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::admission::{FrameBytes, Permit};
@@ -60,6 +60,10 @@ pub(crate) enum Message {
     SessionUp { session: SessionId, spec: Arc<Spec>, running: u32, bytes: u64, sink: FrameSink },
     /// Asks for counts.
     Status { slow_ms: u64, answer: oneshot::Sender<LoopStatus> },
+    /// Asks for durable effects that have not ended.
+    Effects { limit: usize, answer: oneshot::Sender<Vec<EffectStatus>> },
+    /// What an operator wants of a durable effect; `call` names the answer.
+    Order { call: CallId, input: Input, answer: oneshot::Sender<Result<()>> },
     /// Take no new calls; say when nothing is under way any more.
     Drain(oneshot::Sender<()>),
     /// End at once: what waits is answered as unknown.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use adjoin_entity::{Input, LoadId, ShardInput};
-use adjoin_model::{EntityId, Error, Head, LoadRequest, Owner, ShardId, Snapshot, Wall};
+use adjoin_model::{EntityId, Error, Head, LoadRequest, Owner, Position, ShardId, Snapshot, Wall};
 use adjoin_storage::{Refusal, Store, Written};
 use tokio::sync::Semaphore;
 
@@ -21,6 +21,8 @@ pub(crate) enum Job {
     Raise { home: u8, shard: ShardId, expected: Head },
     /// A snapshot to keep. Not answered.
     Keep { entity: EntityId, snapshot: Snapshot },
+    /// Outbox records that were delivered go. Not answered.
+    Trim { shard: ShardId, delivered: Vec<Position> },
     /// Idempotency records that have expired go. Not answered.
     Sweep { now: Wall },
 }
@@ -77,6 +79,12 @@ impl Asker {
                 let kept = guarded(self.store.keep_snapshot(&entity, &snapshot)).await;
                 if let Err(error) = kept.unwrap_or_else(|said| Err(Error::internal(said))) {
                     tracing::warn!(%entity, %error, "a snapshot was not kept: the next activation replays more events");
+                }
+            }
+            Job::Trim { shard, delivered } => {
+                let trimmed = guarded(self.store.trim(shard, &delivered)).await;
+                if let Err(error) = trimmed.unwrap_or_else(|said| Err(Error::internal(said))) {
+                    tracing::warn!(%shard, %error, "delivered effects stay in the outbox; the next start sends them again");
                 }
             }
             Job::Sweep { now } => match guarded(self.store.sweep_dedup(now)).await {

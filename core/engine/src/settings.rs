@@ -40,6 +40,12 @@ pub struct Settings {
     pub page_bytes: usize,
     /// How long a handler may take before it is listed as not answering.
     pub slow_ms: u64,
+    /// Wait before a durable effect that failed is tried again; doubled each time.
+    pub effect_retry_ms: u64,
+    /// The longest such wait.
+    pub effect_retry_max_ms: u64,
+    /// Failures after which a durable effect is stuck: listed, until an operator or a new function moves it.
+    pub effect_attempts: u32,
     /// Process deaths after which the command that was running fails as Internal.
     pub deaths: u32,
     /// The bounds of one loop.
@@ -67,6 +73,9 @@ impl Default for Settings {
             raise_again_ms: machine.raise_again_ms,
             page_bytes: machine.page_bytes,
             slow_ms: 10_000,
+            effect_retry_ms: machine.effect_retry_ms,
+            effect_retry_max_ms: machine.effect_retry_max_ms,
+            effect_attempts: machine.effect_attempts,
             deaths: machine.deaths,
             limits: machine.limits,
         }
@@ -87,6 +96,7 @@ impl Settings {
             ("function_running", self.function_running as usize),
             ("window", self.window as usize),
             ("page_bytes", self.page_bytes),
+            ("effect_attempts", self.effect_attempts as usize),
             ("sweep_every_ms", usize::try_from(self.sweep_every_ms).unwrap_or(usize::MAX)),
         ];
         if let Some((field, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
@@ -124,6 +134,10 @@ struct LimitsForm {
     batch_bytes: usize,
     dedup_records: usize,
     events_per_command: usize,
+    outbox: usize,
+    outbox_bytes: usize,
+    inbox: usize,
+    deliveries: usize,
     hops: usize,
 }
 
@@ -142,6 +156,10 @@ impl Default for LimitsForm {
             batch_bytes,
             dedup_records,
             events_per_command,
+            outbox,
+            outbox_bytes,
+            inbox,
+            deliveries,
             hops,
         } = Limits::default();
         Self {
@@ -157,6 +175,10 @@ impl Default for LimitsForm {
             batch_bytes,
             dedup_records,
             events_per_command,
+            outbox,
+            outbox_bytes,
+            inbox,
+            deliveries,
             hops,
         }
     }

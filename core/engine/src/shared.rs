@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use adjoin_entity::{Call, CallId, Input, Operation};
-use adjoin_model::{CommandId, EntityId, Error, Mono, Outcome, shard_of};
+use adjoin_model::{CommandId, EntityId, Error, Mono, Outcome, ShardId, shard_of};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::admission::Admission;
@@ -51,7 +51,12 @@ impl Shared {
 
     /// The loop of an entity.
     pub(crate) fn home(&self, entity: &EntityId) -> u8 {
-        (shard_of(entity, self.shards).0 % self.inboxes.len() as u32) as u8
+        self.home_of(shard_of(entity, self.shards))
+    }
+
+    /// The loop of a shard.
+    pub(crate) fn home_of(&self, shard: ShardId) -> u8 {
+        (shard.0 % self.inboxes.len() as u32) as u8
     }
 
     /// Hands a message to a loop; gives it back when the loop has stopped.
@@ -139,5 +144,6 @@ fn into_call(request: Request, id: CallId, command: CommandId, since: Mono) -> C
         if_match: request.if_match,
         deadline,
         operation: request.operation,
+        inbox: None,
     }
 }

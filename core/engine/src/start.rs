@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use adjoin_entity::ShardLoop;
-use adjoin_model::{Error, Head, Owner, Result, ShardId};
+use adjoin_model::{Error, Head, Owner, Result, ShardId, Unfinished};
 use adjoin_storage::{Refusal, Store, Written};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -34,6 +34,8 @@ pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc
     let runtime = Handle::try_current().map_err(|error| Error::invalid(format!("start it within tokio: {error}")))?;
     let owner = Owner(random()?);
     let heads = claim(&*store, owner).await?;
+    // Only after the claim: nobody adds to it any more.
+    let mut unfinished = unfinished(&*store).await?;
     let loops = settings.loop_count();
     let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..loops).map(|_| mpsc::unbounded_channel()).unzip();
     let shared = Arc::new(Shared {
@@ -51,7 +53,10 @@ pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc
     let asker = Asker { store: store.clone(), shared: shared.clone(), owner };
     let asks = Asks::new(asker, settings.readers, alive.clone());
     for (index, inbox) in (0..loops).zip(receivers) {
-        let machine = machine(settings, &*store, owner, index, &heads)?;
+        let mut machine = machine(settings, &*store, owner, index, &heads)?;
+        for (shard, left) in unfinished.extract_if(.., |(shard, _)| shared.home_of(*shard) == index) {
+            machine.resume(shard, left);
+        }
         let sweep_every_ms = settings.sweep_every_ms;
         let ports = Ports { shared: shared.clone(), inbox, writes: writes.clone(), asks: asks.clone(), sweep_every_ms };
         spawn(&runtime, &alive, Driver::new(index, machine, ports).run());
@@ -94,6 +99,15 @@ async fn claim(store: &dyn Store, owner: Owner) -> Result<Vec<(ShardId, Head)>> 
     claims.into_iter().zip(raised).map(|((shard, _), raised)| claimed(shard, raised)).collect()
 }
 
+/// What every shard has left to do of durable effects.
+async fn unfinished(store: &dyn Store) -> Result<Vec<(ShardId, Unfinished)>> {
+    let mut all = Vec::new();
+    for shard in store.with_effects().await? {
+        all.push((shard, store.unfinished(shard).await?));
+    }
+    Ok(all)
+}
+
 fn claimed(shard: ShardId, raised: core::result::Result<Head, Written>) -> Result<(ShardId, Head)> {
     let error = match raised {
         Ok(head) => return Ok((shard, head)),
@@ -130,6 +144,9 @@ fn machine(
         dedup_window_ms: settings.dedup_window_ms,
         raise_again_ms: settings.raise_again_ms,
         page_bytes: settings.page_bytes,
+        effect_retry_ms: settings.effect_retry_ms,
+        effect_retry_max_ms: settings.effect_retry_max_ms,
+        effect_attempts: settings.effect_attempts,
         deaths: settings.deaths,
     };
     let machine = ShardLoop::new(settings, own);

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adjoin_model::{CommandId, EntityId, Metadata, Mono, Payload, Sequence};
+use adjoin_model::{CommandId, EntityId, Metadata, Mono, Payload, Position, Sequence};
 
 /// Names a call within a host, from its admission to its reply. Never used again by the same host.
 pub type CallId = u64;
@@ -42,6 +42,17 @@ pub struct Call {
     pub deadline: Option<Mono>,
     /// What is asked.
     pub operation: Operation,
+    /// It runs an inbox record of the entity's shard: that it ended is written with what it writes.
+    pub inbox: Option<InboxRun>,
+}
+
+/// A run of an inbox record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InboxRun {
+    /// The record's position.
+    pub position: Position,
+    /// How often its command was sent to a function before.
+    pub sent: u32,
 }
 
 /// What a call asks of an entity.

@@ -262,6 +262,6 @@ pub struct SideEffect {
     pub target: Target,
     /// The reply waits for its answer.
     pub synchronous: bool,
-    /// Through the outbox; refused as Invalid until there is one.
+    /// Through the outbox: made for certain, and once where its target keeps a state.
     pub durable: bool,
 }

@@ -2,12 +2,14 @@
 //! What a shard loop takes in and gives out. Drivers carry these; they decide nothing about them.
 
 use adjoin_model::{
-    EntityId, EntityPage, Error, Head, LoadRequest, Payload, Result, Sequence, ShardBatch, ShardId, Snapshot,
+    EntityId, EntityPage, Error, Head, LoadRequest, Payload, Position, Result, Sequence, ShardBatch, ShardId, Snapshot,
 };
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::call::{Call, CallId, Reply};
 use crate::frame::{FunctionFrame, HostFrame};
+use crate::outbox::Outgoing;
 use crate::shard::ShardInput;
 use crate::spec::Spec;
 
@@ -94,6 +96,42 @@ pub enum Input {
         /// How the call ended.
         result: Result<Reply>,
     },
+    /// Durable effects have come from another shard, or from this one. Answered by one [`Output::Delivered`].
+    Deliver {
+        /// From whose outbox.
+        from: ShardId,
+        /// To whose inbox.
+        to: ShardId,
+        /// In order of their positions.
+        records: Vec<Outgoing>,
+    },
+    /// Answers [`Output::Deliver`].
+    Delivered {
+        /// From whose outbox.
+        from: ShardId,
+        /// To whose inbox.
+        to: ShardId,
+        /// Up to this position of `from` everything is durable there, or has been before.
+        up_to: Position,
+    },
+    /// An operator has a durable effect tried again at once. Answered by one [`Output::Reply`].
+    RetryEffect {
+        /// Names the answer.
+        call: CallId,
+        /// In whose inbox it is.
+        shard: ShardId,
+        /// The position of its inbox record.
+        inbox: Position,
+    },
+    /// An operator drops a durable effect that is not under way. Answered by one [`Output::Reply`] once that is durable.
+    DropEffect {
+        /// Names the answer.
+        call: CallId,
+        /// In whose inbox it is.
+        shard: ShardId,
+        /// The position of its inbox record.
+        inbox: Position,
+    },
     /// Takes no new calls; [`Output::Drained`] follows once nothing is under way.
     Drain,
 }
@@ -172,6 +210,31 @@ pub enum Output {
         entity: EntityId,
         /// The snapshot.
         snapshot: Snapshot,
+    },
+    /// Hand durable effects to the shard of their targets: [`Input::Deliver`] there, whose loop may be this one.
+    Deliver {
+        /// From whose outbox.
+        from: ShardId,
+        /// To whose inbox.
+        to: ShardId,
+        /// In order of their positions.
+        records: Vec<Outgoing>,
+    },
+    /// Answer a delivery: [`Input::Delivered`] at the loop of `from`.
+    Delivered {
+        /// From whose outbox.
+        from: ShardId,
+        /// To whose inbox.
+        to: ShardId,
+        /// Up to this position of `from` everything is durable there.
+        up_to: Position,
+    },
+    /// Outbox records that are delivered may go. Not answered: one that stays is delivered again, and recognised.
+    Trim {
+        /// Of which shard.
+        shard: ShardId,
+        /// Their positions.
+        delivered: Vec<Position>,
     },
     /// Nothing is under way in this loop any more. A call that another loop forwards can still come in; then it is said
     /// again. A host ends when all its loops have drained and none of its calls is open.

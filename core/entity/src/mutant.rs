@@ -45,6 +45,11 @@ mutants! {
     CommandBesideQuery "command beside a query";
     MatchBeside "expected sequence checked beside running commands";
     WatchRepeats "watch element sent again";
+    OutboxBySequence "outbox numbered by sequence";
+    WatermarkApart "watermark not in the batch of its inbox records";
+    DeliveredEarly "delivery acknowledged before durable";
+    DoneApart "end of an inbox record not in the batch of its command";
+    OutboxApart "durable effect not in the batch of its command";
     NumberingRestarts "numbering restarts after a delete";
 }
 

@@ -30,6 +30,12 @@ pub struct Settings {
     pub raise_again_ms: u64,
     /// Bytes of one page of replay.
     pub page_bytes: usize,
+    /// Wait before a durable effect that failed is tried again; doubled each time.
+    pub effect_retry_ms: u64,
+    /// The longest such wait.
+    pub effect_retry_max_ms: u64,
+    /// Failures after which a durable effect is stuck.
+    pub effect_attempts: u32,
     /// Process deaths after which the command that was running fails as Internal.
     pub deaths: u32,
 }
@@ -49,6 +55,9 @@ impl Default for Settings {
             dedup_window_ms: 3_600_000,
             raise_again_ms: 100,
             page_bytes: 512 << 10,
+            effect_retry_ms: 100,
+            effect_retry_max_ms: 60_000,
+            effect_attempts: 10,
             deaths: 3,
         }
     }

@@ -80,6 +80,8 @@ struct InFlight<G> {
     first: Position,
     last: Position,
     groups: Vec<G>,
+    /// Its records of outbox and inbox.
+    effects: Vec<(Position, Record)>,
 }
 
 /// The machine of one shard. At most one batch is in flight; everything admitted meanwhile folds into the next one.
@@ -90,6 +92,10 @@ pub struct Shard<G> {
     state: State,
     waiting: VecDeque<Group<G>>,
     in_flight: Option<InFlight<G>>,
+    /// Records of outbox and inbox that are durable and were not taken yet.
+    effects: Vec<(Position, Record)>,
+    /// Outbox records that wait for the next batch.
+    outgoing: usize,
     max_batch_bytes: usize,
 }
 
@@ -97,7 +103,17 @@ impl<G> Shard<G> {
     /// A shard that `owner` has claimed: `head` is what the raise returned.
     #[must_use]
     pub fn new(id: ShardId, owner: Owner, head: Head, max_batch_bytes: usize) -> Self {
-        Self { id, owner, head, state: State::Open, waiting: VecDeque::new(), in_flight: None, max_batch_bytes }
+        Self {
+            id,
+            owner,
+            head,
+            state: State::Open,
+            waiting: VecDeque::new(),
+            in_flight: None,
+            effects: Vec::new(),
+            outgoing: 0,
+            max_batch_bytes,
+        }
     }
 
     /// Which shard.
@@ -135,13 +151,27 @@ impl<G> Shard<G> {
             let said = format!("a command's records take {bytes} bytes, a batch holds {}", self.max_batch_bytes);
             return Admission::Refused(Error::exhausted(said).at("shard", self.id));
         }
+        self.outgoing += outgoing(&records);
         self.waiting.push_back(Group { name, records, bytes });
         Admission::Waiting
+    }
+
+    /// Records of outbox and inbox that have become durable, each with its position, in order.
+    pub fn take_effects(&mut self) -> Vec<(Position, Record)> {
+        core::mem::take(&mut self.effects)
+    }
+
+    /// Outbox records that are not durable yet.
+    #[must_use]
+    pub fn outgoing(&self) -> usize {
+        let flight = self.in_flight.iter().flat_map(|flight| &flight.effects);
+        self.outgoing + flight.filter(|(_, record)| matches!(record.body, Body::Outbox(_))).count()
     }
 
     /// Takes groups back that only wait: what they rest on was lost. They are not settled by any later input.
     pub fn withdraw(&mut self, which: impl Fn(&G) -> bool) {
         self.waiting.retain(|group| !which(&group.name));
+        self.outgoing = self.waiting.iter().map(|group| outgoing(&group.records)).sum();
     }
 
     /// The next batch to write, if the shard may write now and something waits: as many groups as fit, in order.
@@ -152,6 +182,7 @@ impl<G> Shard<G> {
         let (mut groups, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(group) = self.waiting.pop_front_if(|group| bytes + group.bytes <= self.max_batch_bytes) {
             bytes += group.bytes;
+            self.outgoing -= outgoing(&group.records);
             records.extend(group.records);
             groups.push(group.name);
         }
@@ -161,7 +192,9 @@ impl<G> Shard<G> {
         supersede(&mut records);
         let first = self.head.position + 1;
         let batch = ShardBatch { shard: self.id, epoch: self.head.epoch, owner: self.owner, first, records };
-        self.in_flight = Some(InFlight { first, last: batch.last(), groups });
+        let placed = (first..).zip(&batch.records).filter(|(_, record)| record.is_effect());
+        let effects = placed.map(|(position, record)| (position, record.clone())).collect();
+        self.in_flight = Some(InFlight { first, last: batch.last(), groups, effects });
         Some(batch)
     }
 
@@ -214,6 +247,7 @@ impl<G> Shard<G> {
     fn durable(&mut self) -> Vec<Settled<G>> {
         let Some(flight) = self.in_flight.take() else { return Vec::new() };
         self.head.position = flight.last;
+        self.effects.extend(flight.effects);
         flight.groups.into_iter().map(Settled::Durable).collect()
     }
 
@@ -226,10 +260,15 @@ impl<G> Shard<G> {
     fn close(&mut self, error: &Error, outcome: Outcome) -> Vec<Settled<G>> {
         self.state = State::Closed;
         let mut settled = self.lost(&error.clone().with_outcome(outcome));
+        self.outgoing = 0;
         let waiting = self.waiting.drain(..).map(|group| Settled::Lost(group.name, error.clone()));
         settled.extend(waiting);
         settled
     }
+}
+
+fn outgoing(records: &[Record]) -> usize {
+    records.iter().filter(|record| matches!(record.body, Body::Outbox(_))).count()
 }
 
 /// Of several updates of one value in a batch only the last keeps its payload; every record keeps its place (rule 13).

@@ -11,6 +11,7 @@ mod admit;
 mod answer;
 mod calls;
 mod dedup;
+mod effects;
 mod entity;
 mod idle;
 mod job;
@@ -21,27 +22,36 @@ mod stream;
 mod turn;
 mod watch;
 
-use adjoin_model::{EntityId, Head, Mono, Now, ShardId};
+use adjoin_model::{EntityId, Head, Mono, Now, Position, ShardId};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use self::calls::{Calls, CountMap};
+use self::effects::Effects;
+pub use self::effects::{EffectCounts, EffectState, EffectStatus};
 use self::entity::{Entities, Slot};
 use self::job::Job;
 use self::sessions::Sessions;
 pub use self::status::{Slow, Status};
+use crate::call::CallId;
 use crate::frame::FunctionFrame;
+use crate::inbox::Inbox;
 use crate::io::{Input, Output, SessionId};
+use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::shard::{Shard, State};
 
-/// One command's records in a shard: whose, and which of that entity's groups.
+/// What is written together in a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Group {
-    slot: Slot,
-    ordinal: u64,
+enum Group {
+    /// One command's records: whose, and which of that entity's groups.
+    Entity { slot: Slot, ordinal: u64 },
+    /// So many inbox records of one delivery.
+    Inbox { from: ShardId, records: usize },
+    /// That an inbox record ended; `by` waits for it.
+    Done { inbox: Position, by: Option<CallId> },
 }
 
 /// A shard of the loop, and what waits on it.
@@ -53,6 +63,17 @@ struct Owned {
     raising: bool,
     /// When a raise that failed is tried again.
     raise_at: Option<Mono>,
+    outbox: Outbox,
+    inbox: Inbox,
+    /// It stands in the queue of shards that may have effects to send or to run.
+    stirred: bool,
+}
+
+impl Owned {
+    fn new(shard: Shard<Group>) -> Self {
+        let (outbox, inbox) = (Outbox::default(), Inbox::default());
+        Self { shard, dirty: false, raising: false, raise_at: None, outbox, inbox, stirred: false }
+    }
 }
 
 /// The machine of one loop of a host.
@@ -71,6 +92,7 @@ pub struct ShardLoop {
     dirty: Vec<ShardId>,
     /// Shards whose raise failed.
     to_raise: Vec<ShardId>,
+    effects: Effects,
     /// Entities that wait for a place among the activations under way.
     waiting: VecDeque<Slot>,
     activating: usize,
@@ -97,7 +119,7 @@ impl ShardLoop {
         for (id, head) in heads {
             let shard = Shard::new(id, settings.owner, head, settings.limits.batch_bytes);
             if let Some(place) = shards.get_mut((id.0 / loops) as usize) {
-                *place = Some(Owned { shard, dirty: false, raising: false, raise_at: None });
+                *place = Some(Owned::new(shard));
             }
         }
         Self {
@@ -110,6 +132,7 @@ impl ShardLoop {
             ready: VecDeque::new(),
             dirty: Vec::new(),
             to_raise: Vec::new(),
+            effects: Effects::default(),
             waiting: VecDeque::new(),
             activating: 0,
             counter: 0,
@@ -138,6 +161,7 @@ impl ShardLoop {
         self.begin_activations();
         self.run_ready();
         self.feed_all();
+        self.run_effects();
         self.write_dirty();
         self.finish_drain();
         core::mem::swap(&mut self.out, outputs);
@@ -148,7 +172,7 @@ impl ShardLoop {
     pub fn next_wake(&self) -> Option<Mono> {
         let idle = (self.entities.len() > 0).then_some(self.next_idle_check);
         let raise = self.to_raise.iter().filter_map(|id| self.owned(*id)?.raise_at).min();
-        [self.calls.next_due(), idle, raise].into_iter().flatten().min()
+        [self.calls.next_due(), self.effects.next_due(), idle, raise].into_iter().flatten().min()
     }
 
     fn take(&mut self, input: Input) {
@@ -164,6 +188,10 @@ impl ShardLoop {
             Input::Loaded { load, page } => self.loaded(load, page),
             Input::Shard { shard, input } => self.shard_input(shard, input),
             Input::EffectDone { effect, result } => self.effect_done(effect, result),
+            Input::Deliver { from, to, records } => self.deliver(from, to, records),
+            Input::Delivered { from, to, up_to } => self.delivered(from, to, up_to),
+            Input::RetryEffect { call, shard, inbox } => self.retry_effect(call, shard, inbox),
+            Input::DropEffect { call, shard, inbox } => self.drop_effect(call, shard, inbox),
             Input::Drain => self.drain(),
         }
     }
@@ -198,6 +226,7 @@ impl ShardLoop {
             self.due(due);
         }
         self.raise_again();
+        self.effects_due();
         self.check_idle();
     }
 
@@ -288,6 +317,7 @@ impl ShardLoop {
     /// Says that nothing is under way; again, if a call that another loop has forwarded came in since.
     fn finish_drain(&mut self) {
         let over = self.calls.len() == 0 && self.actions.is_empty() && self.calls.effects.is_empty();
+        let over = over && self.effects.runs.is_empty();
         let settled = || self.shards.iter().flatten().all(|owned| owned.shard.is_settled());
         let drained = self.draining && over && settled();
         if drained && !self.drained {

@@ -31,6 +31,14 @@ pub struct Limits {
     pub dedup_records: usize,
     /// Events of one command.
     pub events_per_command: usize,
+    /// Durable effects of one shard that are not delivered; the next command that asks for one is Exhausted.
+    pub outbox: usize,
+    /// Bytes of them.
+    pub outbox_bytes: usize,
+    /// Durable effects delivered to one shard that have not ended, stuck ones included; more wait in their outboxes.
+    pub inbox: usize,
+    /// Durable effects of one shard that run at once.
+    pub deliveries: usize,
     /// Hops of a forwarded call, and entities in a chain of calls.
     pub hops: usize,
 }
@@ -50,6 +58,10 @@ impl Default for Limits {
             batch_bytes: 8 << 20,
             dedup_records: 65_536,
             events_per_command: 10_000,
+            outbox: 4096,
+            outbox_bytes: 64 << 20,
+            inbox: 4096,
+            deliveries: 64,
             hops: 16,
         }
     }

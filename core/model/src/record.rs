@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a store keeps: records, and the shard batch that carries them.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::entity::EntityId;
 use crate::error::Error;
 use crate::head::{Epoch, Owner, Position, ShardId};
+use crate::outbox::{DurableCall, Ended, Incoming};
 use crate::payload::{CommandId, Payload};
 use crate::time::Wall;
 
@@ -18,8 +20,8 @@ pub type Sequence = u64;
 pub struct Record {
     /// Whose record.
     pub entity: EntityId,
-    /// The entity's sequence: unique for events, values and deletes; a [`Body::Dedup`] carries the sequence that the
-    /// entity had when its command ended.
+    /// The entity's sequence: unique for events, values and deletes; a [`Body::Dedup`] and a [`Body::Outbox`] carry the
+    /// sequence that the entity had when their command ended; 0 for what only passes by it.
     pub sequence: Sequence,
     /// The command that wrote it.
     pub command: CommandId,
@@ -40,13 +42,17 @@ impl Record {
     /// Whether the record takes a new sequence of its entity.
     #[must_use]
     pub fn is_sequenced(&self) -> bool {
-        !matches!(self.body, Body::Dedup(_))
+        matches!(self.body, Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete)
+    }
+
+    /// Whether the record is of outbox or inbox: it says nothing of the state of its entity.
+    #[must_use]
+    pub fn is_effect(&self) -> bool {
+        matches!(self.body, Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. })
     }
 }
 
 /// The content of a [`Record`].
-///
-/// The outbox's and inbox's records (durable forwards and side effects) take their place here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
     /// A fact: appended, never changed.
@@ -59,6 +65,17 @@ pub enum Body {
     Delete,
     /// The answer to a command, kept to answer a duplicate.
     Dedup(Dedup),
+    /// A durable effect of the entity, to be delivered; named by its position.
+    Outbox(Box<DurableCall>),
+    /// A durable effect that another shard's outbox delivered, to be run.
+    Inbox(Incoming),
+    /// The inbox record at `inbox`, of the same shard, has ended.
+    Done {
+        /// Its position.
+        inbox: Position,
+        /// How.
+        ended: Ended,
+    },
 }
 
 impl Body {
@@ -67,6 +84,10 @@ impl Body {
             Self::Event(payload) | Self::Value(payload) => payload.size(),
             Self::Superseded | Self::Delete => 0,
             Self::Dedup(dedup) => dedup.size(),
+            // What fits a batch in the outbox fits one in the inbox, where the entity is the record's own.
+            Self::Outbox(call) => call.size() + call.names(),
+            Self::Inbox(incoming) => incoming.call.size(),
+            Self::Done { .. } => 0,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! A journal is a log with unique tokens, so every claim is checked in O(n log n); a general linearizability checker
 //! looks at small windows of the same histories, from what clients saw alone.
 
+mod entrusted;
 mod journal;
 mod keys;
 mod order;
@@ -55,6 +56,7 @@ pub(crate) fn judge(world: &World) -> Judgement {
     let mut case = Case { context, history, journal, effects, found };
     case.check_facts();
     case.check_replies();
+    case.check_entrusted(store);
     case.check_order();
     case.check_keys();
     case.check_watches();

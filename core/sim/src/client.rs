@@ -69,7 +69,8 @@ fn of_log(context: &mut Context) -> Action {
             let beside = if context.random.chance(3000) { log(context) } else { NOBODY };
             Action::Pass { target: log(context), noted: context.random.chance(5000), beside }
         }
-        84..92 => Action::Spread { targets: targets(context), synchronous: context.random.chance(5000) },
+        84..88 => Action::Entrust { targets: targets(context) },
+        88..92 => Action::Spread { targets: targets(context), synchronous: context.random.chance(5000) },
         92..96 => Action::State,
         96..98 => Action::Delete,
         _ => Action::Huge,

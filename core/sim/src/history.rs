@@ -36,6 +36,8 @@ pub(crate) enum Action {
     Pass { target: u16, noted: bool, beside: u16 },
     /// One event here, and calls to others once it is durable.
     Spread { targets: [u16; 2], synchronous: bool },
+    /// One event here, and calls to others through the outbox.
+    Entrust { targets: [u16; 2] },
     /// Replaces the value.
     Set,
     /// Deletes the value.
@@ -70,6 +72,7 @@ impl Action {
             Self::Remove => "remove",
             Self::Pass { .. } => "pass",
             Self::Spread { .. } => "spread",
+            Self::Entrust { .. } => "entrust",
             Self::Set => "set",
             Self::Clear => "clear",
             Self::State | Self::Delete => "",
@@ -86,7 +89,7 @@ impl Action {
         match self {
             Self::Append { parts } => Writes::Facts(parts),
             Self::Huge => Writes::Facts(HUGE_PARTS),
-            Self::Pass { noted: true, .. } | Self::Spread { .. } | Self::Set => Writes::Facts(1),
+            Self::Pass { noted: true, .. } | Self::Spread { .. } | Self::Entrust { .. } | Self::Set => Writes::Facts(1),
             Self::Remove | Self::Clear | Self::Delete => Writes::Delete,
             _ => Writes::Nothing,
         }
@@ -105,12 +108,12 @@ impl Action {
         match self {
             Self::Pass { target, beside, .. } => [target, beside],
             Self::Route { target } => [target, NOBODY],
-            Self::Spread { targets, .. } | Self::Poke { targets, .. } => targets,
+            Self::Spread { targets, .. } | Self::Entrust { targets } | Self::Poke { targets, .. } => targets,
             _ => [NOBODY, NOBODY],
         }
     }
 
-    /// Which of its children are side effects.
+    /// Which of its children are side effects without an outbox.
     pub(crate) fn side_effects(self) -> &'static [u64] {
         match self {
             Self::Pass { .. } => &[1],

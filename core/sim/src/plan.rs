@@ -209,6 +209,9 @@ fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
         batch_bytes: random.pick(&[700, 2000, 65_536]),
         event_bytes: 4096,
         events_per_command: 64,
+        outbox: random.pick(&[4, 64]),
+        inbox: random.pick(&[2, 8, 64]),
+        deliveries: random.pick(&[1, 2, 16]),
         ..Limits::default()
     };
     Settings {
@@ -222,6 +225,10 @@ fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
         dedup_window_ms: 100 * 3_600_000,
         raise_again_ms: random.between(20, 500),
         page_bytes: random.pick(&[1, 300, 65_536]),
+        effect_retry_ms: random.between(10, 300),
+        effect_retry_max_ms: 1500,
+        // Faults end, and whatever can be run must then have run: none is given up.
+        effect_attempts: u32::MAX,
         ..Settings::default()
     }
 }
@@ -251,6 +258,7 @@ fn spec(random: &mut Random) -> Spec {
         ("remove", false),
         ("pass", false),
         ("spread", false),
+        ("entrust", false),
     ]);
     let value = handlers(&[("set", false), ("refuse", false), ("fail", false), ("get", true), ("clear", false)]);
     let mut relay: Vec<Handler> =

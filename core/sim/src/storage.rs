@@ -2,7 +2,9 @@
 //! Between driver and store: requests that are slow, lost, doubled, late or refused, and what the driver makes of it.
 
 use adjoin_entity::{Input, LoadId, ShardInput};
-use adjoin_model::{EntityId, EntityPage, Error, Head, LoadRequest, Owner, Result, ShardBatch, ShardId, Snapshot};
+use adjoin_model::{
+    EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot,
+};
 
 use crate::agenda::{Arrival, Event, HostId, MS, Time};
 use crate::fault::Fault;
@@ -21,6 +23,7 @@ pub(crate) enum Asked {
     Head(ShardId),
     Load { entity: EntityId, request: LoadRequest },
     Keep { entity: EntityId, snapshot: Snapshot },
+    Trim { shard: ShardId, delivered: Vec<Position> },
 }
 
 /// What the store says.
@@ -97,7 +100,9 @@ impl World {
                 }
             }
             Asked::Keep { .. } if self.context.befalls(Fault::SnapshotLost) => {}
-            Asked::Keep { .. } | Asked::Head(_) => self.context.after(travels, lands(asked, Arrival::Plain)),
+            Asked::Keep { .. } | Asked::Trim { .. } | Asked::Head(_) => {
+                self.context.after(travels, lands(asked, Arrival::Plain))
+            }
         }
     }
 
@@ -169,6 +174,7 @@ impl World {
             Asked::Head(shard) => Landed::Told(Said::Raised(self.store.head(shard))),
             Asked::Load { entity, request } => Landed::Told(Said::Page(Ok(self.store.load(&entity, request)))),
             Asked::Keep { entity, snapshot } => Landed::Applied(self.store.keep_snapshot(entity, snapshot), None),
+            Asked::Trim { shard, delivered } => Landed::Applied(self.store.trim(shard, delivered), None),
         }
     }
 
@@ -306,6 +312,8 @@ fn unavailable(asked: &Asked) -> Said {
     let error = Error::unavailable("the store is down");
     match asked {
         Asked::Load { .. } => Said::Page(Err(error)),
-        Asked::Write(_) | Asked::Raise { .. } | Asked::Head(_) | Asked::Keep { .. } => Said::Refused(error),
+        Asked::Write(_) | Asked::Raise { .. } | Asked::Head(_) | Asked::Keep { .. } | Asked::Trim { .. } => {
+            Said::Refused(error)
+        }
     }
 }

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use adjoin_model::{
-    Body, CommandId, Dedup, EntityId, EntityPage, Epoch, Head, LoadRequest, Owner, Payload, Record, Sequence,
-    ShardBatch, ShardId, Snapshot,
+    Body, CommandId, Dedup, EntityId, EntityPage, Epoch, Head, LoadRequest, Owner, Payload, Position, Record, Sequence,
+    ShardBatch, ShardId, Snapshot, Unfinished,
 };
 
 use crate::mutant::Mutant;
@@ -25,6 +25,7 @@ enum Op {
     Batch(ShardBatch),
     Raise(ShardId, Head),
     Snapshot(EntityId, Snapshot),
+    Trim(ShardId, Vec<Position>),
 }
 
 /// A record of an entity as it was stored.
@@ -46,6 +47,29 @@ pub(crate) struct Row {
     pub(crate) snapshots: Vec<Snapshot>,
 }
 
+/// What a shard has left to do of durable effects.
+#[derive(Default)]
+struct Effects {
+    outbox: BTreeMap<Position, Record>,
+    inbox: BTreeMap<Position, Record>,
+    watermarks: BTreeMap<ShardId, Position>,
+}
+
+impl Effects {
+    fn keep(&mut self, position: Position, record: &Record) {
+        match &record.body {
+            Body::Outbox(_) => drop(self.outbox.insert(position, record.clone())),
+            Body::Inbox(incoming) => {
+                let watermark = self.watermarks.entry(incoming.origin.shard).or_default();
+                *watermark = incoming.origin.position.max(*watermark);
+                self.inbox.insert(position, record.clone());
+            }
+            Body::Done { inbox, .. } => drop(self.inbox.remove(inbox)),
+            Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
+        }
+    }
+}
+
 /// What a crash took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Loss {
@@ -62,6 +86,7 @@ pub(crate) struct Store {
     synced: usize,
     heads: BTreeMap<ShardId, Head>,
     rows: BTreeMap<EntityId, Row>,
+    effects: BTreeMap<ShardId, Effects>,
     mutant: Option<Mutant>,
     /// Counts its starts: what was planned before a crash does not happen after it.
     pub(crate) boot: u32,
@@ -122,6 +147,28 @@ impl Store {
         self.push(Op::Snapshot(entity, snapshot))
     }
 
+    /// Forgets delivered outbox records.
+    pub(crate) fn trim(&mut self, shard: ShardId, delivered: Vec<Position>) -> usize {
+        self.push(Op::Trim(shard, delivered))
+    }
+
+    /// What a shard has left to do of durable effects; read as a host does.
+    pub(crate) fn unfinished(&mut self, shard: ShardId) -> Unfinished {
+        self.sync_all();
+        let Some(effects) = self.effects.get(&shard) else { return Unfinished::default() };
+        let all = |records: &BTreeMap<Position, Record>| records.iter().map(|(p, r)| (*p, r.clone())).collect();
+        Unfinished {
+            outbox: all(&effects.outbox),
+            inbox: all(&effects.inbox),
+            watermarks: effects.watermarks.iter().map(|(shard, position)| (*shard, *position)).collect(),
+        }
+    }
+
+    /// Inbox records that have not ended, for the checker.
+    pub(crate) fn inbox(&self) -> impl Iterator<Item = (ShardId, Position)> + '_ {
+        self.effects.iter().flat_map(|(shard, effects)| effects.inbox.keys().map(|position| (*shard, *position)))
+    }
+
     fn push(&mut self, op: Op) -> usize {
         self.apply(self.log.len(), &op);
         self.log.push(op);
@@ -133,10 +180,19 @@ impl Store {
             Op::Batch(batch) => {
                 let head = self.heads.entry(batch.shard).or_insert(Head::EMPTY);
                 head.position += batch.records.len() as u64;
-                batch.records.iter().for_each(|record| self.keep(at, batch.epoch, record));
+                for (position, record) in (batch.first..).zip(&batch.records) {
+                    match record.is_effect() {
+                        true => self.effects.entry(batch.shard).or_default().keep(position, record),
+                        false => self.keep(at, batch.epoch, record),
+                    }
+                }
             }
             Op::Raise(shard, head) => {
                 self.heads.insert(*shard, *head);
+            }
+            Op::Trim(shard, delivered) => {
+                let effects = self.effects.entry(*shard).or_default();
+                delivered.iter().for_each(|position| drop(effects.outbox.remove(position)));
             }
             Op::Snapshot(entity, snapshot) => {
                 let row = self.rows.entry(entity.clone()).or_default();
@@ -184,6 +240,7 @@ impl Store {
         self.synced = self.log.len();
         self.heads.clear();
         self.rows.clear();
+        self.effects.clear();
         let log = std::mem::take(&mut self.log);
         log.iter().enumerate().for_each(|(at, op)| self.apply(at, op));
         self.log = log;

@@ -5,6 +5,7 @@
 //! also `adjoin_storage::contract_durable!(Fixture::new())`; each test gets a fixture of its own.
 
 mod durable;
+mod effects;
 mod entities;
 mod journal;
 
@@ -18,6 +19,7 @@ use adjoin_model::{
 use crate::{Store, Written};
 
 pub use durable::*;
+pub use effects::*;
 pub use entities::*;
 pub use journal::*;
 
@@ -164,6 +166,11 @@ macro_rules! contract {
             purge_of_an_unknown_entity_does_nothing purged_records_keep_their_places
             purged_entity_begins_again_at_one expired_dedup_records_are_swept lasting_dedup_records_are_kept
 
+            unfinished_lists_outbox_records inbox_records_raise_the_watermark_of_their_source
+            refused_batch_raises_no_watermark done_ends_an_inbox_record trim_removes_delivered_outbox_records
+            effects_keep_their_places_in_the_tail effects_make_no_entity purge_leaves_effects
+            shards_with_effects_are_listed
+
             closed_store_is_unavailable
         }
     };
@@ -173,6 +180,8 @@ macro_rules! contract {
 #[macro_export]
 macro_rules! contract_durable {
     ($fixture:expr) => {
-        $crate::contract_tests! { $fixture; durable_survives_reopen raise_is_durable everything_survives_reopen }
+        $crate::contract_tests! { $fixture; durable_survives_reopen raise_is_durable everything_survives_reopen
+            effects_survive_reopen
+        }
     };
 }

@@ -9,5 +9,5 @@ mod store;
 
 pub use memory::MemoryStore;
 pub use store::{
-    Capability, Entities, EntityRow, Journal, KeyPage, Meta, Refusal, Store, StoredRecord, TailPage, Written,
+    Capability, Effects, Entities, EntityRow, Journal, KeyPage, Meta, Refusal, Store, StoredRecord, TailPage, Written,
 };

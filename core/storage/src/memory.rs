@@ -2,18 +2,22 @@
 //! The store in memory: for tests, and for entities opened without a path.
 
 mod chain;
+mod effects;
 mod entity;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use adjoin_model::{
-    EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Wall,
+    EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Unfinished,
+    Wall,
 };
 use async_trait::async_trait;
 
 use crate::guard;
-use crate::store::{Capability, Entities, EntityRow, Journal, KeyPage, Meta, Refusal, Store, TailPage, Written};
+use crate::store::{
+    Capability, Effects, Entities, EntityRow, Journal, KeyPage, Meta, Refusal, Store, TailPage, Written,
+};
 use chain::Chain;
 use entity::Entity;
 
@@ -21,6 +25,7 @@ use entity::Entity;
 struct State {
     chains: BTreeMap<ShardId, Chain>,
     entities: BTreeMap<EntityId, Entity>,
+    effects: BTreeMap<ShardId, effects::Effects>,
 }
 
 /// A store that lives as long as the process. Nothing survives it, which its capability says.
@@ -80,6 +85,10 @@ impl State {
         chain.head = head;
         for (record, position) in batch.records.iter().zip(batch.first..) {
             chain.push(position, batch.epoch, record);
+            if record.is_effect() {
+                self.effects.entry(batch.shard).or_default().apply(position, record);
+                continue;
+            }
             let entity = self.entities.entry(record.entity.clone()).or_default();
             if let Some(replaced) = entity.apply(record, (batch.shard, position)) {
                 // A value's writer holds its shard, so what it replaces stands in the same chain.
@@ -194,6 +203,27 @@ impl Entities for MemoryStore {
             let expired: Vec<_> = state.entities.values_mut().flat_map(|entity| entity.sweep(now)).collect();
             expired.iter().for_each(|(shard, position)| state.blank(*shard, *position));
             Ok(expired.len())
+        })
+    }
+}
+
+#[async_trait]
+impl Effects for MemoryStore {
+    async fn unfinished(&self, shard: ShardId) -> Result<Unfinished> {
+        guard::shard_exists(&self.meta, shard)?;
+        self.with(|state| Ok(state.effects.get(&shard).map(effects::Effects::unfinished).unwrap_or_default()))
+    }
+
+    async fn with_effects(&self) -> Result<Vec<ShardId>> {
+        let some = |(shard, effects): (&ShardId, &effects::Effects)| (!effects.is_empty()).then_some(*shard);
+        self.with(|state| Ok(state.effects.iter().filter_map(some).collect()))
+    }
+
+    async fn trim(&self, shard: ShardId, delivered: &[Position]) -> Result<()> {
+        guard::shard_exists(&self.meta, shard)?;
+        self.with(|state| {
+            state.effects.entry(shard).or_default().trim(delivered);
+            Ok(())
         })
     }
 }

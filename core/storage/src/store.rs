@@ -3,7 +3,7 @@
 
 use adjoin_model::{
     EntityId, EntityPage, Epoch, Error, Head, LoadRequest, Owner, Position, Record, Result, Sequence, ShardBatch,
-    ShardId, Snapshot,
+    ShardId, Snapshot, Unfinished,
 };
 use async_trait::async_trait;
 
@@ -238,9 +238,40 @@ pub trait Entities: Send + Sync {
     async fn sweep_dedup(&self, now: adjoin_model::Wall) -> Result<usize>;
 }
 
+/// Durable effects: what outboxes and inboxes have left to do. The records themselves come in shard batches.
+#[async_trait]
+pub trait Effects: Send + Sync {
+    /// What a shard has left to do, for its owner to go on with.
+    ///
+    /// # Contract
+    /// * `unfinished_lists_outbox_records`: those that were not trimmed, in order of position, as they were written.
+    /// * `inbox_records_raise_the_watermark_of_their_source`: in the same atomic step; it never falls.
+    /// * `refused_batch_raises_no_watermark`
+    /// * `done_ends_an_inbox_record`: of its shard, in the same atomic step; the watermark stays.
+    /// * `effects_keep_their_places_in_the_tail`: those of ended and trimmed ones with their record or without.
+    /// * `effects_make_no_entity`: they neither list an entity nor change its sequence.
+    /// * `purge_leaves_effects`
+    /// * `effects_survive_reopen`: records, ends and watermarks (durable stores).
+    async fn unfinished(&self, shard: ShardId) -> Result<Unfinished>;
+
+    /// Every shard of which [`Effects::unfinished`] has something, ordered; one call, so a start does not ask 65 536
+    /// times.
+    ///
+    /// # Contract
+    /// * `shards_with_effects_are_listed`
+    async fn with_effects(&self) -> Result<Vec<ShardId>>;
+
+    /// Forgets outbox records that were delivered. That they were is durable elsewhere, so no head guards this and none
+    /// of it need be synced.
+    ///
+    /// # Contract
+    /// * `trim_removes_delivered_outbox_records`: what is not there is passed over.
+    async fn trim(&self, shard: ShardId, delivered: &[Position]) -> Result<()>;
+}
+
 /// A whole store.
 #[async_trait]
-pub trait Store: Journal + Entities {
+pub trait Store: Journal + Entities + Effects {
     /// Flushes and closes; later calls answer `Unavailable`.
     ///
     /// # Contract

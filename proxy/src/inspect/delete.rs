@@ -2,7 +2,8 @@
 //! Deletes an entity in a folder that no host holds: a record of its own, under an epoch of its own.
 
 use adjoin_model::{
-    Body, CommandId, EntityId, Error, Head, LoadRequest, Owner, Record, Result, Sequence, ShardBatch, Wall, shard_of,
+    Body, CommandId, EntityId, Error, Head, LoadRequest, Owner, Record, Result, Sequence, ShardBatch, ShardId, Wall,
+    shard_of,
 };
 use adjoin_storage::{Refusal, Store, Written};
 
@@ -17,31 +18,43 @@ pub(crate) async fn delete(store: &dyn Store, entity: &EntityId) -> Result<Seque
         return Err(Error::not_found(format!("there is no {entity} to delete")));
     }
     let shard = shard_of(entity, store.meta().shards);
+    let sequence = page.last + 1;
+    append(store, shard, record(entity, sequence)?).await.map(|()| sequence)
+}
+
+/// Writes one record under an epoch of its own.
+///
+/// # Errors
+/// What the store says.
+pub(super) async fn append(store: &dyn Store, shard: ShardId, record: Record) -> Result<()> {
     let owner = Owner(adjoin_engine::random()?);
     let head = store.head(shard).await?;
     let claimed = store.raise(&[(shard, head)], owner).await.pop().unwrap_or(Err(lost()));
     let head = claimed.map_err(refused)?;
-    let sequence = page.last + 1;
-    let batch = batch(shard, head, owner, record(entity, sequence)?);
-    match store.write(&[batch]).await.pop().unwrap_or_else(lost) {
-        Written::Durable => Ok(sequence),
+    match store.write(&[batch(shard, head, owner, record)]).await.pop().unwrap_or_else(lost) {
+        Written::Durable => Ok(()),
         other => Err(refused(other)),
     }
 }
 
-fn batch(shard: adjoin_model::ShardId, head: Head, owner: Owner, record: Record) -> ShardBatch {
+fn batch(shard: ShardId, head: Head, owner: Owner, record: Record) -> ShardBatch {
     ShardBatch { shard, epoch: head.epoch, owner, first: head.position + 1, records: vec![record] }
 }
 
 fn record(entity: &EntityId, sequence: Sequence) -> Result<Record> {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     Ok(Record {
         entity: entity.clone(),
         sequence,
         command: CommandId(adjoin_engine::random()?),
-        at: Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)),
+        at: now(),
         body: Body::Delete,
     })
+}
+
+/// This machine's wall clock.
+pub(super) fn now() -> Wall {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Wall(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn lost() -> Written {

@@ -67,6 +67,12 @@ struct Item {
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
+struct Gift {
+    to: String,
+    item: Item,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema)]
 enum CartEvent {
     ItemAdded { item: Item },
 }
@@ -83,6 +89,19 @@ impl Cart {
         }
         cx.emit(CartEvent::ItemAdded { item });
         Ok(cx.state().items.len())
+    }
+
+    /// One more item here and, surely, one in another cart; a quantity of 99 is more than that one can bear.
+    fn gift(cx: &mut Cx<Self>, gift: Gift) -> Result<usize, Reject> {
+        match gift.item.qty {
+            99 => cx.effect_durable(Self::burst, gift.to, gift.item.clone()),
+            _ => cx.effect_durable(Self::add_item, gift.to, gift.item.clone()),
+        }
+        Self::add_item(cx, gift.item)
+    }
+
+    fn burst(_: &mut Cx<Self>, _: Item) -> Result<usize, Reject> {
+        Err(std::io::Error::other("the cart burst"))?
     }
 
     fn crash(_: &mut Cx<Self>, (): ()) -> Result<(), Reject> {
@@ -109,6 +128,8 @@ impl EventSourced for Cart {
 
     fn handlers(h: Handlers<Self>) -> Handlers<Self> {
         h.command("addItem", Self::add_item)
+            .command("gift", Self::gift)
+            .command("burst", Self::burst)
             .command("crash", Self::crash)
             .command("slow", Self::slow)
             .query("contents", Self::contents)

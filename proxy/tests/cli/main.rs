@@ -8,6 +8,7 @@ mod admin;
 mod call;
 mod dev;
 mod durable;
+mod effects;
 mod load;
 mod metrics;
 mod schema;

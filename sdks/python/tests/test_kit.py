@@ -255,7 +255,7 @@ def test_the_context_says_who_what_and_how_often() -> None:
     asked.when(Asked.rest).replies([None, None, False])
 
 
-def test_effects_and_forwards_of_a_query_and_durable_ones_are_refused() -> None:
+def test_effects_of_a_query_and_contradictions_are_refused() -> None:
     @dataclass
     class Wants(adjoin.Value, name="t.Wants"):
         n: int = 0
@@ -269,11 +269,22 @@ def test_effects_and_forwards_of_a_query_and_durable_ones_are_refused() -> None:
             ctx.effect(Mailer.welcome, "all", "x", durable=True)
 
         @command
+        def both(self, ctx: Context = adjoin.current) -> None:
+            ctx.effect(Mailer.welcome, "all", "x", durable=True, synchronous=True)
+
+        @command
         def wrong(self, ctx: Context = adjoin.current) -> None:
             ctx.effect(Mailer.welcome, "all", 5)  # type: ignore[call-overload]
 
+    class Tells(adjoin.Action, name="t.Tells"):
+        @command
+        def tell(self, ctx: Context = adjoin.current) -> None:
+            ctx.effect(Mailer.welcome, "all", "x", durable=True)
+
     kit(Wants).when(Wants.asks).failed(Internal, "which is a query: make it a command")
-    kit(Wants).when(Wants.outbox).failed(Invalid, "come with the outbox")
+    kit(Wants).when(Wants.outbox).effect(Mailer.welcome, "all", "x")
+    kit(Wants).when(Wants.both).failed(Invalid, "both synchronous and durable")
+    kit(Tells).when(Tells.tell).failed(Invalid, "which is an action: it writes nothing")
     kit(Wants).when(Wants.wrong).failed(Invalid, "Expected `str`, got `int`")
 
 

@@ -147,7 +147,19 @@ impl<S> Cx<S> {
         F: HandlerFn<T, M>,
         T: Defined<K>,
     {
-        self.side_effect(f, key.into(), &body, false);
+        self.side_effect(f, key.into(), &body, Made::Once);
+    }
+
+    /// Like [`Cx::effect`], but made for certain: it is written with what this command writes, and is made again until
+    /// the other one has ended, also after a crash. An entity runs it exactly once; an action may run it more often,
+    /// each time with the same [`Cx::id`]. One that keeps failing is listed by `adjoin effects`. Entities only: an action
+    /// writes nothing, so it is refused there as Invalid.
+    pub fn effect_durable<F, T, M, K>(&mut self, f: F, key: impl Into<Arc<str>>, body: F::Body)
+    where
+        F: HandlerFn<T, M>,
+        T: Defined<K>,
+    {
+        self.side_effect(f, key.into(), &body, Made::Durably);
     }
 
     /// Like [`Cx::effect`], and the reply to this command waits until the other one is answered.
@@ -156,17 +168,18 @@ impl<S> Cx<S> {
         F: HandlerFn<T, M>,
         T: Defined<K>,
     {
-        self.side_effect(f, key.into(), &body, true);
+        self.side_effect(f, key.into(), &body, Made::Awaited);
     }
 
-    fn side_effect<F, T, M, K>(&mut self, _: F, key: Arc<str>, body: &F::Body, synchronous: bool)
+    fn side_effect<F, T, M, K>(&mut self, _: F, key: Arc<str>, body: &F::Body, made: Made)
     where
         F: HandlerFn<T, M>,
         T: Defined<K>,
     {
         match target::<F, T, M, K>(key, body) {
             Ok(target) => {
-                let effect = SideEffect { target, synchronous, durable: false };
+                let (synchronous, durable) = (made == Made::Awaited, made == Made::Durably);
+                let effect = SideEffect { target, synchronous, durable };
                 match &self.ports {
                     Some(ports) => ports.effect(effect),
                     None => self.effects.side_effects.push(effect),
@@ -235,6 +248,17 @@ impl<S> Cx<S> {
     pub(crate) fn fail(&mut self, error: Error) {
         self.fault.get_or_insert(error);
     }
+}
+
+/// How a side effect is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Made {
+    /// Once at most, and nobody waits.
+    Once,
+    /// Once at most, and the reply waits.
+    Awaited,
+    /// For certain.
+    Durably,
 }
 
 /// A command of another entity, by its function.

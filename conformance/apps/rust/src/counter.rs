@@ -135,6 +135,11 @@ impl Counter {
         Counter::add(cx, share.by)
     }
 
+    fn add_to_durably(cx: &mut Cx<Counter>, share: Share) -> Result<i64, Reject> {
+        cx.effect_durable(Counter::add, share.key, share.by);
+        Counter::add(cx, share.by)
+    }
+
     fn add_to_awaited(cx: &mut Cx<Counter>, share: Share) -> Result<i64, Reject> {
         cx.effect_awaited(Counter::add, share.key, share.by);
         Counter::add(cx, share.by)
@@ -212,6 +217,7 @@ impl EventSourced for Counter {
             .command("die", Counter::die)
             .command("context", Counter::context)
             .command("addTo", Counter::add_to)
+            .command("addToDurably", Counter::add_to_durably)
             .command("addToAwaited", Counter::add_to_awaited)
             .command("addToThenRefuse", Counter::add_to_then_refuse)
             .command("forward", Counter::forward)

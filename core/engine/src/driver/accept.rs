@@ -29,6 +29,11 @@ impl Driver {
                 }
                 // Whoever asked and left does not want to know.
                 Message::Status { slow_ms, answer } => drop(answer.send(self.status(slow_ms))),
+                Message::Effects { limit, answer } => drop(answer.send(self.machine.effects(limit))),
+                Message::Order { call, input, answer } => {
+                    self.orders.insert(call, answer);
+                    self.inputs.push(input);
+                }
                 Message::Drain(done) if self.drained || self.failed => done.send(()).unwrap_or_default(),
                 Message::Drain(done) => {
                     self.drains.push(done);

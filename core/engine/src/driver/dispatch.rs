@@ -3,7 +3,7 @@
 
 use adjoin_entity::frame::HostFrame;
 use adjoin_entity::{Call, EffectId, Input, Output, SessionId};
-use adjoin_model::{Mono, Now};
+use adjoin_model::{Mono, Now, ShardId};
 
 use super::Driver;
 use super::edges::Sent;
@@ -41,6 +41,9 @@ impl Driver {
             Output::Write(batch) => self.ports.writes.send(index, batch),
             Output::Raise { shard, expected } => self.ports.asks.send(Job::Raise { home: index, shard, expected }),
             Output::KeepSnapshot { entity, snapshot } => self.ports.asks.send(Job::Keep { entity, snapshot }),
+            Output::Deliver { from, to, records } => self.tell(to, Input::Deliver { from, to, records }),
+            Output::Delivered { from, to, up_to } => self.tell(from, Input::Delivered { from, to, up_to }),
+            Output::Trim { shard, delivered } => self.ports.asks.send(Job::Trim { shard, delivered }),
             Output::Drained => {
                 self.drained = true;
                 self.drains.drain(..).for_each(|done| done.send(()).unwrap_or_default());
@@ -48,7 +51,22 @@ impl Driver {
         }
     }
 
+    /// Says something to the loop of a shard, which may be this one.
+    fn tell(&mut self, shard: ShardId, input: Input) {
+        let home = self.ports.shared.home_of(shard);
+        if home == self.index {
+            return self.inputs.push(input);
+        }
+        // A loop that has stopped has the whole engine stop.
+        drop(self.ports.shared.send(home, Message::Input(input)));
+    }
+
     fn end(&mut self, call: u64, delivery: Delivery, now: Mono) {
+        if let Some(answer) = self.orders.remove(&call) {
+            let result = if let Delivery::Reply(Err(error)) = delivery { Err(error) } else { Ok(()) };
+            // Whoever asked and left does not want to know.
+            return drop(answer.send(result));
+        }
         let Some((waiting, meter)) = self.edges.take(call) else { return };
         let error = match &delivery {
             Delivery::Reply(result) => result.as_ref().err(),

@@ -6,14 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adjoin_model::{
-    EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Wall,
+    EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Unfinished,
+    Wall,
 };
-use adjoin_storage::{Capability, Entities, Journal, KeyPage, Meta, Refusal, Store, TailPage, Written};
+use adjoin_storage::{Capability, Effects, Entities, Journal, KeyPage, Meta, Refusal, Store, TailPage, Written};
 use async_trait::async_trait;
 
 /// What happens to the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
+    /// None, this time.
+    Passes,
     /// Written, but the answer is lost.
     AppliedUnknown,
     /// Not written, and the answer is lost.
@@ -85,7 +88,7 @@ impl Journal for FaultyStore {
         self.batches.fetch_add(batches.len(), Ordering::SeqCst);
         let all = |written: Written| vec![written; batches.len()];
         match next(&self.writes) {
-            None => self.inner.write(batches).await,
+            None | Some(Fault::Passes) => self.inner.write(batches).await,
             Some(Fault::AppliedUnknown) => {
                 self.inner.write(batches).await;
                 all(lost())
@@ -106,7 +109,7 @@ impl Journal for FaultyStore {
 
     async fn raise(&self, claims: &[(ShardId, Head)], owner: Owner) -> Vec<core::result::Result<Head, Written>> {
         match next(&self.raises) {
-            None => self.inner.raise(claims, owner).await,
+            None | Some(Fault::Passes) => self.inner.raise(claims, owner).await,
             Some(Fault::AppliedUnknown) => {
                 self.inner.raise(claims, owner).await;
                 vec![Err(lost()); claims.len()]
@@ -150,6 +153,21 @@ impl Entities for FaultyStore {
 
     async fn sweep_dedup(&self, now: Wall) -> Result<usize> {
         self.inner.sweep_dedup(now).await
+    }
+}
+
+#[async_trait]
+impl Effects for FaultyStore {
+    async fn unfinished(&self, shard: ShardId) -> Result<Unfinished> {
+        self.inner.unfinished(shard).await
+    }
+
+    async fn with_effects(&self) -> Result<Vec<ShardId>> {
+        self.inner.with_effects().await
+    }
+
+    async fn trim(&self, shard: ShardId, delivered: &[Position]) -> Result<()> {
+        self.inner.trim(shard, delivered).await
     }
 }
 

@@ -43,7 +43,7 @@ fn entity_type(name: &str, kind: EntityKind, handlers: Vec<Handler>) -> EntityTy
 }
 
 pub(crate) fn spec() -> Arc<Spec> {
-    let cart = handlers(&["count"], &["add", "refuse", "hang", "mail", "move"]);
+    let cart = handlers(&["count"], &["add", "refuse", "hang", "mail", "move", "ask", "write"]);
     Arc::new(Spec::new(
         "test",
         vec![
@@ -160,6 +160,28 @@ impl Function {
                 let target = target("shop.Mailer", "all", "send", &body);
                 effects.side_effects.push(SideEffect { target, synchronous: true, durable: false });
                 reply("mailed")
+            }
+            // The body names a cart, which is to add one; durably, with an event of its own. After a `later:` nothing
+            // that follows is answered.
+            "ask" => {
+                let body = match body.strip_prefix("later:") {
+                    Some(key) => {
+                        self.probe.holds.store(true, Ordering::SeqCst);
+                        key
+                    }
+                    None => &body,
+                };
+                state.count += 1;
+                effects.events.push(Payload::new("Added", command.payload.data.clone()));
+                let target = target("shop.Cart", body, "add", "asked");
+                effects.side_effects.push(SideEffect { target, synchronous: false, durable: true });
+                reply("asked")
+            }
+            // The body names a command of the mailer, which is to be called durably.
+            "write" => {
+                let target = target("shop.Mailer", "all", &body, "");
+                effects.side_effects.push(SideEffect { target, synchronous: false, durable: true });
+                reply("written")
             }
             "move" => HandlerResult::Forward(target("shop.Cart", &body, "add", "moved")),
             "refuse" => HandlerResult::Failed(Error::rejected("no")),

@@ -8,6 +8,7 @@ mod world;
 mod bounds;
 mod bugs;
 mod commands;
+mod effects;
 mod handler_calls;
 mod sessions;
 mod store;

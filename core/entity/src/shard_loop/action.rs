@@ -62,6 +62,7 @@ impl ShardLoop {
     fn send_action(&mut self, session: SessionId, frame: FrameCall, mut job: Box<Job>, streams: bool) {
         job.frame = frame;
         job.sent = self.now.mono;
+        self.effect_sent(&job);
         self.calls.put(job.id(), Place::Action(frame));
         let remaining_ms = job.call.deadline.map_or(0, |deadline| (deadline.since(self.now.mono) / 1000).max(1));
         self.send(session, HostFrame::Command(command_frame(&job, 0, remaining_ms)));
@@ -102,8 +103,7 @@ impl ShardLoop {
         match frame.result {
             _ if broken.is_some() => self.end_action(action, Err(Error::protocol(broken.unwrap_or_default()))),
             _ if durable => {
-                let error = Error::invalid("durable side effects need the outbox, which this host does not have yet");
-                self.end_action(action, Err(error));
+                self.end_action(action, Err(no_outbox()));
             }
             HandlerResult::Failed(error) if !effects.is_empty() && self.is_cloudstate(session) => {
                 self.reply(action.job, Err(error), effects);
@@ -156,6 +156,14 @@ impl ShardLoop {
         effects: Vec<SideEffect>,
     ) {
         let Some(action) = self.actions.get_mut(&frame).filter(|a| a.session == session && a.streams) else { return };
+        if effects.iter().any(|effect| effect.durable) {
+            let call = action.job.id();
+            if self.calls.remove(call).is_some() {
+                self.out.push(Output::End { call, error: Some(no_outbox()) });
+            }
+            self.abandon_action(frame);
+            return;
+        }
         let (from, call) = (action.effects, action.job.call.clone());
         action.effects += effects.len();
         if !action.job.abandoned {
@@ -246,4 +254,9 @@ impl ShardLoop {
         }
         false
     }
+}
+
+/// Its effects would have to be written before its answer leaves, but an action writes nothing.
+fn no_outbox() -> Error {
+    Error::invalid("an action has no journal, so it has no durable side effects: let an entity ask for them")
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the function answers, and what of it is written (rules 2, 6, 8, 13).
 
-use adjoin_model::{Body, Dedup, Error, Outcome, Payload, Record, Result, Sequence};
+use adjoin_model::{Body, Dedup, DurableCall, Ended, Error, Outcome, Payload, Record, Result, Sequence};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use super::activate::dedups;
 use super::entity::Slot;
 use super::job::{Answered, Ask, Ending, Job, digest};
 use super::{Group, ShardLoop};
-use crate::frame::{AnswerFrame, Effects, HandlerResult};
+use crate::frame::{AnswerFrame, Effects, HandlerResult, SideEffect, Target};
 use crate::io::SessionId;
 use crate::mutant::Mutant;
 use crate::phase::On;
@@ -94,6 +94,11 @@ impl ShardLoop {
                 return true;
             }
             HandlerResult::Reply(payload) => Ending::Reply(Ok(payload)),
+            HandlerResult::Forward(target) if job.call.inbox.is_some() => {
+                // Nobody waits for the answer, and it must not get lost: it goes on as it came.
+                effects.side_effects.push(SideEffect { target, synchronous: false, durable: true });
+                Ending::Reply(Ok(None))
+            }
             HandlerResult::Forward(target) => Ending::Forward(target),
         };
         if let Err(error) = self.check_effects(slot, &effects, &ending) {
@@ -146,9 +151,7 @@ impl ShardLoop {
             }
             _ => {}
         }
-        if effects.side_effects.iter().any(|effect| effect.durable) {
-            return Err(Error::invalid("durable side effects need the outbox, which this host does not have yet"));
-        }
+        self.check_durable(entity.shard, &effects.side_effects)?;
         if effects.events.len() > limits.events_per_command {
             let said = format!("{} events, a command may emit {}", effects.events.len(), limits.events_per_command);
             return Err(Error::exhausted(said));
@@ -197,9 +200,13 @@ impl ShardLoop {
             sequence += 1;
             records.push(record(sequence, body));
         }
-        if !records.is_empty() || matches!(ending, Ending::Forward(_)) {
+        let mut outbox = if self.is(Mutant::OutboxApart) { Vec::new() } else { take_durable(job, effects) };
+        if !records.is_empty() || !outbox.is_empty() || matches!(ending, Ending::Forward(_)) {
             records.extend(self.dedup_record(job, ending, sequence).map(|body| record(sequence, body)));
         }
+        let done = job.call.inbox.filter(|_| !self.is(Mutant::DoneApart));
+        outbox.extend(done.map(|run| Body::Done { inbox: run.position, ended: Ended::Ran }));
+        records.extend(outbox.into_iter().map(|body| record(sequence, body)));
         records
     }
 
@@ -223,7 +230,8 @@ impl ShardLoop {
         records: Vec<Record>,
     ) -> core::result::Result<(), (Box<Job>, Error)> {
         let Some(entity) = self.entities.get(slot) else { return Ok(()) };
-        let group = Group { slot, ordinal: entity.groups + 1 };
+        let ordinal = entity.groups + 1;
+        let group = Group::Entity { slot, ordinal };
         let shard = entity.shard;
         let grown = Grown::of(&records);
         // A function may decide by itself when to make one; only beside events is it sure which state it shows.
@@ -235,12 +243,12 @@ impl ShardLoop {
             return Err((job, error));
         }
         self.make_dirty(shard);
-        self.grow(slot, group.ordinal, grown);
+        self.grow(slot, ordinal, grown);
         let sequence = self.entities.get(slot).map_or(0, |entity| entity.sequence);
         let answered = Answered {
             ending,
             sequence,
-            after_group: group.ordinal,
+            after_group: ordinal,
             writes: true,
             side_effects: effects.side_effects,
             snapshot: effects.snapshot.filter(|_| shows_state),
@@ -308,14 +316,25 @@ impl Grown {
                 }
                 Body::Delete => grown.deleted = true,
                 Body::Dedup(dedup) => grown.dedup = Some(dedup.clone()),
-                Body::Value(_) | Body::Superseded => {}
+                Body::Value(_) | Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } => {}
             }
         }
         grown
     }
 }
 
-fn fits(what: &str, name: &str, payload: &Payload, bound: usize) -> Result<()> {
+/// Takes the durable effects out of what a command asked for, as outbox records.
+fn take_durable(job: &Job, effects: &mut Effects) -> Vec<Body> {
+    let (durable, others) = core::mem::take(&mut effects.side_effects).into_iter().partition(|effect| effect.durable);
+    effects.side_effects = others;
+    let durable: Vec<SideEffect> = durable;
+    let body = |SideEffect { target: Target { entity, command, payload, metadata }, .. }| {
+        Body::Outbox(Box::new(DurableCall { entity, command, payload, caller: job.call.caller.clone(), metadata }))
+    };
+    durable.into_iter().map(body).collect()
+}
+
+pub(super) fn fits(what: &str, name: &str, payload: &Payload, bound: usize) -> Result<()> {
     if payload.size() <= bound {
         return Ok(());
     }

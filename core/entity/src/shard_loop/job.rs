@@ -78,10 +78,11 @@ pub(crate) enum Ending {
 
 impl Job {
     pub(crate) fn new(call: Call, ask: Ask) -> Box<Self> {
+        let attempt = call.inbox.map_or(1, |run| run.sent.saturating_add(1));
         Box::new(Self {
             call,
             ask,
-            attempt: 1,
+            attempt,
             deaths: 0,
             frame: 0,
             abandoned: false,

@@ -78,23 +78,29 @@ impl ShardLoop {
             self.to_raise.push(id);
         }
         self.make_dirty(id);
-        self.take_settled(settled);
+        self.take_effects(id);
+        self.take_settled(id, settled);
+        self.stir(id);
         if unknown {
             self.raise(id);
         }
     }
 
-    fn take_settled(&mut self, settled: Vec<Settled<Group>>) {
+    fn take_settled(&mut self, shard: ShardId, settled: Vec<Settled<Group>>) {
         let mut losers: Vec<Slot> = Vec::new();
         for one in settled {
             match one {
-                Settled::Durable(group) => self.group_durable(group),
-                Settled::Lost(group, error) => {
-                    self.group_lost(group, error);
-                    if !losers.contains(&group.slot) {
-                        losers.push(group.slot);
+                Settled::Durable(Group::Entity { slot, ordinal }) => self.group_durable(slot, ordinal),
+                Settled::Lost(Group::Entity { slot, ordinal }, error) => {
+                    self.group_lost(slot, ordinal, error);
+                    if !losers.contains(&slot) {
+                        losers.push(slot);
                     }
                 }
+                Settled::Durable(Group::Inbox { from, records }) => self.delivery_settled(shard, from, records),
+                Settled::Lost(Group::Inbox { from, records }, _) => self.delivery_settled(shard, from, records),
+                Settled::Durable(Group::Done { by, .. }) => self.done_written(by),
+                Settled::Lost(Group::Done { inbox, by }, error) => self.done_lost(shard, inbox, by, error),
             }
         }
         for slot in losers {
@@ -102,11 +108,10 @@ impl ShardLoop {
         }
     }
 
-    fn group_durable(&mut self, group: Group) {
-        let slot = group.slot;
+    fn group_durable(&mut self, slot: Slot, ordinal: u64) {
         let Some(entity) = self.entities.get_mut(slot) else { return };
-        entity.settled = group.ordinal;
-        while let Some(job) = self.pop_durable(slot, group.ordinal) {
+        entity.settled = ordinal;
+        while let Some(job) = self.pop_durable(slot, ordinal) {
             self.release(slot, job);
         }
         self.ask_watches(slot);
@@ -123,10 +128,10 @@ impl ShardLoop {
     }
 
     /// The command of a lost group fails; what came after it in the entity follows in [`Self::after_loss`].
-    fn group_lost(&mut self, group: Group, error: Error) {
+    fn group_lost(&mut self, slot: Slot, ordinal: u64, error: Error) {
         let error = if self.is(Mutant::FencedIsNone) { error.with_outcome(Outcome::None) } else { error };
-        let Some(entity) = self.entities.get_mut(group.slot) else { return };
-        let own = |job: &Job| job.answer.as_ref().is_some_and(|a| a.writes && a.after_group == group.ordinal);
+        let Some(entity) = self.entities.get_mut(slot) else { return };
+        let own = |job: &Job| job.answer.as_ref().is_some_and(|a| a.writes && a.after_group == ordinal);
         let Some(index) = entity.appending.iter().position(|job| own(job)) else { return };
         let at = error.at("entity", &entity.id);
         if let Some(mut job) = entity.appending.remove(index) {
@@ -143,7 +148,7 @@ impl ShardLoop {
         let unreleased: VecDeque<Box<Job>> = core::mem::take(&mut entity.appending);
         self.requeue(slot, unreleased);
         if let Some(owned) = self.owned_mut(shard) {
-            owned.shard.withdraw(|group| group.slot == slot);
+            owned.shard.withdraw(|group| matches!(group, Group::Entity { slot: other, .. } if *other == slot));
         }
         match self.entities.get(slot).map(|entity| entity.phase) {
             Some(Phase::Active) if self.is(Mutant::StateKeptAfterLoss) => self.make_ready(slot),
@@ -200,6 +205,9 @@ impl ShardLoop {
 
     /// A synchronous side effect has ended; how is its own affair, the reply is that of the command.
     pub(super) fn effect_done(&mut self, effect: EffectId, result: Result<Reply>) {
+        if let Some((shard, inbox)) = self.effects.runs.remove(&effect) {
+            return self.effect_ran(shard, inbox, effect, result);
+        }
         let Some(call) = self.calls.effects.remove(&effect) else { return };
         let Some(held) = self.calls.held.get_mut(&call) else { return self.part_done(call, result) };
         held.open -= 1;
@@ -263,6 +271,7 @@ fn forwarded(call: &Call, target: Target, id: CallId) -> Call {
         if_match: None,
         deadline: call.deadline,
         operation: Operation::Run,
+        inbox: None,
     }
 }
 

@@ -228,6 +228,7 @@ impl ShardLoop {
                 self.resolve_parked(slot);
             }
         }
+        self.effects_for_function();
     }
 
     /// What waited without knowing its type is looked at again.

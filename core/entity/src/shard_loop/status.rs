@@ -5,7 +5,7 @@ use adjoin_model::EntityId;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::ShardLoop;
+use super::{EffectCounts, ShardLoop};
 use crate::phase::Phase;
 
 /// Most handlers that are listed as slow.
@@ -37,6 +37,8 @@ pub struct Status {
     pub slow: Vec<Slow>,
     /// Commands that failed because the function's process died under them again and again, newest last.
     pub deadly: Vec<(EntityId, Arc<str>)>,
+    /// Durable effects.
+    pub effects: EffectCounts,
 }
 
 impl ShardLoop {
@@ -50,6 +52,7 @@ impl ShardLoop {
             dedups_dropped: self.dedups_dropped,
             slow: self.slow(slow_ms),
             deadly: self.deadly.clone(),
+            effects: self.effect_counts(),
         }
     }
 

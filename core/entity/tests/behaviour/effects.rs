@@ -102,18 +102,6 @@ fn a_redelivered_command_asks_for_the_same_effect_again() {
     assert_ne!(ids[0].0, ids[0].1, "an effect has an id of its own");
 }
 
-#[test]
-fn durable_effects_are_refused_until_there_is_an_outbox() {
-    let mut host = Host::new();
-    let call = host.call("ada", "add");
-    let command = host.command();
-    let mut effect = side_effect(mailer(), "send", false);
-    effect.durable = true;
-    host.answer(&command, reply("1"), Effects { side_effects: vec![effect], ..Effects::default() });
-    assert_eq!(host.error(call), (Kind::Invalid, Outcome::None));
-    assert!(host.effects.is_empty());
-}
-
 fn set(host: &mut Host, text: &str) {
     let command = host.command();
     host.answer(&command, reply("1"), Effects { value: Some(json(text)), ..Effects::default() });

@@ -10,7 +10,7 @@ use adjoin_entity::frame::{
 };
 use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
 use adjoin_entity::{
-    Call, CallId, EffectId, Input, Operation, Output, Reply, SessionId, Settings, ShardInput, ShardLoop,
+    Call, CallId, EffectId, Input, Operation, Outgoing, Output, Reply, SessionId, Settings, ShardInput, ShardLoop,
 };
 use adjoin_model::{
     CommandId, EntityId, EntityPage, Epoch, Error, Head, Kind, LoadRequest, Mono, Now, Outcome, Owner, Payload, Result,
@@ -38,6 +38,13 @@ pub(crate) struct Host {
     pub(crate) forwards: Vec<Call>,
     pub(crate) effects: Vec<(Option<EffectId>, Call)>,
     pub(crate) snapshots: Vec<(EntityId, Snapshot)>,
+    /// Deliveries that are to be carried: from, to, what.
+    pub(crate) deliveries: Vec<(ShardId, ShardId, Vec<Outgoing>)>,
+    /// Answers to deliveries that are to be carried.
+    pub(crate) delivered: Vec<(ShardId, ShardId, u64)>,
+    pub(crate) trimmed: Vec<(ShardId, Vec<u64>)>,
+    /// Calls that run an inbox record.
+    runs: BTreeMap<CallId, EffectId>,
     pub(crate) drained: bool,
     folded: BTreeMap<ActivationId, Sequence>,
     sessions: BTreeMap<ActivationId, SessionId>,
@@ -131,6 +138,10 @@ impl Host {
             forwards: Vec::new(),
             effects: Vec::new(),
             snapshots: Vec::new(),
+            deliveries: Vec::new(),
+            delivered: Vec::new(),
+            trimmed: Vec::new(),
+            runs: BTreeMap::new(),
             drained: false,
             folded: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -178,6 +189,9 @@ impl Host {
             Output::Write(batch) => self.writes.push(batch),
             Output::Raise { shard, expected } => self.raises.push((shard, expected)),
             Output::KeepSnapshot { entity, snapshot } => self.snapshots.push((entity, snapshot)),
+            Output::Deliver { from, to, records } => self.deliveries.push((from, to, records)),
+            Output::Delivered { from, to, up_to } => self.delivered.push((from, to, up_to)),
+            Output::Trim { shard, delivered } => self.trimmed.push((shard, delivered)),
             Output::Drained => self.drained = true,
             Output::StreamInputCredit { .. } => {}
             Output::Frame { session, frame } => inputs.extend(self.function_takes(session, frame)),
@@ -224,6 +238,49 @@ impl Host {
             if_match: None,
             deadline: None,
             operation: Operation::Run,
+            inbox: None,
+        }
+    }
+
+    /// Carries deliveries and their answers, and what inboxes want to run, until nothing is to be carried. What is
+    /// written stays for the test.
+    pub(crate) fn carry(&mut self) {
+        loop {
+            let mut inputs = Vec::new();
+            let deliver = |(from, to, records)| Input::Deliver { from, to, records };
+            inputs.extend(self.deliveries.drain(..).map(deliver));
+            let delivered = |(from, to, up_to)| Input::Delivered { from, to, up_to };
+            inputs.extend(self.delivered.drain(..).map(delivered));
+            let (own, others) =
+                std::mem::take(&mut self.effects).into_iter().partition(|(_, call)| call.inbox.is_some());
+            self.effects = others;
+            let own: Vec<(Option<EffectId>, Call)> = own;
+            for (effect, call) in own {
+                self.next_call += 1;
+                self.runs.insert(self.next_call, effect.expect("the loop waits for it"));
+                inputs.push(Input::Call(Call { id: self.next_call, ..call }));
+            }
+            let (ran, others) =
+                std::mem::take(&mut self.replies).into_iter().partition(|(c, _)| self.runs.contains_key(c));
+            self.replies = others;
+            let ran: Vec<(CallId, Result<Reply>)> = ran;
+            for (call, result) in ran {
+                let effect = self.runs.remove(&call).expect("it runs");
+                inputs.push(Input::EffectDone { effect, result });
+            }
+            if inputs.is_empty() {
+                return;
+            }
+            self.step(inputs);
+        }
+    }
+
+    /// Carries and writes everything, as long as there is something.
+    pub(crate) fn carry_all(&mut self) {
+        self.carry();
+        while !self.writes.is_empty() {
+            self.durable();
+            self.carry();
         }
     }
 

@@ -10,4 +10,5 @@ mod effects;
 mod found;
 mod idempotency;
 mod lost;
+mod outbox;
 mod turns;

@@ -126,6 +126,12 @@ fn handle(context: &Context, kind: EntityKind, name: &str, ask: Ask, state: Stat
             effects.side_effects = side_effects(context, ask);
             reply(after)
         }
+        "entrust" => {
+            after = append(&mut effects, state, Ask { parts: 1, ..ask });
+            let durable = |effect| SideEffect { durable: true, ..effect };
+            effects.side_effects = side_effects(context, ask).into_iter().map(durable).collect();
+            reply(after)
+        }
         "look" | "get" | "" => reply(state),
         other => HandlerResult::Failed(Error::not_found(format!("{kind:?} has no {other}"))),
     };

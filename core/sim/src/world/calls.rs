@@ -63,6 +63,7 @@ impl World {
                 Action::Delete => Operation::Delete,
                 _ => Operation::Run,
             },
+            inbox: None,
         }
     }
 

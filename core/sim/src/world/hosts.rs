@@ -68,7 +68,7 @@ impl World {
     }
 
     fn begin_loops(&mut self, host: HostId) {
-        let (plan, mine) = (&self.context.plan, &mut self.hosts[host]);
+        let (plan, mine, store) = (&self.context.plan, &mut self.hosts[host], &mut self.store);
         let (owner, loops) = (mine.owner, plan.loops);
         let claimed = std::mem::take(&mut mine.claimed);
         let machine_mutant = match self.context.mutant {
@@ -80,6 +80,9 @@ impl World {
             let settings = plan.settings(index, owner, owner.0 as u64 ^ u64::from(index));
             let mut machine = ShardLoop::new(settings, heads.copied().collect());
             machine_mutant.into_iter().for_each(|mutant| machine.mutate(mutant));
+            for (shard, _) in claimed.iter().filter(|(shard, _)| shard.0 % u32::from(loops) == u32::from(index)) {
+                machine.resume(*shard, store.unfinished(*shard));
+            }
             machine
         };
         mine.begin((0..loops).map(machine));

@@ -115,9 +115,22 @@ impl World {
                 self.check_durable(&entity, snapshot.sequence, "a snapshot is kept");
                 self.submit(id, index, Purpose::Keep, Asked::Keep { entity, snapshot });
             }
+            Output::Deliver { from, to, records } => {
+                self.push(id, self.loop_of(to), Input::Deliver { from, to, records });
+            }
+            Output::Delivered { from, to, up_to } => {
+                self.push(id, self.loop_of(from), Input::Delivered { from, to, up_to });
+            }
+            Output::Trim { shard, delivered } => {
+                self.submit(id, index, Purpose::Keep, Asked::Trim { shard, delivered });
+            }
             Output::StreamInputCredit { .. } => {}
             Output::Drained => self.drained(id, index),
         }
+    }
+
+    fn loop_of(&self, shard: ShardId) -> u8 {
+        (shard.0 % u32::from(self.context.plan.loops)) as u8
     }
 
     /// Puts a call into the loop of its entity's shard.
@@ -259,6 +272,9 @@ fn kind(output: &Output) -> &'static str {
         Output::Write(_) => "write",
         Output::Raise { .. } => "raise",
         Output::KeepSnapshot { .. } => "keep",
+        Output::Deliver { .. } => "deliver",
+        Output::Delivered { .. } => "delivered",
+        Output::Trim { .. } => "trim",
         Output::Drained => "drained",
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What durable stores keep besides.
 
-use adjoin_model::{Body, Epoch, Head, Owner, ShardId, Snapshot};
+use adjoin_model::{Body, Ended, Epoch, Head, Owner, ShardId, Snapshot};
 
+use super::effects::{inbox, outbox};
 use super::{Fixture, Subject, dedup, event, id, named, payload, record, sequences, well};
 
 async fn reopened(subject: Subject, fixture: &dyn Fixture) -> Subject {
@@ -49,4 +50,16 @@ pub async fn everything_survives_reopen(fixture: &dyn Fixture) {
     assert!(subject.load(&id("eve")).await.deleted);
     let wrong = subject.batch(vec![event("ada", 2, 1)]).await;
     assert!(matches!(subject.write_batch(wrong).await, crate::Written::Refused(_)));
+}
+
+/// Outbox and inbox records, ends and watermarks survive too.
+pub async fn effects_survive_reopen(fixture: &dyn Fixture) {
+    let subject = Subject::new(fixture).await;
+    subject.write(vec![event("ada", 1, 1), outbox(1)]).await;
+    subject.write(vec![inbox(ShardId(2), 5), inbox(ShardId(2), 6)]).await;
+    subject.write(vec![record(&id("eve"), 0, Body::Done { inbox: 1, ended: Ended::Refused })]).await;
+    let subject = reopened(subject, fixture).await;
+    assert_eq!(subject.unfinished("ada").await.outbox, [(2, outbox(1))]);
+    let eve = subject.unfinished("eve").await;
+    assert_eq!((eve.inbox, eve.watermarks), (vec![(2, inbox(ShardId(2), 6))], vec![(ShardId(2), 6)]));
 }

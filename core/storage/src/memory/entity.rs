@@ -42,7 +42,8 @@ impl Entity {
                 None
             }
             Body::Value(payload) => self.value.replace((place, record.sequence, payload.clone())),
-            Body::Superseded => None,
+            // Effects say nothing of the entity, and never come here.
+            Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } => None,
             Body::Delete => {
                 self.deleted_at = record.sequence;
                 self.value.take()

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use adjoin_model::{Body, CommandId, EntityId, Epoch, Record, Sequence, ShardBatch, Wall};
+use adjoin_model::{Body, CommandId, Ended, EntityId, Epoch, Position, Record, Sequence, ShardBatch, Wall};
 
 use crate::codec::{Damage, Decoder, Encoder};
 
@@ -18,6 +18,10 @@ pub(crate) enum Content {
     Superseded = 3,
     Delete = 4,
     Dedup = 5,
+    Outbox = 6,
+    Inbox = 7,
+    /// Which inbox record ended, and how, follows the entry.
+    Done = 8,
 }
 
 /// Set with the content when command and time are those of the record before.
@@ -34,11 +38,15 @@ impl Content {
             Body::Superseded => Self::Superseded,
             Body::Delete => Self::Delete,
             Body::Dedup(_) => Self::Dedup,
+            Body::Outbox(_) => Self::Outbox,
+            Body::Inbox(_) => Self::Inbox,
+            Body::Done { .. } => Self::Done,
         }
     }
 
     fn read(byte: u8) -> Result<Self, Damage> {
-        [Self::Event, Self::Value, Self::Superseded, Self::Delete, Self::Dedup]
+        use Content::{Dedup, Delete, Done, Event, Inbox, Outbox, Superseded, Value};
+        [Event, Value, Superseded, Delete, Dedup, Outbox, Inbox, Done]
             .into_iter()
             .find(|content| *content as u8 == byte)
             .ok_or(Damage::Content)
@@ -53,6 +61,8 @@ pub(crate) struct Entry {
     pub(crate) sequence: Sequence,
     pub(crate) command: CommandId,
     pub(crate) at: Wall,
+    /// Of [`Content::Done`]: which inbox record ended, and how.
+    pub(crate) done: Option<(Position, Ended)>,
 }
 
 impl Entry {
@@ -99,6 +109,9 @@ pub(crate) fn encode(key: &[u8], batch: &ShardBatch) -> Vec<u8> {
         if !same {
             value.wide(record.command.0).number(record.at.0);
         }
+        if let Body::Done { inbox, ended } = &record.body {
+            value.number(*inbox).byte(*ended as u8);
+        }
         before = Some(record);
     }
     value.seal(key)
@@ -123,10 +136,16 @@ pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Stored, Damage> {
             Some(before) if first & SAME_COMMAND != 0 => (before.command, before.at),
             _ => (CommandId(fields.wide()?), Wall(fields.number()?)),
         };
-        entries.push(Entry { entity, content, sequence, command, at });
+        let done = if content == Content::Done { Some((fields.number()?, ended(fields.byte()?)?)) } else { None };
+        entries.push(Entry { entity, content, sequence, command, at, done });
     }
     fields.end()?;
     Ok(Stored { epoch, entries })
+}
+
+/// How an inbox record ended, by its stored number.
+fn ended(byte: u8) -> Result<Ended, Damage> {
+    Ended::ALL.into_iter().find(|ended| *ended as u8 == byte).ok_or(Damage::Content)
 }
 
 /// An entity that is written out; its type is shared with the one before where it is the same.
@@ -171,10 +190,12 @@ mod tests {
             record("b", 4, 7, Body::Delete),
             record("a", 2, 8, Body::Value(Payload::new("V", vec![]))),
             record("b", 5, 9, Body::Event(Payload::new("E", vec![]))),
+            record("b", 0, 9, Body::Done { inbox: 300, ended: Ended::Dropped }),
         ];
         let value = encode(b"k", &batch(records.clone()));
         let stored = decode(b"k", &value).expect("whole");
-        assert_eq!((stored.epoch, stored.entries.len()), (Epoch(2), 4));
+        assert_eq!((stored.epoch, stored.entries.len()), (Epoch(2), 5));
+        assert_eq!(stored.entries[4].done, Some((300, Ended::Dropped)));
         for (entry, record) in stored.entries.iter().zip(&records) {
             assert_eq!(entry.record(record.body.clone()), *record);
             assert_eq!(entry.content, Content::of(&record.body));

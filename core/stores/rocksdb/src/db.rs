@@ -34,10 +34,16 @@ pub(crate) enum Family {
     Expiry,
     /// The store's own row.
     Meta,
+    /// Outbox records that are not known to be delivered, by shard and position.
+    Outbox,
+    /// Inbox records that have not ended, by shard and position.
+    Inbox,
+    /// Watermarks, by target shard and source shard.
+    Watermarks,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Journal,
         Self::Heads,
         Self::Entities,
@@ -47,6 +53,9 @@ impl Family {
         Self::Dedup,
         Self::Expiry,
         Self::Meta,
+        Self::Outbox,
+        Self::Inbox,
+        Self::Watermarks,
     ];
 
     /// The name in the folder.
@@ -61,6 +70,9 @@ impl Family {
             Self::Dedup => "dedup",
             Self::Expiry => "expiry",
             Self::Meta => "meta",
+            Self::Outbox => "outbox",
+            Self::Inbox => "inbox",
+            Self::Watermarks => "watermarks",
         }
     }
 }
@@ -181,7 +193,8 @@ impl Scan<'_> {
 fn options(settings: &Settings) -> Options {
     let mut options = Options::default();
     options.create_if_missing(settings.create);
-    options.create_missing_column_families(settings.create);
+    // Folders of earlier versions have fewer families; opening to read only makes none.
+    options.create_missing_column_families(true);
     options.set_paranoid_checks(true);
     // The log: what is acknowledged is in it, so only an end that was being written may be missing.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);

@@ -111,6 +111,20 @@ pub(crate) fn parse_batch(key: &[u8]) -> Result<(ShardId, Position), Damage> {
     Ok((parse_head(shard)?, u64::from_be_bytes(first)))
 }
 
+/// A watermark, by target shard and source shard.
+pub(crate) fn watermark(target: ShardId, source: ShardId) -> [u8; 8] {
+    let mut key = [0; 8];
+    key[..4].copy_from_slice(&target.0.to_be_bytes());
+    key[4..].copy_from_slice(&source.0.to_be_bytes());
+    key
+}
+
+/// Target and source of such a key.
+pub(crate) fn parse_watermark(key: &[u8]) -> Result<(ShardId, ShardId), Damage> {
+    let (target, source) = key.split_at_checked(4).ok_or(Damage::Content)?;
+    Ok((parse_head(target)?, parse_head(source)?))
+}
+
 /// A dedup record by its expiry: the time, then the record's own key.
 pub(crate) fn expiry(expires: Wall, dedup: &[u8]) -> Vec<u8> {
     [&expires.0.to_be_bytes(), dedup].concat()

@@ -5,6 +5,7 @@ mod batch;
 mod codec;
 mod db;
 mod dedup;
+mod effect;
 mod folder;
 mod keys;
 mod open;

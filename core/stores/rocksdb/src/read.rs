@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reading: one entity, the tail of a shard, the entities of a type.
 
+mod effects;
 mod entity;
 mod keyed;
 mod tail;
 
+pub(crate) use effects::{shards, unfinished};
 pub(crate) use entity::{check, load};
 pub(crate) use keyed::{keys, types};
 pub(crate) use tail::{Batches, Payloads, head, reaches_head, tail};

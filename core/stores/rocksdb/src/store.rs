@@ -9,9 +9,9 @@ use std::thread::{self, JoinHandle};
 
 use adjoin_model::{
     EntityId, EntityPage, Error, Head, LoadRequest, Outcome, Owner, Position, Result, ShardBatch, ShardId, Snapshot,
-    Wall,
+    Unfinished, Wall,
 };
-use adjoin_storage::{Capability, Entities, Journal, KeyPage, Meta, Store, TailPage, Written, guard};
+use adjoin_storage::{Capability, Effects, Entities, Journal, KeyPage, Meta, Store, TailPage, Written, guard};
 use async_trait::async_trait;
 use futures::channel::oneshot::{Sender, channel};
 
@@ -231,6 +231,24 @@ impl Entities for RocksStore {
 
     async fn sweep_dedup(&self, now: Wall) -> Result<usize> {
         self.ask(|to| Request::Sweep { now, to }).await.unwrap_or_else(|| Err(lost()))
+    }
+}
+
+#[async_trait]
+impl Effects for RocksStore {
+    async fn unfinished(&self, shard: ShardId) -> Result<Unfinished> {
+        guard::shard_exists(&self.meta(), shard)?;
+        self.read(move |view| read::unfinished(view, shard)).await
+    }
+
+    async fn with_effects(&self) -> Result<Vec<ShardId>> {
+        self.read(read::shards).await
+    }
+
+    async fn trim(&self, shard: ShardId, delivered: &[Position]) -> Result<()> {
+        guard::shard_exists(&self.meta(), shard)?;
+        let delivered = delivered.to_vec();
+        self.ask(|to| Request::Trim { shard, delivered, to }).await.unwrap_or_else(|| Err(lost()))
     }
 }
 

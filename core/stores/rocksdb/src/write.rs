@@ -10,7 +10,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use adjoin_model::{EntityId, Error, Head, Owner, Result, ShardBatch, ShardId, Snapshot, Wall};
+use adjoin_model::{EntityId, Error, Head, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Wall};
 use adjoin_storage::{Refusal, Written};
 use futures::channel::oneshot::Sender;
 use rocksdb::WriteBatch;
@@ -38,6 +38,8 @@ pub(crate) enum Request {
     Purge { entity: EntityId, to: Sender<Result<()>> },
     /// Expired dedup records to forget.
     Sweep { now: Wall, to: Sender<Result<usize>> },
+    /// Outbox records to forget.
+    Trim { shard: ShardId, delivered: Vec<Position>, to: Sender<Result<()>> },
     /// The end.
     Close { to: Sender<Result<()>> },
 }
@@ -82,6 +84,10 @@ impl Writer {
                 }
                 Request::Sweep { now, to } => {
                     let _ = to.send(self.sweep(now));
+                    None
+                }
+                Request::Trim { shard, delivered, to } => {
+                    let _ = to.send(self.trim(shard, &delivered));
                     None
                 }
                 Request::Close { to } => {
@@ -209,7 +215,7 @@ pub(crate) fn refuse(request: Request, error: &Error) {
     match request {
         Request::Write { batches, to } => drop(to.send(batches.iter().map(|_| refused()).collect())),
         Request::Raise { claims, to, .. } => drop(to.send(claims.iter().map(|_| Err(refused())).collect())),
-        Request::Snapshot { to, .. } | Request::Purge { to, .. } | Request::Close { to } => {
+        Request::Snapshot { to, .. } | Request::Purge { to, .. } | Request::Trim { to, .. } | Request::Close { to } => {
             drop(to.send(Err(error.clone())));
         }
         Request::Sweep { to, .. } => drop(to.send(Err(error.clone()))),

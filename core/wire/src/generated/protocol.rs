@@ -539,7 +539,8 @@ pub struct SideEffect {
     /// The reply waits until the effect has been answered.
     #[prost(bool, tag = "2")]
     pub synchronous: bool,
-    /// Through the outbox: refused as Invalid by hosts that have none.
+    /// Through the outbox: written with what the command writes, and made until it has ended. Not with `synchronous`, and
+    /// not of an action, which writes nothing: both are refused as Invalid.
     #[prost(bool, tag = "3")]
     pub durable: bool,
 }

@@ -183,21 +183,31 @@ class Context:
             key: Of which entity.
             *args: The body.
             **keywords: More of the body, and two options: ``synchronous`` holds this command's reply until the call is
-                answered; ``durable`` is refused until there is an outbox.
+                answered; ``durable`` makes it for certain: it is written with what this command writes, and is made
+                again until the other one has ended, also after a crash. An entity runs it exactly once; an action may
+                run it more often, each time with the same ``ctx.id``. One that keeps failing is listed by
+                ``adjoin effects``.
 
         Raises:
-            Invalid: in a query, for ``durable=True``, and when the arguments do not fit the command.
+            Invalid: in a query; for both options at once; for ``durable=True`` in an action, which writes nothing;
+                and when the arguments do not fit the command.
         """
         handler = _handler_of(method)
         options = handler.take_options(keywords, ("synchronous", "durable"))
-        if options.get("durable"):
+        synchronous, durable = bool(options.get("synchronous")), bool(options.get("durable"))
+        if durable and synchronous:
             raise Invalid(
-                f"durable=True on an effect of {self._handler.where}: durable effects come with the outbox, in a later "
-                "version of adjoin; without it the call is made once, after the command is durable"
+                f"an effect of {self._handler.where} is both synchronous and durable: a durable one is made when it "
+                "can be, so no reply waits for it"
+            )
+        if durable and self._activation.definition.kind == "action":
+            raise Invalid(
+                f"durable=True on an effect of {self._handler.where}, which is an action: it writes nothing, so let an "
+                "entity ask for durable effects"
             )
         self._writes("ctx.effect")
         target = handler.target(key, args, keywords)
-        self._effects.append((target, bool(options.get("synchronous")), False))
+        self._effects.append((target, synchronous, durable))
 
     @overload
     def forward(

@@ -135,6 +135,24 @@ async fn effects_are_made_and_forwards_answer() -> Tested {
 }
 
 #[tokio::test]
+async fn a_durable_effect_is_made_once() -> Tested {
+    let rt = open().await?;
+    let order = Transfer { to: "bob".into(), amount: 4 };
+    rt.entity::<Ledger>("ada").call(Ledger::add_surely, order).await?;
+    let bob = rt.entity::<Ledger>("bob");
+    let arrives = async {
+        while bob.call(Ledger::total, ()).await? == 0 {
+            tokio::task::yield_now().await;
+        }
+        Ok::<(), adjoin::Error>(())
+    };
+    tokio::time::timeout(Duration::from_secs(20), arrives).await.expect("it arrives")?;
+    assert_eq!(bob.call(Ledger::total, ()).answer().await?.sequence, 1);
+    assert_eq!(rt.entity::<Ledger>("ada").call(Ledger::total, ()).await?, -4);
+    rt.close().await
+}
+
+#[tokio::test]
 async fn a_key_makes_a_command_safe_to_send_again() -> Tested {
     let rt = open().await?;
     let ledger = rt.entity::<Ledger>("ada");

@@ -76,6 +76,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// Keeps an event of its own, and entrusts the amount to the other one.
+    pub(crate) fn add_surely(cx: &mut Cx<Ledger>, order: Transfer) -> Result<(), Reject> {
+        cx.emit(Booked::Added { amount: -order.amount });
+        cx.effect_durable(Ledger::add, order.to, order.amount);
+        Ok(())
+    }
+
     pub(crate) fn close(cx: &mut Cx<Ledger>) -> Result<(), Reject> {
         cx.delete();
         Ok(())
@@ -95,6 +102,7 @@ impl EventSourced for Ledger {
             .command("add_and_fail", Ledger::add_and_fail)
             .command("add_later", Ledger::add_later)
             .command("add_for", Ledger::add_for)
+            .command("add_surely", Ledger::add_surely)
             .command("transfer", Ledger::transfer)
             .command("close", Ledger::close)
             .query("total", Ledger::total)

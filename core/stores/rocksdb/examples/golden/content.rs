@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a golden folder holds. Never changed: folders that hold it are kept for every format.
 
-use adjoin_model::{Answer, Body, CommandId, Dedup, DedupKey, EntityId, Error, Owner, Payload, Record, Snapshot, Wall};
+use adjoin_model::{
+    Answer, Body, CommandId, Dedup, DedupKey, DurableCall, Ended, EntityId, Error, Incoming, Origin, Owner, Payload,
+    Record, ShardId, Snapshot, Wall,
+};
 
 /// Shards, store id and writer of the folder.
 pub(crate) const SHARDS: u32 = 16;
@@ -50,4 +53,30 @@ pub(crate) fn batches() -> (Vec<Vec<Record>>, Vec<Vec<Record>>) {
 /// The snapshot of `shop.Cart/ada`, kept after the flushed batches.
 pub(crate) fn snapshot() -> Snapshot {
     Snapshot { sequence: 2, state: Payload::new("Cart", b"[p1,p2]".to_vec()) }
+}
+
+/// Of a folder of its own: outbox and inbox, both in one shard. Written and flushed; then the first outbox record is
+/// trimmed, and the last batch stays in the log.
+pub(crate) fn effects() -> (Vec<Vec<Record>>, Vec<Vec<Record>>) {
+    let call = |body: &str| {
+        Box::new(DurableCall {
+            entity: EntityId::new("shop.Cart", "eve").expect("an id"),
+            command: "addItem".into(),
+            payload: Payload::new("json", body.as_bytes().to_vec()),
+            caller: "ada".into(),
+            metadata: vec![("trace".into(), "t-1".into())],
+        })
+    };
+    let outbox = |body| record("shop.Cart", "ada", 1, Body::Outbox(call(body)));
+    let inbox = |position, body| {
+        let origin = Origin { shard: ShardId(3), position };
+        record("shop.Cart", "eve", 0, Body::Inbox(Incoming { origin, call: call(body) }))
+    };
+    let done = |inbox, ended| record("shop.Cart", "eve", 0, Body::Done { inbox, ended });
+    let flushed = vec![
+        vec![event("ada", 1), outbox("1"), outbox("2")],
+        vec![inbox(5, "3"), inbox(7, "4"), inbox(9, "5")],
+        vec![done(1, Ended::Ran)],
+    ];
+    (flushed, vec![vec![event("eve", 1), done(2, Ended::Refused)]])
 }

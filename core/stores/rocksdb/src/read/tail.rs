@@ -11,7 +11,7 @@ use crate::batch::{self, Content, Entry, Stored};
 use crate::codec::Damage;
 use crate::db::{Family, Scan, View};
 use crate::rows::{EntityRow, decode_event, decode_head, decode_value};
-use crate::{dedup, keys};
+use crate::{dedup, effect, keys};
 
 /// Reads records of a shard from a position on.
 pub(crate) fn tail(view: &View<'_>, shard: ShardId, from: Position, max_bytes: usize) -> Result<TailPage> {
@@ -118,12 +118,15 @@ impl<'a> Payloads<'a> {
 
     /// The record of an entry; `None` where it is gone: its entity purged, or its dedup record expired.
     pub(crate) fn record(&mut self, shard: ShardId, position: Position, entry: &Entry) -> Result<Option<Record>> {
+        let effect = matches!(entry.content, Content::Outbox | Content::Inbox | Content::Done);
         let row = self.row(&entry.entity)?.filter(|row| row.born <= position);
+        // Effects outlive the entity that they name, or come before it.
+        let row = row.or_else(|| effect.then(EntityRow::default));
         let Some(row) = row else { return Ok(None) };
         let located = |error: Error| {
             error.at("shard", shard).at("position", position).at("entity", &entry.entity).at("sequence", entry.sequence)
         };
-        let body = self.body(position, entry, &row).map_err(located)?;
+        let body = self.body(shard, position, entry, &row).map_err(located)?;
         Ok(body.map(|body| entry.record(body)))
     }
 
@@ -136,13 +139,16 @@ impl<'a> Payloads<'a> {
         Ok(found)
     }
 
-    fn body(&self, position: Position, entry: &Entry, row: &EntityRow) -> Result<Option<Body>> {
+    fn body(&self, shard: ShardId, position: Position, entry: &Entry, row: &EntityRow) -> Result<Option<Body>> {
         match entry.content {
             Content::Event => self.event(position, entry).map(Some),
             Content::Value => self.value(position, entry, row).map(Some),
             Content::Superseded => Ok(Some(Body::Superseded)),
             Content::Delete => Ok(Some(Body::Delete)),
             Content::Dedup => self.dedup(position, entry),
+            Content::Outbox => self.effect(Family::Outbox, shard, position),
+            Content::Inbox => self.effect(Family::Inbox, shard, position),
+            Content::Done => Ok(entry.done.map(|(inbox, ended)| Body::Done { inbox, ended })),
         }
     }
 
@@ -169,6 +175,13 @@ impl<'a> Payloads<'a> {
             false if sequence > entry.sequence => Ok(Body::Superseded),
             false => Err(Error::corrupt("an older value stands in place of this one").at("found", sequence)),
         }
+    }
+
+    /// The record, if it has not been delivered or has not ended.
+    fn effect(&self, family: Family, shard: ShardId, position: Position) -> Result<Option<Body>> {
+        let key = keys::batch(shard, position);
+        let Some(found) = self.view.get(family, &key)? else { return Ok(None) };
+        Ok(Some(effect::decode(&key, &found)?.body))
     }
 
     fn dedup(&self, position: Position, entry: &Entry) -> Result<Option<Body>> {

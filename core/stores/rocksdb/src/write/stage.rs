@@ -11,7 +11,7 @@ use super::cache::Rows;
 use crate::db::{Db, Family};
 use crate::rows::{EntityRow, encode_event, encode_head, encode_value};
 use crate::shared::Shared;
-use crate::{batch, dedup, keys};
+use crate::{batch, dedup, effect, keys};
 
 /// Requests staged together: each sees the heads and rows that those before it leave.
 pub(super) struct Stage<'a> {
@@ -71,7 +71,7 @@ impl<'a> Stage<'a> {
         let key = keys::batch(batch.shard, batch.first);
         self.put(Family::Journal, &key, &batch::encode(&key, batch));
         for (record, position) in batch.records.iter().zip(batch.first..) {
-            self.record(position, record);
+            if record.is_effect() { self.effect(batch.shard, position, record) } else { self.record(position, record) }
         }
         self.heads.insert(batch.shard, head);
         Ok(())
@@ -79,7 +79,7 @@ impl<'a> Stage<'a> {
 
     /// Looks up the rows of all entities of the records.
     fn meet(&mut self, records: &[Record]) -> Result<()> {
-        for record in records {
+        for record in records.iter().filter(|record| !record.is_effect()) {
             if self.met.contains_key(&record.entity) {
                 continue;
             }
@@ -115,7 +115,7 @@ impl<'a> Stage<'a> {
                 row.value = true;
                 self.put(Family::Values, &key, &encode_value(&key, record.sequence, position, payload));
             }
-            Body::Superseded => {}
+            Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } => {}
             Body::Delete => self.delete(&key, &mut row),
             Body::Dedup(answer) => {
                 row.dedup = true;
@@ -125,6 +125,25 @@ impl<'a> Stage<'a> {
             }
         }
         self.rows.insert(record.entity.clone(), row);
+    }
+
+    /// A record of outbox or inbox: it says nothing of its entity.
+    fn effect(&mut self, shard: ShardId, position: Position, record: &Record) {
+        let key = keys::batch(shard, position);
+        let encoded = effect::encode(&key, record).unwrap_or_default();
+        match &record.body {
+            Body::Outbox(_) => self.put(Family::Outbox, &key, &encoded),
+            Body::Inbox(incoming) => {
+                self.put(Family::Inbox, &key, &encoded);
+                // Positions of a source come in order: a later one is never lower.
+                let key = keys::watermark(shard, incoming.origin.shard);
+                self.put(Family::Watermarks, &key, &effect::encode_watermark(&key, incoming.origin.position));
+            }
+            Body::Done { inbox, .. } => {
+                self.batch.delete_cf(self.db.family(Family::Inbox), keys::batch(shard, *inbox));
+            }
+            Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
+        }
     }
 
     /// Value and snapshots go at once, since nothing reads them again; events stay until the entity is purged.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Snapshots, purge and sweep: changes that no head guards.
 
-use adjoin_model::{EntityId, Error, Result, Snapshot, Wall};
+use adjoin_model::{EntityId, Error, Position, Result, ShardId, Snapshot, Wall};
 use rocksdb::WriteBatch;
 
 use super::stage::stored_row;
@@ -80,6 +80,17 @@ impl Writer {
         })?;
         self.rows.forget(entity);
         Ok(())
+    }
+
+    /// Not synced: what a crash brings back is delivered again, recognised, and trimmed again.
+    pub(super) fn trim(&mut self, shard: ShardId, delivered: &[Position]) -> Result<()> {
+        self.change(false, |_, db| {
+            let mut batch = WriteBatch::default();
+            for position in delivered {
+                batch.delete_cf(db.family(Family::Outbox), keys::batch(shard, *position));
+            }
+            Ok((batch, ()))
+        })
     }
 
     /// Not synced: what a crash brings back is swept again.

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use adjoin_model::{Body, EntityId, Epoch, LoadRequest, Record, ShardId, shard_of};
+use adjoin_model::{Body, EntityId, Epoch, LoadRequest, Record, ShardId, Unfinished, shard_of};
 use adjoin_rocksdb::{RocksStore, Settings, Verified};
-use adjoin_storage::{Entities, Journal};
+use adjoin_storage::{Effects, Entities, Journal};
 use futures::executor::block_on;
 use tempfile::TempDir;
 
@@ -17,8 +17,12 @@ mod content;
 
 /// A copy, since opening changes a folder.
 fn golden(format: u32) -> (TempDir, RocksStore) {
+    folder(&format!("format-{format}"))
+}
+
+fn folder(name: &str) -> (TempDir, RocksStore) {
     let place = tempfile::tempdir().expect("a folder");
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/format-{format}"));
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     copy(&kept, place.path());
     let settings = Settings { create: false, ..Settings::new(0) };
     let store = RocksStore::open(place.path(), settings).expect("opens");
@@ -87,4 +91,29 @@ fn the_folder_of_format_1_reads_back_by_position() {
             assert_eq!(stored.record, expected);
         }
     }
+}
+
+#[test]
+fn a_folder_from_before_there_was_an_outbox_has_none_left_to_do() {
+    let (_place, store) = golden(1);
+    assert_eq!(block_on(store.with_effects()), Ok(vec![]));
+}
+
+#[test]
+fn the_effects_of_format_1_read_back() {
+    let (_place, store) = folder("format-1-effects");
+    let (flushed, logged) = content::effects();
+    let (ada, eve) = (&flushed[0], &flushed[1]);
+    let unfinished = |key| block_on(store.unfinished(shard_of(&id("shop.Cart", key), content::SHARDS)));
+    let left = Unfinished { outbox: vec![(3, ada[2].clone())], ..Unfinished::default() };
+    assert_eq!(unfinished("ada"), Ok(left), "the first was trimmed");
+    let left =
+        Unfinished { inbox: vec![(3, eve[2].clone())], watermarks: vec![(ShardId(3), 9)], ..Unfinished::default() };
+    assert_eq!(unfinished("eve"), Ok(left), "the first ended, the second in the log");
+    let shard = shard_of(&id("shop.Cart", "eve"), content::SHARDS);
+    let tail = block_on(store.tail(shard, 1, usize::MAX)).expect("a tail").records;
+    let records: Vec<_> = tail.into_iter().map(|stored| stored.record).collect();
+    let ends = [&flushed[2][0], &logged[0][0], &logged[0][1]].map(|record| Some(record.clone()));
+    assert_eq!(records[..3], [None, None, Some(eve[2].clone())]);
+    assert_eq!(records[3..], ends);
 }

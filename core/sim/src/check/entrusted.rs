@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Durable effects: what a stored command entrusted to others has had its effect there, exactly once.
+//!
+//! Once at most is what the index of the journal demands of every token; that an effect stands after its cause is
+//! demanded of every child. Here: at least once, and nothing is left to do.
+
+use super::Case;
+use crate::history::Action;
+use crate::store::Store;
+use crate::words::{NOBODY, child};
+
+impl Case<'_> {
+    /// Whether its client was told or not: what counts is that the command is stored.
+    pub(super) fn check_entrusted(&mut self, store: &Store) {
+        for operation in &self.history.operations {
+            let Action::Entrust { targets } = operation.action else { continue };
+            if !self.journal.spans.contains_key(&operation.token) {
+                continue;
+            }
+            for (index, target) in (0..).zip(targets).filter(|(_, target)| *target != NOBODY) {
+                let there = self.journal.spans.get(&child(operation.token, index)).map(|span| span.subject);
+                if there != Some(usize::from(target)) {
+                    let token = operation.token;
+                    self.found.push(format!("{token:#x} is stored, but its durable effect {index} is at {there:?}"));
+                }
+            }
+        }
+        for (shard, position) in store.inbox() {
+            self.found.push(format!("shard {shard}: the inbox record at {position} has not ended"));
+        }
+    }
+}

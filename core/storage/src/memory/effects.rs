@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one shard has left to do of durable effects.
+
+use std::collections::BTreeMap;
+
+use adjoin_model::{Body, Position, Record, ShardId, Unfinished};
+
+#[derive(Default)]
+pub(super) struct Effects {
+    outbox: BTreeMap<Position, Record>,
+    inbox: BTreeMap<Position, Record>,
+    watermarks: BTreeMap<ShardId, Position>,
+}
+
+impl Effects {
+    /// Takes a record of outbox or inbox.
+    pub(super) fn apply(&mut self, position: Position, record: &Record) {
+        match &record.body {
+            Body::Outbox(_) => drop(self.outbox.insert(position, record.clone())),
+            Body::Inbox(incoming) => {
+                let watermark = self.watermarks.entry(incoming.origin.shard).or_default();
+                *watermark = (*watermark).max(incoming.origin.position);
+                self.inbox.insert(position, record.clone());
+            }
+            Body::Done { inbox, .. } => drop(self.inbox.remove(inbox)),
+            Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
+        }
+    }
+
+    pub(super) fn trim(&mut self, delivered: &[Position]) {
+        delivered.iter().for_each(|position| drop(self.outbox.remove(position)));
+    }
+
+    pub(super) fn unfinished(&self) -> Unfinished {
+        let all = |records: &BTreeMap<Position, Record>| records.iter().map(|(p, r)| (*p, r.clone())).collect();
+        Unfinished {
+            outbox: all(&self.outbox),
+            inbox: all(&self.inbox),
+            watermarks: self.watermarks.iter().map(|(shard, position)| (*shard, *position)).collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.outbox.is_empty() && self.watermarks.is_empty()
+    }
+}
