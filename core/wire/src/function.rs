@@ -31,8 +31,9 @@ impl Frame for FunctionFrame {
             Self::StreamElement { call, .. } | Self::StreamEnd { call, .. } | Self::StreamInputCredit { call, .. } => {
                 Lane { activation: 0, call: *call }
             }
-            // In no order with anything: the answer names the call.
-            Self::Pressure { .. } | Self::Call(_) | Self::CancelCall { .. } => Lane::default(),
+            // A cancel never overtakes its call. That the ids are not those of the host holds others back a little at worst.
+            Self::Call(CallFrame { id, .. }) | Self::CancelCall { id } => Lane { activation: 0, call: *id },
+            Self::Pressure { .. } => Lane::default(),
         }
     }
 

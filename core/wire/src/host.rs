@@ -44,7 +44,7 @@ impl Frame for HostFrame {
             | Self::StreamInputEnd { call }
             | Self::StreamCredit { call, .. }
             | Self::Cancel { call } => Lane { activation: 0, call: *call },
-            Self::CallAnswer { .. } => Lane::default(),
+            Self::CallAnswer { id, .. } => Lane { activation: 0, call: *id },
         }
     }
 

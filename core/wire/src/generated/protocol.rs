@@ -599,7 +599,8 @@ pub struct Call {
     #[prost(uint64, optional, tag = "6")]
     pub if_sequence: ::core::option::Option<u64>,
 }
-/// The handler does not wait for this call any more. It is not answered; a command that runs already counts.
+/// The handler does not wait for this call any more; comes after its Call. It is not answered; a command that runs already
+/// counts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelCall {
     #[prost(uint64, tag = "1")]
