@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use adjoin_model::{Error, Kind};
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use serde::ser::SerializeMap;
@@ -19,24 +19,26 @@ pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     /// The methods that would have been right.
     allow: Option<Cow<'static, str>>,
+    /// Whether a connection of HTTP/1 ends with the answer.
+    close: bool,
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let status = StatusCode::from_u16(error.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { error, status, allow: None }
+        Self { error, status, allow: None, close: false }
     }
 }
 
 impl Problem {
     /// With a status of HTTP's own.
     pub(crate) fn with_status(error: Error, status: StatusCode) -> Self {
-        Self { error, status, allow: None }
+        Self { error, status, allow: None, close: false }
     }
 
     /// 405, naming what would be right.
     pub(crate) fn method(said: impl Into<String>, allow: impl Into<Cow<'static, str>>) -> Self {
-        Self { error: Error::invalid(said), status: StatusCode::METHOD_NOT_ALLOWED, allow: Some(allow.into()) }
+        Self { allow: Some(allow.into()), ..Self::with_status(Error::invalid(said), StatusCode::METHOD_NOT_ALLOWED) }
     }
 
     /// The answer to a conditional call: a sequence that differs is a failed precondition.
@@ -46,6 +48,11 @@ impl Problem {
             return Self::with_status(error, StatusCode::PRECONDITION_FAILED);
         }
         error.into()
+    }
+
+    /// Says that the connection ends: something of the request was not read, so no other can follow it.
+    pub(crate) fn closing(self) -> Self {
+        Self { close: true, ..self }
     }
 
     /// The problem as JSON.
@@ -65,6 +72,10 @@ impl Problem {
         }
         if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
             headers.insert(ALLOW, allow);
+        }
+        if self.close {
+            // Left out by HTTP/2, where nothing ends but the stream.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

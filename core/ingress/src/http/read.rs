@@ -68,7 +68,7 @@ impl Reading {
         if body.is_end_stream() {
             return Ok(Bytes::new());
         }
-        check_encoding(headers)?;
+        check_encoding(headers).map_err(Problem::closing)?;
         let limit = Duration::from_millis(settings.body_ms);
         let read = async {
             let read = if body.size_hint().lower() > settings.body_bytes as u64 {
@@ -81,7 +81,8 @@ impl Reading {
             }
             read
         };
-        tokio::time::timeout(limit, read).await.unwrap_or_else(|_| Err(too_slow(settings)))
+        let read = tokio::time::timeout(limit, read).await.unwrap_or_else(|_| Err(too_slow(settings)));
+        read.map_err(Problem::closing)
     }
 
     async fn collect<B>(&self, body: &mut B, settings: &Settings) -> Result<Bytes, Problem>
