@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is asked, of whom, and what came of it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::future::BoxFuture;
+
+use crate::site::Site;
+
+/// One question: its name is the fact that it shows.
+#[derive(Clone, Copy)]
+pub(crate) struct Scenario {
+    /// The service it is about; where the SDK cannot express that, there is nothing to ask.
+    pub(crate) service: &'static str,
+    /// The fact.
+    pub(crate) name: &'static str,
+    /// Finds out whether it is one.
+    pub(crate) run: fn(Arc<Site>) -> BoxFuture<'static, Result<(), String>>,
+}
+
+/// Scenarios of one service, each an async function of this module.
+macro_rules! scenarios {
+    ($service:expr, [$($name:ident),* $(,)?]) => {
+        vec![$($crate::scenario::Scenario {
+            service: $service,
+            name: stringify!($name),
+            run: |site| Box::pin(async move { $name(&site).await }),
+        }),*]
+    };
+}
+pub(crate) use scenarios;
+
+/// What came of all scenarios.
+#[derive(Default)]
+pub(crate) struct Report {
+    lines: Vec<String>,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+}
+
+impl Report {
+    /// Asks one after the other, and prints what comes of each as it comes.
+    pub(crate) async fn ask(&mut self, group: &str, scenarios: &[Scenario], site: &Arc<Site>, only: Option<&str>) {
+        for scenario in scenarios.iter().filter(|scenario| site.declares(scenario.service)) {
+            if only.is_some_and(|only| !scenario.name.contains(only)) {
+                continue;
+            }
+            let began = Instant::now();
+            let outcome = (scenario.run)(Arc::clone(site)).await;
+            self.add(group, scenario, outcome, began);
+        }
+    }
+
+    fn add(&mut self, group: &str, scenario: &Scenario, outcome: Result<(), String>, began: Instant) {
+        let fact = scenario.name.replace('_', " ");
+        let service = scenario.service.rsplit('.').next().unwrap_or_default();
+        let millis = began.elapsed().as_millis();
+        let said = match outcome {
+            Ok(()) => {
+                self.passed += 1;
+                format!("passed  {group:<12} {service:<24} {fact} ({millis} ms)")
+            }
+            Err(said) => {
+                self.failed += 1;
+                format!("FAILED  {group:<12} {service:<24} {fact} ({millis} ms)\n        {said}")
+            }
+        };
+        println!("{said}");
+        self.lines.push(said);
+    }
+
+    /// Notes scenarios that could not be asked.
+    pub(crate) fn skip(&mut self, what: &str) {
+        self.skipped += 1;
+        println!("skipped {what}");
+        // As xtask collects what did not run.
+        if let Some(list) = std::env::var_os("ADJOIN_SKIPPED") {
+            let file = std::fs::File::options().create(true).append(true).open(list);
+            let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("skipped: {what}\n").as_bytes()));
+        }
+    }
+
+    /// Whether everything that was asked is a fact, and anything was asked.
+    pub(crate) fn is_good(&self) -> bool {
+        self.failed == 0 && self.passed > 0
+    }
+
+    /// The failures once more, and the closing line.
+    pub(crate) fn close(&self) {
+        self.lines.iter().filter(|line| line.starts_with("FAILED")).for_each(|line| println!("{line}"));
+        match self.skipped {
+            0 => println!("{} passed, {} failed", self.passed, self.failed),
+            skipped => println!("{} passed, {} failed, {skipped} skipped", self.passed, self.failed),
+        }
+    }
+}
