@@ -138,8 +138,22 @@ impl Call {
     /// If the JSON does not fit, or nobody takes it in.
     pub(crate) async fn send(&mut self, json: &Value) -> Result<(), String> {
         let message = self.schema.message(&self.input, json)?;
-        let requests = self.requests.as_ref().ok_or_else(|| format!("{} was closed before {json}", self.path))?;
-        requests.send(message).await.map_err(|_| format!("{} took in no {json}", self.path))
+        self.deliver(message).await
+    }
+
+    /// Sends one message whose field `payload` is of a type that no `.proto` file has.
+    ///
+    /// # Errors
+    /// If the rest does not fit, or nobody takes it in.
+    pub(crate) async fn send_with_payload(&mut self, json: &Value, kind: &str, value: Vec<u8>) -> Result<(), String> {
+        let mut message = self.schema.message(&self.input, json)?;
+        message.set_field_by_name("payload", self.schema.any(kind, value)?);
+        self.deliver(message).await
+    }
+
+    async fn deliver(&mut self, message: DynamicMessage) -> Result<(), String> {
+        let requests = self.requests.as_ref().ok_or_else(|| format!("{} was closed before", self.path))?;
+        requests.send(message).await.map_err(|_| format!("{} takes in nothing any more", self.path))
     }
 
     /// Sends no more.

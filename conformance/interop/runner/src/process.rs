@@ -25,11 +25,7 @@ impl Process {
     ///
     /// # Errors
     /// If it does not start or does not get ready, with the last lines of its log.
-    pub(crate) async fn start(
-        program: &mut Command,
-        log: &Path,
-        marker: &str,
-    ) -> Result<(Self, String), String> {
+    pub(crate) async fn start(program: &mut Command, log: &Path, marker: &str) -> Result<(Self, String), String> {
         let shown = format!("{program:?}");
         let file = std::fs::File::options().create(true).append(true).open(log);
         let file = file.map_err(|error| format!("{}: {error}", log.display()))?;

@@ -34,7 +34,7 @@ pub(crate) use scenarios;
 /// What came of all scenarios.
 #[derive(Default)]
 pub(crate) struct Report {
-    lines: Vec<String>,
+    failures: Vec<String>,
     passed: usize,
     failed: usize,
     skipped: usize,
@@ -57,18 +57,17 @@ impl Report {
         let fact = scenario.name.replace('_', " ");
         let service = scenario.service.rsplit('.').next().unwrap_or_default();
         let millis = began.elapsed().as_millis();
-        let said = match outcome {
+        match outcome {
             Ok(()) => {
                 self.passed += 1;
-                format!("passed  {group:<12} {service:<24} {fact} ({millis} ms)")
+                println!("passed  {group:<12} {service:<24} {fact} ({millis} ms)");
             }
             Err(said) => {
                 self.failed += 1;
-                format!("FAILED  {group:<12} {service:<24} {fact} ({millis} ms)\n        {said}")
+                println!("FAILED  {group:<12} {service:<24} {fact} ({millis} ms)\n        {said}");
+                self.failures.push(format!("FAILED  {group:<12} {service:<24} {fact}"));
             }
-        };
-        println!("{said}");
-        self.lines.push(said);
+        }
     }
 
     /// Notes scenarios that could not be asked.
@@ -78,7 +77,8 @@ impl Report {
         // As xtask collects what did not run.
         if let Some(list) = std::env::var_os("ADJOIN_SKIPPED") {
             let file = std::fs::File::options().create(true).append(true).open(list);
-            let _ = file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("skipped: {what}\n").as_bytes()));
+            let _ =
+                file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("skipped: {what}\n").as_bytes()));
         }
     }
 
@@ -87,9 +87,9 @@ impl Report {
         self.failed == 0 && self.passed > 0
     }
 
-    /// The failures once more, and the closing line.
+    /// The names of the failures once more, and the closing line.
     pub(crate) fn close(&self) {
-        self.lines.iter().filter(|line| line.starts_with("FAILED")).for_each(|line| println!("{line}"));
+        self.failures.iter().for_each(|failure| println!("{failure}"));
         match self.skipped {
             0 => println!("{} passed, {} failed", self.passed, self.failed),
             skipped => println!("{} passed, {} failed, {skipped} skipped", self.passed, self.failed),

@@ -4,8 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
-use serde_json::Value;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, Value};
 
 /// The services' own files, below `conformance/interop/proto`.
 pub(crate) const SERVICES: [&str; 5] = [
@@ -67,19 +66,22 @@ impl Schema {
     ///
     /// # Errors
     /// If the type is unknown or the JSON does not fit it.
-    pub(crate) fn message(&self, kind: &MessageDescriptor, json: &Value) -> Result<DynamicMessage, String> {
+    pub(crate) fn message(&self, kind: &MessageDescriptor, json: &serde_json::Value) -> Result<DynamicMessage, String> {
         let said = |error: &dyn std::fmt::Display| format!("{json} as {}: {error}", kind.full_name());
         let made = DynamicMessage::deserialize(kind.clone(), json).map_err(|error| said(&error))?;
         DynamicMessage::decode(kind.clone(), made.encode_to_vec().as_slice()).map_err(|error| said(&error))
     }
 
-    /// A message of this type out of bytes.
+    /// An `Any` of a type that no file has.
     ///
     /// # Errors
-    /// If the type is unknown or the bytes do not fit it.
-    pub(crate) fn decode(&self, kind: &str, bytes: &[u8]) -> Result<DynamicMessage, String> {
-        let known = self.pool.get_message_by_name(kind).ok_or_else(|| format!("no message {kind}"))?;
-        DynamicMessage::decode(known, bytes).map_err(|error| format!("{kind}: {error}"))
+    /// If `Any` itself is in none.
+    pub(crate) fn any(&self, kind: &str, value: Vec<u8>) -> Result<Value, String> {
+        let known = self.pool.get_message_by_name("google.protobuf.Any").ok_or("no file imports Any")?;
+        let mut any = DynamicMessage::new(known);
+        any.set_field_by_name("type_url", Value::String(kind.to_owned()));
+        any.set_field_by_name("value", Value::Bytes(value.into()));
+        Ok(Value::Message(any))
     }
 }
 

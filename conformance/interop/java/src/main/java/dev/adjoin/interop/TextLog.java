@@ -14,6 +14,7 @@ import io.cloudstate.javasupport.eventsourced.EventHandler;
 import io.cloudstate.javasupport.eventsourced.EventSourcedEntity;
 import io.cloudstate.javasupport.eventsourced.Snapshot;
 import io.cloudstate.javasupport.eventsourced.SnapshotHandler;
+import java.util.Optional;
 
 /** Answers all that was persisted, joined. */
 @EventSourcedEntity(persistenceId = "event-sourced-tck-model", snapshotEvery = 5)
@@ -26,18 +27,22 @@ public final class TextLog {
   }
 
   @CommandHandler
-  public Response process(Request request, CommandContext context) {
+  public Optional<Response> process(Request request, CommandContext context) {
+    // The SDK applies events only after the handler.
+    StringBuilder answer = new StringBuilder(text);
     boolean forwarded = false;
     for (RequestAction action : request.getActionsList()) {
       switch (action.getActionCase()) {
         case EMIT:
           context.emit(Persisted.newBuilder().setValue(action.getEmit().getValue()).build());
+          answer.append(action.getEmit().getValue());
           break;
         case FORWARD:
           context.forward(call(action.getForward().getId()));
           forwarded = true;
           break;
         case EFFECT:
+          // Version 0.5.2 forgets it at once.
           context.effect(call(action.getEffect().getId()), action.getEffect().getSynchronous());
           break;
         case FAIL:
@@ -47,7 +52,7 @@ public final class TextLog {
       }
     }
     // The SDK takes either a forward or a reply.
-    return forwarded ? null : Response.newBuilder().setMessage(text).build();
+    return forwarded ? Optional.empty() : Optional.of(Response.newBuilder().setMessage(answer.toString()).build());
   }
 
   private ServiceCall call(String id) {
