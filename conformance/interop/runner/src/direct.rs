@@ -9,9 +9,10 @@ mod event_sourced;
 mod value_entity;
 
 use crate::scenario::Scenario;
+use crate::site::Site;
 
 /// Every question that a service is asked without a proxy.
-pub(crate) fn scenarios() -> Vec<Scenario> {
+pub(crate) fn scenarios() -> Vec<Scenario<Site>> {
     [
         discovery::scenarios(),
         event_sourced::scenarios(),

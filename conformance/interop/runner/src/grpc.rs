@@ -37,6 +37,7 @@ pub(crate) struct Call {
     output: MessageDescriptor,
     requests: Option<mpsc::Sender<DynamicMessage>>,
     answers: Answers,
+    headers: Option<MetadataMap>,
 }
 
 enum Answers {
@@ -87,6 +88,7 @@ impl Client {
             output: method.output(),
             requests: Some(requests),
             answers: Answers::Awaited(answers),
+            headers: None,
         })
     }
 
@@ -166,8 +168,13 @@ impl Call {
     /// # Errors
     /// If nothing comes in time.
     pub(crate) async fn next(&mut self) -> Result<Result<Option<DynamicMessage>, Status>, String> {
-        let next = tokio::time::timeout(ANSWERED_WITHIN, self.answers.next()).await;
+        let next = tokio::time::timeout(ANSWERED_WITHIN, self.answers.next(&mut self.headers)).await;
         next.map_err(|_| format!("{} told nothing in {ANSWERED_WITHIN:?}", self.path))
+    }
+
+    /// What the answer began with, once it did.
+    pub(crate) fn headers(&self) -> Option<&MetadataMap> {
+        self.headers.as_ref()
     }
 
     /// Compares the next message.
@@ -234,11 +241,13 @@ impl Call {
 }
 
 impl Answers {
-    async fn next(&mut self) -> Result<Option<DynamicMessage>, Status> {
+    async fn next(&mut self, headers: &mut Option<MetadataMap>) -> Result<Option<DynamicMessage>, Status> {
         if let Self::Awaited(begun) = self {
             let begun = begun.await.unwrap_or_else(|error| Err(Status::internal(error.to_string())));
             *self = Self::Over;
-            *self = Self::Open(Box::new(begun?.into_inner()));
+            let response = begun?;
+            *headers = Some(response.metadata().clone());
+            *self = Self::Open(Box::new(response.into_inner()));
         }
         match self {
             Self::Open(stream) => stream.message().await,

@@ -4,8 +4,12 @@
 
 mod direct;
 mod grpc;
+mod host;
+mod http;
 mod prepare;
 mod process;
+mod proxied;
+mod relay;
 mod scenario;
 mod schema;
 mod site;
@@ -17,6 +21,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use crate::host::Host;
 use crate::prepare::{Failure, Places, go_sdk, go_service, java_service};
 use crate::scenario::Report;
 use crate::schema::Schema;
@@ -34,6 +39,9 @@ struct Arguments {
     /// Only scenarios whose names hold this (with _ between words).
     #[arg(long)]
     only: Option<String>,
+    /// Only the services by themselves, without the proxy.
+    #[arg(long)]
+    direct: bool,
 }
 
 #[tokio::main]
@@ -53,13 +61,30 @@ async fn suite(arguments: &Arguments, report: &mut Report) -> Result<(), String>
     let places = Places::new(&arguments.checkout);
     let logs = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let Some(sdk) = present(go_sdk(&places), report)? else { return Ok(()) };
-    let others = [sdk.join("protobuf/frontend"), sdk.join("protobuf/protocol")];
+    let others = ["frontend", "protocol", "proxy"].map(|part| sdk.join("protobuf").join(part));
     let schema = Schema::new(&places.sources.join("proto"), &others)?;
     for launch in launches(&places, &sdk, arguments.sdk.as_deref(), report)? {
         let site = Arc::new(Site::start(&launch, &schema, logs.path()).await?);
-        report.ask(launch.sdk.name(), &direct::scenarios(), &site, arguments.only.as_deref()).await;
+        let (sdk, only) = (launch.sdk.name(), arguments.only.as_deref());
+        report.ask(&format!("{sdk} direct"), &direct::scenarios(), &site, only).await;
+        if arguments.direct {
+            continue;
+        }
+        let adjoin = beside("adjoin")?;
+        let start = |relayed| Host::start(adjoin.clone(), &launch, site.services(), &schema, relayed);
+        let host = Arc::new(start(true).await?);
+        report.ask(&format!("{sdk} proxied"), &proxied::scenarios(), &host, only).await;
+        drop(host);
+        let host = Arc::new(start(false).await?);
+        report.ask(&format!("{sdk} restarts"), &proxied::restarts(), &host, only).await;
     }
     Ok(())
+}
+
+/// A program in the folder of this one.
+fn beside(name: &str) -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
+    Ok(this.with_file_name(name))
 }
 
 fn launches(places: &Places, sdk: &Path, only: Option<&str>, report: &mut Report) -> Result<Vec<Launch>, String> {

@@ -2,21 +2,30 @@
 //! What is asked, of whom, and what came of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 
-use crate::site::Site;
+/// What scenarios ask: a service by itself, or one behind the proxy.
+pub(crate) trait Asked: Send + Sync + 'static {
+    /// Whether it has this service; the empty name stands for all of it.
+    fn declares(&self, service: &str) -> bool;
+}
 
 /// One question: its name is the fact that it shows.
-#[derive(Clone, Copy)]
-pub(crate) struct Scenario {
+pub(crate) struct Scenario<Of> {
     /// The service it is about; where the SDK cannot express that, there is nothing to ask.
     pub(crate) service: &'static str,
     /// The fact.
     pub(crate) name: &'static str,
     /// Finds out whether it is one.
-    pub(crate) run: fn(Arc<Site>) -> BoxFuture<'static, Result<(), String>>,
+    pub(crate) run: fn(Arc<Of>) -> BoxFuture<'static, Result<(), String>>,
+}
+
+impl<Of> Clone for Scenario<Of> {
+    fn clone(&self) -> Self {
+        Self { service: self.service, name: self.name, run: self.run }
+    }
 }
 
 /// Scenarios of one service, each an async function of this module.
@@ -42,21 +51,27 @@ pub(crate) struct Report {
 
 impl Report {
     /// Asks one after the other, and prints what comes of each as it comes.
-    pub(crate) async fn ask(&mut self, group: &str, scenarios: &[Scenario], site: &Arc<Site>, only: Option<&str>) {
-        for scenario in scenarios.iter().filter(|scenario| site.declares(scenario.service)) {
+    pub(crate) async fn ask<Of: Asked>(
+        &mut self,
+        group: &str,
+        scenarios: &[Scenario<Of>],
+        of: &Arc<Of>,
+        only: Option<&str>,
+    ) {
+        for scenario in scenarios.iter().filter(|scenario| of.declares(scenario.service)) {
             if only.is_some_and(|only| !scenario.name.contains(only)) {
                 continue;
             }
             let began = Instant::now();
-            let outcome = (scenario.run)(Arc::clone(site)).await;
-            self.add(group, scenario, outcome, began);
+            let outcome = (scenario.run)(Arc::clone(of)).await;
+            self.add(group, scenario.service, scenario.name, outcome, began.elapsed());
         }
     }
 
-    fn add(&mut self, group: &str, scenario: &Scenario, outcome: Result<(), String>, began: Instant) {
-        let fact = scenario.name.replace('_', " ");
-        let service = scenario.service.rsplit('.').next().unwrap_or_default();
-        let millis = began.elapsed().as_millis();
+    fn add(&mut self, group: &str, service: &str, name: &str, outcome: Result<(), String>, took: Duration) {
+        let fact = name.replace('_', " ");
+        let service = service.rsplit('.').next().unwrap_or_default();
+        let millis = took.as_millis();
         match outcome {
             Ok(()) => {
                 self.passed += 1;

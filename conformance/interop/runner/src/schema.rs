@@ -15,11 +15,12 @@ pub(crate) const SERVICES: [&str; 5] = [
     "interop/cart.proto",
 ];
 
-const PROTOCOL: [&str; 4] = [
+const PROTOCOL: [&str; 5] = [
     "cloudstate/entity.proto",
     "cloudstate/event_sourced.proto",
     "cloudstate/value_entity.proto",
     "cloudstate/action.proto",
+    "grpc/reflection/v1alpha/reflection.proto",
 ];
 
 /// Everything that scenarios name.
@@ -70,6 +71,14 @@ impl Schema {
         let said = |error: &dyn std::fmt::Display| format!("{json} as {}: {error}", kind.full_name());
         let made = DynamicMessage::deserialize(kind.clone(), json).map_err(|error| said(&error))?;
         DynamicMessage::decode(kind.clone(), made.encode_to_vec().as_slice()).map_err(|error| said(&error))
+    }
+
+    /// A message of this type out of bytes.
+    ///
+    /// # Errors
+    /// If the bytes do not fit it.
+    pub(crate) fn decode(&self, kind: &MessageDescriptor, bytes: &[u8]) -> Result<DynamicMessage, String> {
+        DynamicMessage::decode(kind.clone(), bytes).map_err(|error| format!("{}: {error}", kind.full_name()))
     }
 
     /// An `Any` of a type that no file has.

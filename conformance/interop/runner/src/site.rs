@@ -10,6 +10,7 @@ use tokio::process::Command;
 
 use crate::grpc::Client;
 use crate::process::{Process, free_address};
+use crate::scenario::Asked;
 use crate::schema::Schema;
 
 /// Which SDK a service is on.
@@ -99,9 +100,15 @@ impl Site {
         entities.iter().filter_map(Value::as_message).cloned().collect()
     }
 
-    /// Whether it declares this service; the empty name stands for all of it.
-    pub(crate) fn declares(&self, service: &str) -> bool {
-        service.is_empty() || self.entities().iter().any(|entity| text(entity, "service_name") == service)
+    /// The services that it declares.
+    pub(crate) fn services(&self) -> Vec<String> {
+        self.entities().iter().map(|entity| text(entity, "service_name")).collect()
+    }
+}
+
+impl Asked for Site {
+    fn declares(&self, service: &str) -> bool {
+        service.is_empty() || self.services().iter().any(|known| known == service)
     }
 }
 

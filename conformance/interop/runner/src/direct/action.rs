@@ -12,7 +12,7 @@ const MODEL: &str = "cloudstate.tck.model.action.ActionTckModel";
 const TWO: &str = "cloudstate.tck.model.action.ActionTwo";
 const UNARY: &str = "/cloudstate.action.ActionProtocol/handleUnary";
 
-pub(super) fn scenarios() -> Vec<Scenario> {
+pub(super) fn scenarios() -> Vec<Scenario<Site>> {
     let mut all = scenarios!(
         MODEL,
         [

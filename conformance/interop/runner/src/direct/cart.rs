@@ -10,7 +10,7 @@ use crate::words::{any, empty, reply, with};
 
 const CART: &str = "adjoin.interop.cart.Cart";
 
-pub(super) fn scenarios() -> Vec<Scenario> {
+pub(super) fn scenarios() -> Vec<Scenario<Site>> {
     scenarios!(CART, [a_cart_is_filled_and_read, a_cart_begins_with_its_snapshot, a_bug_fails_the_stream])
 }
 

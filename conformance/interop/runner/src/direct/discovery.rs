@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::scenario::{Scenario, scenarios};
 use crate::site::{Sdk, Site, text};
 
-pub(super) fn scenarios() -> Vec<Scenario> {
+pub(super) fn scenarios() -> Vec<Scenario<Site>> {
     scenarios!(
         "",
         [

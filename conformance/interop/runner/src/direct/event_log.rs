@@ -9,7 +9,7 @@ use crate::words::{any, forward, reply, with};
 
 const SUBSCRIBER: &str = "cloudstate.tck.model.eventlogeventing.EventLogSubscriberModel";
 
-pub(super) fn scenarios() -> Vec<Scenario> {
+pub(super) fn scenarios() -> Vec<Scenario<Site>> {
     scenarios!(
         SUBSCRIBER,
         [

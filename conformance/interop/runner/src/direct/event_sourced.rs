@@ -13,7 +13,7 @@ const TWO: &str = "cloudstate.tck.model.EventSourcedTwo";
 const CONFIGURED: &str = "cloudstate.tck.model.EventSourcedConfigured";
 const HANDLE: &str = "/cloudstate.eventsourced.EventSourced/handle";
 
-pub(super) fn scenarios() -> Vec<Scenario> {
+pub(super) fn scenarios() -> Vec<Scenario<Site>> {
     let mut all = scenarios!(
         MODEL,
         [

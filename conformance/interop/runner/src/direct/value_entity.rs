@@ -12,7 +12,7 @@ const MODEL: &str = "cloudstate.tck.model.valueentity.ValueEntityTckModel";
 const TWO: &str = "cloudstate.tck.model.valueentity.ValueEntityTwo";
 const CONFIGURED: &str = "cloudstate.tck.model.valueentity.ValueEntityConfigured";
 
-pub(super) fn scenarios() -> Vec<Scenario> {
+pub(super) fn scenarios() -> Vec<Scenario<Site>> {
     let mut all = scenarios!(
         MODEL,
         [
