@@ -56,6 +56,9 @@ enum Command {
         words: Vec<OsString>,
     },
     /// Asks every SDK in both homes on every store the questions of conformance/cases; `conformance -- --help`.
+    ///
+    /// `conformance interop` drives services on unchanged Cloudstate SDKs instead, for Go (needs go) and Java (needs
+    /// java and mvn), by themselves and behind the proxy; `conformance interop --help`.
     Conformance {
         /// Handed on to the runner: --sdk, --home, --store, --json, --junit.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -108,6 +111,9 @@ fn main() -> ExitCode {
             program::run(root, &["adjoin-sim"], true, "adjoin-sim", &words),
             "the simulation found what it should and nothing else",
         ),
+        Command::Conformance { words } if words.first().is_some_and(|word| word == "interop") => {
+            stage::report(stage::interop(root, &words[1..]), "services on Cloudstate SDKs run as they should")
+        }
         Command::Conformance { words } => {
             stage::report(stage::conformance(root, &words), "every case that was asked was answered")
         }

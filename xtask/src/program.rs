@@ -12,6 +12,14 @@ use crate::{python, setup};
 /// # Errors
 /// What did not build, or how the program ended.
 pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[OsString]) -> Result<(), String> {
+    python::run(command(root, packages, release, name)?.args(words))
+}
+
+/// Builds packages in a profile and names one of their programs.
+///
+/// # Errors
+/// What did not build.
+pub fn command(root: &Path, packages: &[&str], release: bool, name: &str) -> Result<Command, String> {
     let mut build = Command::new("cargo");
     build.args(["build", "--quiet"]).args(packages.iter().flat_map(|package| ["--package", package])).current_dir(root);
     if release {
@@ -21,7 +29,9 @@ pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[O
     python::run(&mut build)?;
     let profile = if release { "release" } else { "debug" };
     let program = setup::target_folder(root)?.join(profile).join(name);
-    python::run(Command::new(program).args(words).env("PYTHONPATH", python::path(root)).current_dir(root))
+    let mut command = Command::new(program);
+    command.env("PYTHONPATH", python::path(root)).current_dir(root);
+    Ok(command)
 }
 
 /// The benches: everything they measure, in release.

@@ -10,8 +10,21 @@ use crate::server::Folder;
 use crate::{demo, docs, r#gen, program, python, setup, tidy};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 12] =
-    ["setup", "fmt", "tidy", "gen", "clippy", "no-std", "tests", "python", "docs", "conformance", "crash", "demo"];
+pub const ALL: [&str; 13] = [
+    "setup",
+    "fmt",
+    "tidy",
+    "gen",
+    "clippy",
+    "no-std",
+    "tests",
+    "python",
+    "docs",
+    "conformance",
+    "interop",
+    "crash",
+    "demo",
+];
 
 /// Ring 0: pure crates, built for a target without std.
 pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
@@ -60,6 +73,21 @@ fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
         return outcome.and(Err("no case was asked".into()));
     }
     outcome
+}
+
+/// Services on Cloudstate SDKs, by themselves and behind the proxy.
+pub fn interop(root: &Path, words: &[std::ffi::OsString]) -> Result<(), String> {
+    setup::run(root)?;
+    program::run(root, &INTEROP, false, INTEROP[0], words)
+}
+
+/// The runner, and the proxy beside it.
+const INTEROP: [&str; 2] = ["adjoin-interop", "adjoin-cli"];
+
+/// The same, every scenario counted.
+fn interop_scenarios(root: &Path, total: &mut Count) -> Result<(), String> {
+    let mut command = program::command(root, &INTEROP, false, INTEROP[0])?;
+    counted_by(&mut command, INTEROP[0], total, plain_line)
 }
 
 /// A few rounds of the crash proof, with the programs of the other stages.
@@ -156,6 +184,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "python" => python_tests(root, total),
         "docs" => docs::run(root, false).map(|blocks| total.passed += blocks),
         "conformance" => conformance_cases(root, total),
+        "interop" => interop_scenarios(root, total),
         "crash" => crash(root, total),
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
@@ -179,14 +208,24 @@ fn spawn(root: &Path, program: &str, arguments: &[&str], total: &mut Count) -> R
     counted(Command::new(program).args(arguments).current_dir(root), &line, total)
 }
 
-/// Runs a command, shows what it prints, and counts the tests in its closing lines.
+/// Runs a command, shows what it prints, and counts the tests in the closing lines of cargo and pytest.
 fn counted(command: &mut Command, line: &str, total: &mut Count) -> Result<(), String> {
+    counted_by(command, line, total, closing_line)
+}
+
+/// Runs a command, shows what it prints, and counts what this finds in each line.
+fn counted_by(
+    command: &mut Command,
+    line: &str,
+    total: &mut Count,
+    found: impl Fn(&str) -> Count,
+) -> Result<(), String> {
     let child = command.env("ADJOIN_SKIPPED", skipped_list()).stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("`{line}` did not start: {error}"))?;
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).lines().map_while(Result::ok) {
             println!("{text}");
-            let count = closing_line(&text);
+            let count = found(&text);
             total.passed += count.passed;
             total.failed += count.failed;
         }
@@ -202,6 +241,18 @@ fn closing_line(text: &str) -> Count {
         rest.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok()).unwrap_or(0)
     };
     Count { passed: number("passed"), failed: number("failed") }
+}
+
+/// Reads `41 passed, 3 failed` and `41 passed, 3 failed, 1 skipped`, alone on a line.
+fn plain_line(text: &str) -> Count {
+    let number = |part: &str, word: &str| part.strip_suffix(word)?.trim().parse::<u64>().ok();
+    let mut parts = text.split(", ");
+    let passed = parts.next().and_then(|part| number(part, " passed"));
+    let failed = parts.next().and_then(|part| number(part, " failed"));
+    match (passed, failed) {
+        (Some(passed), Some(failed)) => Count { passed, failed },
+        _ => Count::default(),
+    }
 }
 
 /// Reads `3 failed, 41 passed in 1.2s` as pytest prints it.
@@ -229,6 +280,8 @@ mod tests {
         assert_eq!(closing_line("1 failed, 41 passed in 1.23s"), Count { passed: 41, failed: 1 });
         assert_eq!(closing_line("2 passed, 1 error in 0.1s"), Count { passed: 2, failed: 1 });
         assert_eq!(closing_line("put in 3 passed hands"), Count::default());
+        assert_eq!(plain_line("41 passed, 3 failed, 1 skipped"), Count { passed: 41, failed: 3 });
+        assert_eq!(plain_line("41 passed"), Count::default());
     }
 
     #[test]
