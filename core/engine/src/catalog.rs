@@ -2,10 +2,12 @@
 //! Every entity type that a function has declared to this engine.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use adjoin_entity::SessionId;
-use adjoin_entity::spec::{EntityType, Spec};
+use adjoin_entity::spec::{Answers, EntityType, Spec};
+use bytes::Bytes;
 
 /// The known entity types, by name. A type stays known when its function goes, so that its calls can wait.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,10 @@ pub struct Catalog {
 pub struct Known {
     /// As the newest function that has it declared it.
     pub entity_type: Arc<EntityType>,
+    /// The contract that function sent: [`Spec::descriptors`].
+    pub descriptors: Bytes,
+    /// How that function expects its clients to be answered.
+    pub answers: Answers,
     /// Sessions whose function has it and is connected now.
     pub sessions: Vec<SessionId>,
 }
@@ -51,9 +57,16 @@ impl Catalog {
     pub(crate) fn session_up(&mut self, session: SessionId, spec: &Spec) {
         for entity_type in &spec.types {
             let declared = Arc::new(entity_type.clone());
-            let known = Known { entity_type: declared.clone(), sessions: Vec::new() };
-            let known = self.types.entry(entity_type.name.clone()).or_insert(known);
-            known.entity_type = declared;
+            let (descriptors, answers) = (spec.descriptors.clone(), spec.answers);
+            let known = Known { entity_type: declared, descriptors, answers, sessions: Vec::new() };
+            let known = match self.types.entry(entity_type.name.clone()) {
+                Entry::Vacant(place) => place.insert(known),
+                Entry::Occupied(place) => {
+                    let earlier = place.into_mut();
+                    *earlier = Known { sessions: std::mem::take(&mut earlier.sessions), ..known };
+                    earlier
+                }
+            };
             known.sessions.push(session);
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! gRPC: the generic service, the derived ones, health and reflection.
+//! gRPC: the generic service, those of contracts, the derived ones, health and reflection.
 
+mod contract;
 mod entities;
 mod health;
 mod reflection;

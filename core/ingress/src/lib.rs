@@ -4,6 +4,7 @@
 mod app;
 mod ask;
 mod body;
+mod contract;
 mod generated;
 mod grpc;
 mod http;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::contract::{Contracts, is_contract_first};
 use crate::http::openapi;
 use crate::http::params::Params;
 use crate::schema::typed::Typed;
@@ -69,7 +70,9 @@ impl TypeRoutes {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     catalog: Arc<Catalog>,
+    /// Code-first ones; the others are in `contracts`.
     types: HashMap<Arc<str>, Arc<TypeRoutes>>,
+    contracts: Arc<Contracts>,
     /// Derived when somebody first asks.
     typed: Arc<OnceLock<Arc<Typed>>>,
     /// The same.
@@ -83,14 +86,23 @@ impl Table {
             Some(routes) if Arc::ptr_eq(&routes.entity_type, entity_type) => routes.clone(),
             _ => Arc::new(TypeRoutes::of(entity_type)),
         };
-        let types: HashMap<_, _> =
-            catalog.iter().map(|known| (known.entity_type.name.clone(), routes(&known.entity_type))).collect();
+        let types: HashMap<_, _> = catalog
+            .iter()
+            .filter(|known| !is_contract_first(&known.entity_type))
+            .map(|known| (known.entity_type.name.clone(), routes(&known.entity_type)))
+            .collect();
         let unchanged = types.len() == earlier.types.len()
             && types
                 .iter()
                 .all(|(name, routes)| earlier.types.get(name).is_some_and(|other| Arc::ptr_eq(routes, other)));
         let derived = if unchanged { (earlier.typed.clone(), earlier.openapi.clone()) } else { Default::default() };
-        Self { catalog, types, typed: derived.0, openapi: derived.1 }
+        let contracts = Contracts::of(&catalog, &earlier.contracts);
+        contracts
+            .notes
+            .iter()
+            .filter(|note| !earlier.contracts.notes.contains(note))
+            .for_each(|note| tracing::warn!("{note}"));
+        Self { catalog, types, contracts: Arc::new(contracts), typed: derived.0, openapi: derived.1 }
     }
 
     /// The route of a command.
@@ -108,8 +120,14 @@ impl Table {
         routes.find(command).ok_or_else(missing)
     }
 
+    /// Whether no function has ever come.
     pub(crate) fn is_empty(&self) -> bool {
-        self.types.is_empty()
+        self.catalog.is_empty()
+    }
+
+    /// The services of contract-first types.
+    pub(crate) fn contracts(&self) -> &Contracts {
+        &self.contracts
     }
 
     /// The derived gRPC services of these types.

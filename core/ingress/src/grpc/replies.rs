@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use adjoin_engine::{Element, Elements};
-use adjoin_model::Result;
+use adjoin_model::{Error, Result};
 use bytes::Bytes;
 use http_body::Frame;
 use tokio_stream::Stream;
@@ -17,26 +17,34 @@ use crate::grpc::status::status;
 use crate::http::stream::{Place, poll_element};
 
 /// A stream of messages made of elements. An element is taken when the connection has room.
-pub(crate) struct Replies<F> {
+pub(crate) struct Replies<F, E> {
     elements: Elements,
     place: Place,
-    entity_type: Arc<str>,
     message: F,
+    /// An error as a status.
+    failed: E,
     over: bool,
 }
 
-impl<T, F: FnMut(Element) -> Result<T> + Unpin> Replies<F> {
+impl<T, F: FnMut(Element) -> Result<T> + Unpin> Replies<F, Box<dyn Fn(Error) -> Status + Send>> {
     pub(crate) fn new(elements: Elements, place: Place, entity_type: Arc<str>, message: F) -> Self {
-        Self { elements, place, entity_type, message, over: false }
-    }
-
-    fn end(&mut self, error: &adjoin_model::Error) -> Poll<Option<core::result::Result<T, Status>>> {
-        self.over = true;
-        Poll::Ready(Some(Err(status(error, &self.entity_type))))
+        Self::with(elements, place, Box::new(move |error| status(&error, &entity_type)), message)
     }
 }
 
-impl<T, F: FnMut(Element) -> Result<T> + Unpin> Stream for Replies<F> {
+impl<T, F: FnMut(Element) -> Result<T> + Unpin, E: Fn(Error) -> Status + Unpin> Replies<F, E> {
+    /// With statuses of another form.
+    pub(crate) fn with(elements: Elements, place: Place, failed: E, message: F) -> Self {
+        Self { elements, place, message, failed, over: false }
+    }
+
+    fn end(&mut self, error: Error) -> Poll<Option<core::result::Result<T, Status>>> {
+        self.over = true;
+        Poll::Ready(Some(Err((self.failed)(error))))
+    }
+}
+
+impl<T, F: FnMut(Element) -> Result<T> + Unpin, E: Fn(Error) -> Status + Unpin> Stream for Replies<F, E> {
     type Item = core::result::Result<T, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -47,10 +55,10 @@ impl<T, F: FnMut(Element) -> Result<T> + Unpin> Stream for Replies<F> {
         match poll_element(&mut this.elements, &mut this.place, context) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Ready(Some(Err(error))) => self.end(&error),
+            Poll::Ready(Some(Err(error))) => self.end(error),
             Poll::Ready(Some(Ok(element))) => match (self.message)(element) {
                 Ok(message) => Poll::Ready(Some(Ok(message))),
-                Err(error) => self.end(&error),
+                Err(error) => self.end(error),
             },
         }
     }

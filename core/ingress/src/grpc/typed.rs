@@ -20,17 +20,21 @@ use tonic::{Status, Streaming};
 
 use crate::app::App;
 use crate::ask;
+use crate::grpc::contract;
 use crate::grpc::replies::Replies;
 use crate::grpc::status::status;
 use crate::http::head;
 use crate::schema::typed::TypedMethod;
 
-/// Answers a call of a derived service, or that there is none.
+/// Answers a call of a contract's service or of a derived one, or that there is none.
 pub(crate) async fn respond(app: &Arc<App>, request: Request<GrpcBody>) -> Response<GrpcBody> {
     let table = match app.routes.ready().await {
         Ok(table) => table,
         Err(error) => return status(&error, "adjoin").into_http(),
     };
+    if let Some(served) = table.contracts().method(request.uri().path()) {
+        return contract::respond(app, served.clone(), request).await;
+    }
     let typed = table.typed(app);
     let Some(method) = typed.method(request.uri().path()) else {
         return Status::unimplemented("no such service or method; see the reflection service").into_http();

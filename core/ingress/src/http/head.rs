@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use adjoin_model::{Error, Metadata, Result, Sequence};
 use http::header::IF_MATCH;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::settings::Settings;
 
@@ -96,11 +96,21 @@ pub(crate) fn metadata(headers: &HeaderMap) -> Result<Metadata> {
         if !matches!(name, "traceparent" | "tracestate") && !name.starts_with("x-adjoin-") {
             continue;
         }
-        let value = std::str::from_utf8(value.as_bytes());
-        let value = value.map_err(|_| Error::invalid("metadata is UTF-8").at("header", name))?;
-        metadata.push((name.into(), value.into()));
+        metadata.push(entry(name, value)?);
     }
     Ok(metadata)
+}
+
+/// What travels to a contract-first action: every field but those that describe the body, under their own names.
+pub(crate) fn all_metadata(headers: &HeaderMap) -> Result<Metadata> {
+    let described = headers.iter().filter(|(name, _)| !matches!(name.as_str(), "content-type" | "content-length"));
+    described.map(|(name, value)| entry(name.as_str(), value)).collect()
+}
+
+fn entry(name: &str, value: &HeaderValue) -> Result<(String, String)> {
+    let value = std::str::from_utf8(value.as_bytes());
+    let value = value.map_err(|_| Error::invalid("metadata is UTF-8").at("header", name))?;
+    Ok((name.into(), value.into()))
 }
 
 /// A field that may stand once, as visible ASCII.
@@ -116,7 +126,6 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn head(fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let field = |(name, value): &(&'static str, &'static str)| {

@@ -2,9 +2,11 @@
 //! The ingress over real sockets, in front of a real engine and a real memory store.
 
 mod calls;
+mod contract_grpc;
 mod grpc;
 mod host;
 mod openapi;
+mod post;
 mod shop;
 mod streams;
 mod typed;

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Contract-first entity types: the methods of their services, by the path of a call.
+
+mod answer;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use adjoin_contract::{Contract, Limits, Method};
+use adjoin_engine::{Catalog, Known, Request as EngineRequest};
+use adjoin_entity::spec::{Answers, EntityKind, EntityType, Handler};
+use adjoin_model::{EntityId, Error, Payload, Result};
+use bytes::Bytes;
+use http::HeaderMap;
+
+pub(crate) use answer::{has_deadline, status, type_differs};
+
+use crate::http::head;
+
+/// The key of a call to an action: it has no state that a key could name.
+const NO_KEY: &str = "-";
+
+/// A method of a contract that a handler of an entity type serves.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) entity_type: Arc<EntityType>,
+    pub(crate) answers: Answers,
+    pub(crate) method: Method,
+    /// `/shop.Cart/AddItem`
+    pub(crate) path: String,
+    handler: Arc<str>,
+    /// `type.googleapis.com/shop.Item`
+    input_type: Arc<str>,
+    pub(crate) output_type: String,
+}
+
+impl Served {
+    /// Whether an `ETag` and a condition mean something.
+    pub(crate) fn has_state(&self) -> bool {
+        self.entity_type.kind != EntityKind::Action
+    }
+
+    /// An encoded input as a payload.
+    pub(crate) fn payload(&self, message: Bytes) -> Payload {
+        Payload { type_name: self.input_type.clone(), data: message }
+    }
+
+    /// A call with what the head of the request says about it. `message` is the encoded input; of a call whose client
+    /// streams, nothing.
+    ///
+    /// # Errors
+    /// `Invalid` for a message without a key, and for a field of the head that cannot be read.
+    pub(crate) fn request(&self, headers: &HeaderMap, message: Bytes) -> Result<EngineRequest> {
+        let key = if self.has_state() { self.method.key(&message)? } else { NO_KEY.to_owned() };
+        let entity = EntityId::new(self.entity_type.name.clone(), key)?;
+        let mut request = EngineRequest::new(entity, self.handler.clone(), self.payload(message));
+        request.metadata = if self.has_state() { head::metadata(headers)? } else { head::all_metadata(headers)? };
+        request.idempotency_key = head::idempotency_key(headers)?;
+        request.if_match = head::if_match(headers)?;
+        request.timeout = head::timeout(headers)?;
+        if request.if_match.is_some() && !self.has_state() {
+            return Err(Error::invalid("an action has no sequence that if-match could name"));
+        }
+        Ok(request)
+    }
+
+    /// The encoded output of a reply; none where the function gave none and its clients expect none.
+    ///
+    /// # Errors
+    /// `Protocol` when the reply is another message than the method gives.
+    pub(crate) fn output(&self, reply: Option<Payload>) -> Result<Option<Bytes>> {
+        let Some(reply) = reply else {
+            return Ok((self.answers == Answers::Adjoin).then(Bytes::new));
+        };
+        if *reply.type_name != *self.output_type {
+            type_differs(self, &reply)?;
+        }
+        Ok(Some(reply.data))
+    }
+}
+
+/// A contract, by the bytes that it was read from.
+#[derive(Debug)]
+struct Read {
+    descriptors: Bytes,
+    contract: Result<Arc<Contract>>,
+}
+
+/// Every method of every contract-first type of a catalogue.
+#[derive(Debug, Default)]
+pub(crate) struct Contracts {
+    read: Vec<Arc<Read>>,
+    methods: HashMap<String, Arc<Served>>,
+    /// Full names, in order.
+    pub(crate) services: Vec<String>,
+    /// What is wrong with a contract, one line each.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Contracts {
+    /// Reads what `earlier` has not.
+    pub(crate) fn of(catalog: &Catalog, earlier: &Self) -> Self {
+        let mut made = Self::default();
+        for known in catalog.iter().filter(|known| is_contract_first(&known.entity_type)) {
+            let read = made.read(&known.descriptors, earlier);
+            match &read.contract {
+                Ok(contract) => made.serve(known, contract),
+                Err(error) => made.notes.push(format!("{} is not served: {error}", known.entity_type.name)),
+            }
+        }
+        made.services.sort();
+        made.services.dedup();
+        made
+    }
+
+    fn read(&mut self, descriptors: &Bytes, earlier: &Self) -> Arc<Read> {
+        let same = |read: &&Arc<Read>| read.descriptors == *descriptors;
+        if let Some(read) = self.read.iter().find(same) {
+            return read.clone();
+        }
+        let read = || {
+            let contract = Contract::parse(descriptors, &Limits::default()).map(Arc::new);
+            Arc::new(Read { descriptors: descriptors.clone(), contract })
+        };
+        let read = earlier.read.iter().find(same).cloned().unwrap_or_else(read);
+        self.read.push(read.clone());
+        read
+    }
+
+    fn serve(&mut self, known: &Known, contract: &Contract) {
+        let owner = &known.entity_type;
+        for name in &owner.services {
+            let Some(service) = contract.service(name) else {
+                self.notes.push(format!("{} names the service {name}, which its contract has not", owner.name));
+                continue;
+            };
+            self.services.push(name.clone());
+            for method in &service.methods {
+                match served(known, name, method) {
+                    Ok(served) => self.add(served),
+                    Err(said) => self.notes.push(format!("{name}/{} is not served: {said}", method.name)),
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, served: Served) {
+        let (path, owner) = (served.path.clone(), served.entity_type.name.clone());
+        if let Some(other) = self.methods.insert(path, Arc::new(served)) {
+            let path = &other.path;
+            self.notes.push(format!("{path} is served by {owner}, no longer by {}", other.entity_type.name));
+        }
+    }
+
+    pub(crate) fn method(&self, path: &str) -> Option<&Arc<Served>> {
+        self.methods.get(path)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.methods.is_empty()
+    }
+
+    /// The contracts that could be read.
+    pub(crate) fn contracts(&self) -> impl Iterator<Item = &Arc<Contract>> {
+        self.read.iter().filter_map(|read| read.contract.as_ref().ok())
+    }
+}
+
+/// Whether an entity type is served by the services of its contract, and by them only.
+pub(crate) fn is_contract_first(entity_type: &EntityType) -> bool {
+    !entity_type.services.is_empty()
+}
+
+/// A method as it is served.
+///
+/// # Errors
+/// Why it is not.
+fn served(known: &Known, service: &str, method: &Method) -> core::result::Result<Served, String> {
+    let owner = &known.entity_type;
+    let handler = owner.handler(&method.name).ok_or_else(|| format!("{} has no such handler", owner.name))?;
+    check_shape(owner, handler, method)?;
+    let type_name = |message: &prost_reflect::MessageDescriptor| format!("type.googleapis.com/{}", message.full_name());
+    Ok(Served {
+        entity_type: owner.clone(),
+        answers: known.answers,
+        path: format!("/{service}/{}", method.name),
+        handler: handler.name.clone(),
+        input_type: type_name(&method.input).into(),
+        output_type: type_name(&method.output),
+        method: method.clone(),
+    })
+}
+
+fn check_shape(owner: &EntityType, handler: &Handler, method: &Method) -> core::result::Result<(), String> {
+    let streams = (method.client_streaming, method.server_streaming);
+    if (handler.streamed_in, handler.streamed_out) != streams {
+        return Err(format!("the handler of {} streams otherwise than its .proto says", owner.name));
+    }
+    if owner.kind == EntityKind::Action {
+        return Ok(());
+    }
+    if streams != (false, false) {
+        return Err("only the methods of an action may stream".into());
+    }
+    if method.key_fields.is_empty() {
+        let input = method.input.full_name();
+        return Err(format!("{input} has no field with the option entity_key, so nobody can say which entity"));
+    }
+    Ok(())
+}

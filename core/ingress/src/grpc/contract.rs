@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Services of contracts: encoded messages in, the same bytes to the handler, its bytes out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use adjoin_engine::{Element, Elements, Upstream};
+use adjoin_model::{Error, Outcome, Result};
+use bytes::{Buf, BufMut, Bytes};
+use http::{HeaderMap, Request, Response};
+use tokio::sync::oneshot;
+use tokio_stream::{Stream, StreamExt};
+use tonic::body::Body as GrpcBody;
+use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::BoxFuture;
+use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
+use tonic::{Status, Streaming};
+
+use crate::app::App;
+use crate::contract::{self, Served};
+use crate::grpc::replies::Replies;
+
+/// Answers a call of a contract's method.
+pub(crate) async fn respond(app: &Arc<App>, served: Arc<Served>, request: Request<GrpcBody>) -> Response<GrpcBody> {
+    let serving = Serving { app: app.clone(), served: served.clone() };
+    let mut grpc = Grpc::new(Raw)
+        .apply_max_message_size_config(Some(app.settings.body_bytes), Some(usize::MAX))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip);
+    match (served.method.client_streaming, served.method.server_streaming) {
+        (false, false) => grpc.unary(serving, request).await,
+        (false, true) => grpc.server_streaming(serving, request).await,
+        (true, false) => grpc.client_streaming(serving, request).await,
+        (true, true) => grpc.streaming(serving, request).await,
+    }
+}
+
+type Answer<T> = core::result::Result<tonic::Response<T>, Status>;
+type Messages = Pin<Box<dyn Stream<Item = core::result::Result<Bytes, Status>> + Send>>;
+
+/// One call of one method.
+#[derive(Clone)]
+struct Serving {
+    app: Arc<App>,
+    served: Arc<Served>,
+}
+
+impl Serving {
+    async fn run(&self, headers: &HeaderMap, message: Bytes) -> Answer<Bytes> {
+        let failed = self.failed(headers);
+        let request = self.served.request(headers, message);
+        let mut request = request.map_err(&failed)?;
+        request.timeout = request.timeout.or(self.app.timeout());
+        let reply = self.app.engine.call(request).await.map_err(&failed)?;
+        let (sequence, replayed) = (reply.sequence, reply.replayed);
+        let mut response = self.message(reply.payload, &failed)?;
+        let metadata = response.metadata_mut();
+        if self.served.has_state()
+            && let Ok(tag) = format!("\"{sequence}\"").parse()
+        {
+            metadata.insert("etag", tag);
+        }
+        if replayed {
+            metadata.insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    /// A single reply. Without a message it is a bare status, of a call that has ended well.
+    fn message(&self, reply: Option<adjoin_model::Payload>, failed: &impl Fn(Error) -> Status) -> Answer<Bytes> {
+        let message = self.served.output(reply).map_err(failed)?;
+        message.map(tonic::Response::new).ok_or_else(|| Status::new(tonic::Code::Ok, ""))
+    }
+
+    fn observe(&self, headers: &HeaderMap, message: Bytes) -> Result<Messages> {
+        let request = self.served.request(headers, message)?;
+        let place = self.app.streams.place(&self.app.settings)?;
+        Ok(self.replies(headers, self.app.engine.stream(request), place))
+    }
+
+    fn replies(&self, headers: &HeaderMap, elements: Elements, place: crate::http::stream::Place) -> Messages {
+        let served = self.served.clone();
+        let message = move |element: Element| served.output(element.payload).map(Option::unwrap_or_default);
+        Box::pin(Replies::with(elements, place, self.failed(headers), message))
+    }
+
+    /// Opens a call with a stream of input.
+    fn open(
+        &self,
+        headers: &HeaderMap,
+        input: Streaming<Bytes>,
+    ) -> Result<(Elements, Pump, crate::http::stream::Place)> {
+        let request = self.served.request(headers, Bytes::new())?;
+        let mut place = self.app.streams.place(&self.app.settings)?;
+        let broken = place.breakable();
+        let (upstream, elements) = self.app.engine.duplex(request);
+        Ok((elements, Pump { upstream, served: self.served.clone(), input, broken }, place))
+    }
+
+    fn failed(&self, headers: &HeaderMap) -> impl Fn(Error) -> Status + Send + Unpin + use<> {
+        let (served, had_deadline) = (self.served.clone(), contract::has_deadline(headers));
+        move |error| contract::status(&served, &error, had_deadline)
+    }
+}
+
+/// Passes the client's messages on.
+struct Pump {
+    upstream: Upstream,
+    served: Arc<Served>,
+    input: Streaming<Bytes>,
+    /// Hears why no more can be passed on.
+    broken: oneshot::Sender<Error>,
+}
+
+impl Pump {
+    async fn run(mut self) {
+        while let Some(message) = self.input.next().await {
+            let Ok(message) = message else {
+                let error = Error::invalid("a message of the stream cannot be read").with_outcome(Outcome::Unknown);
+                // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
+                let _ = self.broken.send(error);
+                return;
+            };
+            if self.upstream.send(self.served.payload(message)).await.is_err() {
+                return;
+            }
+        }
+        self.upstream.end();
+    }
+}
+
+impl UnaryService<Bytes> for Serving {
+    type Response = Bytes;
+    type Future = BoxFuture<tonic::Response<Bytes>, Status>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let serving = self.clone();
+        Box::pin(async move {
+            let (metadata, _, message) = request.into_parts();
+            serving.run(metadata.as_ref(), message).await
+        })
+    }
+}
+
+impl ServerStreamingService<Bytes> for Serving {
+    type Response = Bytes;
+    type ResponseStream = Messages;
+    type Future = std::future::Ready<Answer<Messages>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let (metadata, _, message) = request.into_parts();
+        let answer = self.observe(metadata.as_ref(), message).map(tonic::Response::new);
+        std::future::ready(answer.map_err(self.failed(metadata.as_ref())))
+    }
+}
+
+impl ClientStreamingService<Bytes> for Serving {
+    type Response = Bytes;
+    type Future = BoxFuture<tonic::Response<Bytes>, Status>;
+
+    fn call(&mut self, request: tonic::Request<Streaming<Bytes>>) -> Self::Future {
+        let serving = self.clone();
+        Box::pin(async move {
+            let (metadata, _, input) = request.into_parts();
+            let failed = serving.failed(metadata.as_ref());
+            let (mut elements, pump, mut place) = serving.open(metadata.as_ref(), input).map_err(&failed)?;
+            let pumping = tokio::spawn(pump.run());
+            let reply = crate::http::stream::next(&mut elements, &mut place).await;
+            pumping.abort();
+            let reply = reply.transpose().map_err(&failed)?;
+            serving.message(reply.and_then(|element| element.payload), &failed)
+        })
+    }
+}
+
+impl StreamingService<Bytes> for Serving {
+    type Response = Bytes;
+    type ResponseStream = Messages;
+    type Future = std::future::Ready<Answer<Messages>>;
+
+    fn call(&mut self, request: tonic::Request<Streaming<Bytes>>) -> Self::Future {
+        let (metadata, _, input) = request.into_parts();
+        let headers = metadata.as_ref();
+        std::future::ready(match self.open(headers, input) {
+            Ok((elements, pump, place)) => {
+                // Ends with the call: the engine closes the upstream of one that is over.
+                tokio::spawn(pump.run());
+                Ok(tonic::Response::new(self.replies(headers, elements, place)))
+            }
+            Err(error) => Err(self.failed(headers)(error)),
+        })
+    }
+}
+
+/// Messages as their bytes.
+#[derive(Clone, Copy)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> core::result::Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> core::result::Result<Option<Bytes>, Status> {
+        // A copy: a message that an entity keeps would hold on to the connection's whole read buffer.
+        let mut message = Vec::with_capacity(buffer.remaining());
+        message.put(buffer);
+        Ok(Some(message.into()))
+    }
+}
