@@ -168,9 +168,10 @@ pub struct AnswerFrame {
     pub call: FrameCall,
     /// Reply, refusal or forward.
     pub result: HandlerResult,
-    /// What is to be written and done; empty when the command failed.
+    /// What is to be written and done; empty when the command failed, but for a function of the Cloudstate protocol.
     pub effects: Effects,
-    /// The function ended the activation; later commands it received did not run.
+    /// The function ended the activation; later commands it received did not run. One of the Cloudstate protocol wants
+    /// it to begin anew at once.
     pub activation_ended: bool,
 }
 
@@ -196,7 +197,7 @@ pub struct Effects {
     pub delete: bool,
     /// Calls to make once durable.
     pub side_effects: Vec<SideEffect>,
-    /// The state after the command, when asked for.
+    /// The state after the command: when asked for, or, as the function likes, beside events.
     pub snapshot: Option<Payload>,
 }
 

@@ -27,8 +27,9 @@ use crate::outgoing::{Outgoing, Request as Batches, Source};
 use crate::settings::{CONNECTION_WINDOW, DialSettings, HEADER_BYTES, HTTP2_FRAME, STREAM_WINDOW, unless_zero};
 use crate::status::error_of;
 use crate::token;
+use crate::watched::Watched;
 
-type Io = Either<TcpStream, UnixStream>;
+pub(crate) type Io = Either<TcpStream, UnixStream>;
 
 /// What a function said of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +47,9 @@ pub struct Link {
     address: Address,
     settings: DialSettings,
     token: Option<MetadataValue<Ascii>>,
+    channel: Channel,
     client: FunctionClient<Channel>,
+    gone: CancellationToken,
     _cut: DropGuard,
 }
 
@@ -70,9 +73,25 @@ impl Link {
         let token = settings.token.as_deref().map(token::header).transpose()?;
         let io = connect(address, Duration::from_millis(settings.connect_ms)).await?;
         let cut = CancellationToken::new();
-        let channel = channel(address, settings, io, Tasks(cut.clone())).await?;
-        let client = FunctionClient::new(channel).max_encoding_message_size(BATCH_BYTES);
-        Ok(Self { address: address.clone(), settings: settings.clone(), token, client, _cut: cut.drop_guard() })
+        let gone = CancellationToken::new();
+        let channel = channel(address, settings, Watched::new(io, &gone), Tasks(cut.clone())).await?;
+        let client = FunctionClient::new(channel.clone()).max_encoding_message_size(BATCH_BYTES);
+        let (address, settings, _cut) = (address.clone(), settings.clone(), cut.drop_guard());
+        Ok(Self { address, settings, token, channel, client, gone, _cut })
+    }
+
+    /// The connection, for another protocol.
+    pub(crate) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Cancelled once the connection has ended.
+    pub(crate) fn gone(&self) -> &CancellationToken {
+        &self.gone
+    }
+
+    pub(crate) fn settings(&self) -> &DialSettings {
+        &self.settings
     }
 
     /// Where it leads.
@@ -143,7 +162,8 @@ impl Link {
         request
     }
 
-    async fn answer<T>(
+    /// Bounds an answer in time, and names what was asked when it fails.
+    pub(crate) async fn answer<T>(
         &self,
         what: &str,
         asked: impl Future<Output = core::result::Result<T, tonic::Status>>,
@@ -188,7 +208,7 @@ async fn connect(address: &Address, limit: Duration) -> Result<Io> {
 }
 
 /// HTTP/2 over one stream. A second one is never made: the link has then ended.
-async fn channel(address: &Address, settings: &DialSettings, io: Io, tasks: Tasks) -> Result<Channel> {
+async fn channel(address: &Address, settings: &DialSettings, io: Watched, tasks: Tasks) -> Result<Channel> {
     let mut endpoint = Endpoint::from_static("http://function.adjoin")
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)

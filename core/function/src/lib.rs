@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+pub mod cloudstate;
 mod connections;
 mod dial;
 mod generated;
@@ -13,8 +14,10 @@ mod service;
 mod sessions;
 mod settings;
 mod status;
+mod spoken;
 mod supervise;
 mod token;
+mod watched;
 
 pub use address::Address;
 pub use dial::{Discovered, Link};
@@ -23,5 +26,5 @@ pub use listener::Listener;
 pub use outgoing::Source;
 pub use serve::{Event, FunctionSession, Server, serve};
 pub use sessions::{Session, Sessions};
-pub use settings::{DialSettings, ServeSettings};
+pub use settings::{DialSettings, Protocol, ServeSettings};
 pub use supervise::{Status, Supervised, supervise};

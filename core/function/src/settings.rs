@@ -17,9 +17,25 @@ pub(crate) const HTTP2_FRAME: u32 = 256 << 10;
 /// Largest header list taken, in bytes.
 pub(crate) const HEADER_BYTES: u32 = 16 << 10;
 
+/// What a function is asked to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// adjoin protocol v1, and if the function does not know that, the Cloudstate protocol 0.2.
+    #[default]
+    Auto,
+    /// adjoin protocol v1 alone.
+    Adjoin,
+    /// The Cloudstate protocol 0.2 alone; no other call is made.
+    Cloudstate,
+}
+
 /// How a host reaches a function.
 #[derive(Clone, Debug)]
 pub struct DialSettings {
+    /// What the function is asked to speak, when it is supervised.
+    pub protocol: Protocol,
+    /// Takes a function that speaks the Cloudstate protocol and does not say which version, with a warning in the log.
+    pub accept_unversioned: bool,
     /// Time for a connection to be made.
     pub connect_ms: u64,
     /// Time for the function to answer Discover, ReportSpecError, and Welcome.
@@ -43,6 +59,8 @@ pub struct DialSettings {
 impl Default for DialSettings {
     fn default() -> Self {
         Self {
+            protocol: Protocol::Auto,
+            accept_unversioned: true,
             connect_ms: 5_000,
             answer_ms: 10_000,
             keep_alive_ms: 30_000,

@@ -4,23 +4,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adjoin_entity::frame::FunctionFrame;
 use adjoin_entity::spec::Spec;
-use adjoin_model::{Error, Kind, Limits, Result};
-use adjoin_wire::welcome;
-use tokio::sync::{mpsc, watch};
+use adjoin_model::{Error, Limits, Result};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::address::Address;
-use crate::dial::{Discovered, Link};
-use crate::inbound::Inbound;
+use crate::dial::Link;
 use crate::sessions::{Session, Sessions};
 use crate::settings::DialSettings;
+use crate::spoken::{Agreed, Said, ask};
 
 /// How long a function may take to end a session that the host ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How seldom a function is asked again whose spec was refused.
+const ASKED_AGAIN: Duration = Duration::from_secs(10);
 
 /// How a supervised function is.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,41 +117,45 @@ impl<S: Sessions> Supervisor<S> {
     async fn one_link(&self, up_since: &mut Option<Instant>) -> Result<()> {
         let dialled = self.unless_stopped(Link::dial(&self.address, &self.settings)).await;
         let Some(mut link) = dialled.transpose()? else { return Ok(()) };
-        let Some(discovered) = self.unless_stopped(self.accepted(&mut link)).await.transpose()? else { return Ok(()) };
-        let spec = Arc::new(discovered.spec);
-        let (to_function, outgoing) = mpsc::unbounded_channel();
-        let connecting = link.connect(welcome(discovered.version, &self.limits), outgoing);
-        let Some((hello, inbound)) = self.unless_stopped(connecting).await.transpose()? else { return Ok(()) };
+        let Some(agreed) = self.unless_stopped(self.accepted(&mut link)).await.transpose()? else { return Ok(()) };
+        let opening = agreed.open(&mut link, &self.limits);
+        let Some((spec, hello, to_function, said)) = self.unless_stopped(opening).await.transpose()? else {
+            return Ok(());
+        };
         let session = self.sessions.up(spec.clone(), hello, to_function)?;
         *up_since = Some(Instant::now());
         tracing::info!(function = %self.address, sdk = spec.sdk, types = spec.types.len(), "function connected");
         self.status.send_replace(Status::Connected { spec });
-        self.carry(session, inbound).await
+        self.carry(session, said).await
     }
 
     /// Asks the function until it has something that can be taken. The same process is told the same problem once.
-    async fn accepted(&self, link: &mut Link) -> Result<Discovered> {
+    async fn accepted(&self, link: &mut Link) -> Result<Agreed> {
         let mut told = None;
+        let mut wait = Duration::from_millis(self.settings.retry_most_ms);
         loop {
-            let problem = match link.discover().await.and_then(checked) {
-                Ok(discovered) => return Ok(discovered),
-                Err(error) if error.kind == Kind::Invalid => error,
-                Err(error) => return Err(error),
+            let refusal = match ask(link).await {
+                Ok(agreed) => return Ok(agreed),
+                Err(refusal) if refusal.is_about_the_spec() => refusal,
+                Err(refusal) => return Err(refusal.error),
             };
-            if told.as_ref() != Some(&problem.message) {
+            if told.as_ref() != Some(&refusal.error.message) {
+                let problem = refusal.error.clone();
                 tracing::warn!(function = %self.address, "the function's spec is refused: {problem}");
-                link.report_spec_error(&problem.message).await?;
+                refusal.report(link).await?;
                 told = Some(problem.message.clone());
                 self.status.send_replace(Status::SpecRefused { problem });
             }
-            self.pause(Duration::from_millis(self.settings.retry_most_ms)).await;
+            // The same process seldom says something else; a new one is another connection.
+            drop(timeout(wait, self.stop.run_until_cancelled(link.gone().cancelled())).await);
+            wait = (wait * 2).min(ASKED_AGAIN.max(wait));
         }
     }
 
-    async fn carry(&self, session: S::Session, mut inbound: Inbound<FunctionFrame>) -> Result<()> {
+    async fn carry(&self, session: S::Session, mut said: Said) -> Result<()> {
         let ended = loop {
             tokio::select! {
-                frames = inbound.recv() => match frames {
+                frames = said.recv() => match frames {
                     Ok(Some(frames)) => match session.deliver(frames).await {
                         Ok(()) => {}
                         Err(error) => break Err(error),
@@ -164,7 +169,7 @@ impl<S: Sessions> Supervisor<S> {
         session.down(ended.is_ok());
         if self.stop.is_cancelled() {
             // The session's senders are gone, so the function sees the end and ends its direction too.
-            let farewell = async { while let Ok(Some(_)) = inbound.recv().await {} };
+            let farewell = async { while let Ok(Some(_)) = said.recv().await {} };
             if timeout(FAREWELL, farewell).await.is_err() {
                 tracing::debug!(function = %self.address, "the function did not end its session in time");
             }
@@ -196,9 +201,4 @@ impl<S: Sessions> Supervisor<S> {
         // Elapsed is what is waited for; cancelled is what cuts it short.
         drop(timeout(wait, self.stop.cancelled()).await);
     }
-}
-
-fn checked(discovered: Discovered) -> Result<Discovered> {
-    discovered.spec.check()?;
-    Ok(discovered)
 }

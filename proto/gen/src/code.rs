@@ -6,7 +6,7 @@ use std::path::Path;
 
 use prost::Message;
 use prost_build::{Config, Module};
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tonic_prost_build::Builder;
 
 use crate::files::File;
@@ -48,6 +48,24 @@ const PACKAGES: [Package; 2] = [
     },
 ];
 
+/// A package of the Cloudstate protocol. Its messages stay in the crate that speaks it: nothing else is to know them.
+struct Foreign {
+    /// Below `proto/`.
+    proto: &'static str,
+    name: &'static str,
+    /// The module, below [`CLOUDSTATE`].
+    module: &'static str,
+}
+
+const CLOUDSTATE: &str = "core/function/src/generated/cloudstate";
+
+const FOREIGN: [Foreign; 4] = [
+    Foreign { proto: "cloudstate/entity.proto", name: "cloudstate", module: "entity" },
+    Foreign { proto: "cloudstate/event_sourced.proto", name: "cloudstate.eventsourced", module: "eventsourced" },
+    Foreign { proto: "cloudstate/value_entity.proto", name: "cloudstate.valueentity", module: "valueentity" },
+    Foreign { proto: "cloudstate/action.proto", name: "cloudstate.action", module: "action" },
+];
+
 /// Everything that is generated, in memory.
 ///
 /// # Errors
@@ -58,8 +76,15 @@ pub(crate) fn generate(root: &Path) -> Result<Vec<File>, String> {
     let mut files = vec![descriptors(&set)];
     for package in &PACKAGES {
         let folder = format!("{}/src/generated", package.services);
-        files.push(source(&set, package, format!("{WIRE}/{}.rs", package.module), messages())?);
-        files.push(source(&set, package, format!("{folder}/{}.rs", package.module), services(package))?);
+        let (proto, name) = (package.proto, package.name);
+        files.push(source(&set, proto, name, format!("{WIRE}/{}.rs", package.module), messages())?);
+        files.push(source(&set, proto, name, format!("{folder}/{}.rs", package.module), services(package))?);
+    }
+    let protos = FOREIGN.map(|package| package.proto);
+    let set = protox::compile(protos, [root.join("proto")]).map_err(|error| format!("{error:?}"))?;
+    for package in &FOREIGN {
+        let path = format!("{CLOUDSTATE}/{}.rs", package.module);
+        files.push(source(&set, package.proto, package.name, path, whole())?);
     }
     Ok(files)
 }
@@ -90,20 +115,28 @@ fn services(package: &Package) -> Config {
     config
 }
 
+/// Messages and services together. A map of modules as the packages nest is made by hand around them.
+fn whole() -> Config {
+    let mut config = Config::new();
+    config.service_generator(generator().service_generator());
+    config
+}
+
 /// Without the shorthand that connects: it would clash with the call of that name.
 fn generator() -> Builder {
     tonic_prost_build::configure().build_transport(false)
 }
 
-fn source(set: &FileDescriptorSet, package: &Package, path: String, mut config: Config) -> Result<File, String> {
-    let requests = set.file.iter().filter(|file| file.package() == package.name);
-    let module = Module::from_protobuf_package_name(package.name);
-    let requests = requests.map(|file| (module.clone(), file.clone())).collect();
+fn source(set: &FileDescriptorSet, proto: &str, name: &str, path: String, mut config: Config) -> Result<File, String> {
+    let module_of = |file: &FileDescriptorProto| Module::from_protobuf_package_name(file.package());
+    // The packages of Cloudstate refer to each other: they are generated together, and the wanted one is kept.
+    let together = |file: &&FileDescriptorProto| file.package() == name || name.starts_with("cloudstate");
+    let requests = set.file.iter().filter(together).map(|file| (module_of(file), file.clone())).collect();
+    let module = Module::from_protobuf_package_name(name);
     let mut code: HashMap<Module, String> = config.generate(requests).map_err(|error| format!("{path}: {error}"))?;
-    let code = code.remove(&module).ok_or_else(|| format!("{path}: {} gives no code", package.name))?;
+    let code = code.remove(&module).ok_or_else(|| format!("{path}: {name} gives no code"))?;
     let head = format!(
-        "// SPDX-License-Identifier: Apache-2.0\n// Written by `cargo xtask gen` from proto/{}: do not edit.\n",
-        package.proto
+        "// SPDX-License-Identifier: Apache-2.0\n// Written by `cargo xtask gen` from proto/{proto}: do not edit.\n"
     );
     Ok(File { path: path.into(), content: (head + &code).into_bytes() })
 }
@@ -128,7 +161,9 @@ mod tests {
             let text = String::from_utf8_lossy(&file.content).into_owned();
             assert!(!(file.path.starts_with("core/wire") && text.contains("tonic::")), "{}", file.path.display());
             assert!(
-                file.path.starts_with("core/wire") || !text.contains("::prost::Message"),
+                file.path.starts_with("core/wire")
+                    || file.path.starts_with(CLOUDSTATE)
+                    || !text.contains("::prost::Message"),
                 "{}",
                 file.path.display()
             );

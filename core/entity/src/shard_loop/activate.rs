@@ -68,6 +68,9 @@ impl ShardLoop {
             match self.sessions.choose(entity.id.entity_type()) {
                 None => {
                     self.go(slot, On::SessionLost);
+                    if let Some(entity) = self.entities.get_mut(slot) {
+                        entity.restarts = false;
+                    }
                     self.bound_function_wait(slot);
                     self.unwanted(slot);
                 }
@@ -136,6 +139,7 @@ impl ShardLoop {
         let Some(entity) = self.entities.get_mut(slot) else { return page };
         let (shard, session, entity_id) = (entity.shard, entity.session, entity.id.clone());
         entity.activation = activation;
+        entity.restarts = false;
         entity.sequence = page.last;
         entity.durable = page.last;
         entity.dedups = None;
@@ -234,6 +238,7 @@ impl ShardLoop {
         entity.activation = 0;
         entity.session = 0;
         entity.loading = None;
+        entity.restarts &= on == On::Discarded;
         if core::mem::take(&mut entity.starved)
             && let Some(session) = self.sessions.get_mut(session)
         {

@@ -15,7 +15,7 @@ use crate::io::SessionId;
 use crate::mutant::Mutant;
 use crate::phase::On;
 use crate::shard::Admission;
-use crate::spec::EntityKind;
+use crate::spec::{Answers, EntityKind};
 
 impl ShardLoop {
     pub(super) fn answer(&mut self, session: SessionId, frame: AnswerFrame) {
@@ -30,6 +30,9 @@ impl ShardLoop {
         } else {
             self.command_answered(slot, job, frame)
         };
+        if ended && self.is_cloudstate(session) {
+            self.restart(slot);
+        }
         if ended || !sound {
             // Ended by the function, or because the function's state has what the journal has not.
             self.end_activation(slot, On::Discarded, !ended);
@@ -85,6 +88,7 @@ impl ShardLoop {
         }
         let mut effects = frame.effects;
         let ending = match frame.result {
+            HandlerResult::Failed(error) if self.failure_keeps_effects(slot) => Ending::Reply(Err(error)),
             HandlerResult::Failed(error) => {
                 self.finish_plain(slot, job, Ending::Reply(Err(failed(error))));
                 return true;
@@ -108,6 +112,23 @@ impl ShardLoop {
                 self.finish_plain(slot, job, Ending::Reply(Err(error)));
                 false
             }
+        }
+    }
+
+    /// In the Cloudstate protocol a failure is what the client sees, and no more: what came beside it stands.
+    fn failure_keeps_effects(&self, slot: Slot) -> bool {
+        self.entities.get(slot).is_some_and(|entity| self.is_cloudstate(entity.session))
+    }
+
+    pub(super) fn is_cloudstate(&self, session: SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|session| session.answers() == Answers::Cloudstate)
+    }
+
+    /// In the Cloudstate protocol an entity whose function ended its activation begins anew at once, also while nobody
+    /// waits for it.
+    fn restart(&mut self, slot: Slot) {
+        if let Some(entity) = self.entities.get_mut(slot) {
+            entity.restarts = true;
         }
     }
 
@@ -205,6 +226,8 @@ impl ShardLoop {
         let group = Group { slot, ordinal: entity.groups + 1 };
         let shard = entity.shard;
         let grown = Grown::of(&records);
+        // A function may decide by itself when to make one; only beside events is it sure which state it shows.
+        let shows_state = job.want_snapshot || (grown.events > 0 && !grown.deleted);
         let Some(owned) = self.owned_mut(shard) else {
             return Err((job, Error::fenced("this host does not own the entity's shard").at("shard", shard)));
         };
@@ -220,7 +243,7 @@ impl ShardLoop {
             after_group: group.ordinal,
             writes: true,
             side_effects: effects.side_effects,
-            snapshot: effects.snapshot.filter(|_| job.want_snapshot),
+            snapshot: effects.snapshot.filter(|_| shows_state),
             recorded: false,
         };
         self.finish(slot, job, answered);

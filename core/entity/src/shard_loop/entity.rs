@@ -49,6 +49,8 @@ pub(crate) struct Entity {
     pub(crate) dedups: Option<Box<Dedups>>,
     pub(crate) loading: Option<Box<Loading>>,
     pub(crate) growth: Growth,
+    /// It is to be active again as soon as it can, though nobody waits.
+    pub(crate) restarts: bool,
     /// It stands in the ready queue.
     pub(crate) ready: bool,
     /// It stands in the queue of its session for credit.
@@ -105,6 +107,7 @@ impl Entity {
             dedups: None,
             loading: None,
             growth: Growth::default(),
+            restarts: false,
             ready: false,
             starved: false,
             used: now,
@@ -125,7 +128,7 @@ impl Entity {
 
     /// Somebody needs it active.
     pub(crate) fn is_wanted(&self) -> bool {
-        !self.mailbox.is_empty() || !self.watches.is_empty()
+        !self.mailbox.is_empty() || !self.watches.is_empty() || self.restarts
     }
 
     /// When it was last used.

@@ -17,7 +17,7 @@ use crate::frame::HostFrame;
 use crate::io::{Output, SessionId};
 use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
-use crate::spec::{EntityKind, EntityType, Spec};
+use crate::spec::{Answers, EntityKind, EntityType, Spec};
 
 /// Commands that are listed because the process died under them.
 const DEADLY_LISTED: usize = 100;
@@ -202,6 +202,10 @@ impl Session {
     pub(crate) fn give_credit(&mut self, bytes: u64) {
         self.running = self.running.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    pub(crate) fn answers(&self) -> Answers {
+        self.spec.answers
     }
 
     pub(crate) fn activated(&mut self) {

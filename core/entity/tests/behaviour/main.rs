@@ -4,6 +4,7 @@
 mod host;
 
 mod activation;
+mod cloudstate;
 mod durability;
 mod effects;
 mod found;

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What functions of the Cloudstate protocol need of the machine.
+
+use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult};
+use adjoin_entity::spec::{Answers, Spec};
+use adjoin_model::{Body, Code, Error, Payload};
+
+use crate::host::{Host, event, id, json, refused, reply, settings, side_effect, spec};
+
+fn cloudstate() -> Host {
+    let mut host = Host::without_function(settings());
+    let mut spec = Spec { answers: Answers::Cloudstate, ..spec() };
+    spec.types[0].readable_events = Vec::new();
+    spec.types[0].reads_any_event = true;
+    host.up_with(1, spec, 1000);
+    host
+}
+
+#[test]
+fn a_snapshot_beside_events_is_kept_though_nobody_asked() {
+    let mut host = cloudstate();
+    host.call("ada", "add");
+    let command = host.command();
+    assert!(!command.want_snapshot);
+    let events = vec![Payload::new("type.googleapis.com/shop.Added", vec![1]), event("B")];
+    host.answer(&command, reply("1"), Effects { events, snapshot: Some(json("two")), ..Effects::default() });
+    assert!(host.snapshots.is_empty(), "not before it is durable");
+    host.durable();
+    assert!(matches!(&host.snapshots[..], [(_, snapshot)] if snapshot.sequence == 2 && snapshot.state == json("two")));
+}
+
+#[test]
+fn a_snapshot_without_events_is_passed_over() {
+    let mut host = cloudstate();
+    let call = host.call("ada", "add");
+    let command = host.command();
+    host.answer(&command, reply("1"), Effects { snapshot: Some(json("none")), ..Effects::default() });
+    assert!(host.reply(call).is_ok() && host.snapshots.is_empty() && host.writes.is_empty());
+}
+
+#[test]
+fn what_came_beside_a_failure_stands() {
+    let mut host = cloudstate();
+    let call = host.call("ada", "add");
+    let command = host.command();
+    let effects = Effects {
+        events: vec![event("A")],
+        side_effects: vec![side_effect(id("bob"), "add", false)],
+        ..Effects::default()
+    };
+    let failed = Error::rejected("boom").with_code(Code::Unknown);
+    host.answer(&command, HandlerResult::Failed(failed.clone()), effects);
+    assert!(!host.replied(call), "not before the event is durable");
+    let batch = host.durable();
+    assert!(matches!(&batch.records[..], [record] if matches!(record.body, Body::Event(_))));
+    assert_eq!(host.reply(call), Err(failed));
+    assert_eq!(host.effects.len(), 1);
+    host.call("ada", "add");
+    assert_eq!(host.activated(), 1, "the activation goes on");
+}
+
+#[test]
+fn what_came_beside_a_failure_of_any_other_function_does_not() {
+    let mut host = Host::new();
+    host.call("ada", "add");
+    let command = host.command();
+    host.answer(&command, refused(), Effects { events: vec![event("A")], ..Effects::default() });
+    assert!(host.writes.is_empty());
+}
+
+fn ended(host: &mut Host, result: HandlerResult, effects: Effects) {
+    let command = host.command();
+    let answer = AnswerFrame {
+        activation: command.activation,
+        call: command.call,
+        result,
+        effects,
+        activation_ended: true,
+    };
+    host.answer_frame(1, FunctionFrame::Answer(answer));
+}
+
+#[test]
+fn a_restart_begins_anew_at_once_though_nobody_waits() {
+    let mut host = cloudstate();
+    let call = host.call("ada", "add");
+    ended(&mut host, refused(), Effects::default());
+    assert!(host.reply(call).is_err());
+    assert_eq!((host.activated(), host.commands.len()), (2, 0));
+    host.later_ms(120_000);
+    assert_eq!(host.deactivated(), 1, "then it is idle as any other");
+}
+
+#[test]
+fn what_was_queued_behind_a_restart_runs_in_order_after_it() {
+    let mut host = cloudstate();
+    let first = host.call("ada", "add");
+    let second = host.call("ada", "add");
+    let third = host.call("ada", "add");
+    ended(&mut host, refused(), Effects::default());
+    assert!(host.reply(first).is_err());
+    let again: Vec<_> = host.commands.drain(..).filter(|command| command.attempt == 2).map(|c| c.id).collect();
+    assert_eq!(again, [u128::from(second), u128::from(third)].map(adjoin_model::CommandId));
+}
+
+#[test]
+fn any_other_function_that_ends_an_activation_waits_to_be_wanted() {
+    let mut host = Host::new();
+    host.call("ada", "add");
+    ended(&mut host, refused(), Effects::default());
+    assert_eq!(host.activated(), 1);
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a function declared, as its session needs it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use adjoin_contract::Contract;
+use adjoin_entity::frame::Target;
+use adjoin_entity::spec::EntityKind;
+use adjoin_model::{EntityId, Payload};
+
+/// Names that calls of an action go round by: an action has no state, and so no key.
+const ACTION_KEYS: u32 = 256;
+
+/// An entity type of a function.
+#[derive(Clone, Debug)]
+pub(crate) struct Declared {
+    pub(super) kind: EntityKind,
+    /// Its name in the core: where its state is stored, or an action's service.
+    pub(super) name: Arc<str>,
+    /// The full name of its service.
+    pub(super) service: Arc<str>,
+    pub(super) methods: Vec<Method>,
+}
+
+/// A method of a service.
+#[derive(Clone, Debug)]
+pub(crate) struct Method {
+    pub(super) service: Arc<str>,
+    pub(super) name: Arc<str>,
+    /// The type URLs of what it takes and gives.
+    pub(super) input: String,
+    pub(super) output: String,
+    pub(super) streamed_in: bool,
+    pub(super) streamed_out: bool,
+}
+
+/// Everything a function declared.
+pub(crate) struct Model {
+    pub(super) contract: Contract,
+    pub(super) types: Vec<Arc<Declared>>,
+    pub(super) by_name: BTreeMap<Arc<str>, usize>,
+    pub(super) by_service: BTreeMap<Arc<str>, usize>,
+    round: AtomicU32,
+}
+
+impl Declared {
+    pub(super) fn method(&self, name: &str) -> Option<&Method> {
+        self.methods.iter().find(|method| *method.name == *name)
+    }
+}
+
+impl Model {
+    pub(super) fn new(contract: Contract, types: Vec<Declared>) -> Self {
+        let by = |name: fn(&Declared) -> Arc<str>| types.iter().enumerate().map(|(at, one)| (name(one), at)).collect();
+        let (by_name, by_service) = (by(|one| one.name.clone()), by(|one| one.service.clone()));
+        let types = types.into_iter().map(Arc::new).collect();
+        Self { contract, types, by_name, by_service, round: AtomicU32::new(0) }
+    }
+
+    /// The type of this name in the core.
+    pub(super) fn declared(&self, name: &str) -> Option<&Arc<Declared>> {
+        self.by_name.get(name).and_then(|at| self.types.get(*at))
+    }
+
+    /// Where a call of this service's method goes.
+    ///
+    /// # Errors
+    /// Why it cannot be made, for whoever wrote the function.
+    pub(super) fn target(&self, service: &str, command: &str, payload: Option<Payload>) -> Result<Target, String> {
+        let found = self.by_service.get(service).and_then(|at| self.types.get(*at));
+        let declared = found.ok_or_else(|| {
+            let known: Vec<&str> = self.by_service.keys().map(|name| &**name).collect();
+            format!("Unknown service {service:?}: the function has {}", known.join(", "))
+        })?;
+        let method = declared.method(command).ok_or_else(|| {
+            let known: Vec<&str> = declared.methods.iter().map(|method| &*method.name).collect();
+            format!("Unknown command {command:?} of {service}: it has {}", known.join(", "))
+        })?;
+        let payload = payload.unwrap_or_else(|| Payload::new(method.input.as_str(), Vec::new()));
+        let key = match declared.kind {
+            EntityKind::Action => (self.round.fetch_add(1, Ordering::Relaxed) % ACTION_KEYS).to_string(),
+            EntityKind::EventSourced | EntityKind::Value => self.key(service, command, &payload)?,
+        };
+        let entity = EntityId::new(declared.name.clone(), key).map_err(|error| error.message)?;
+        Ok(Target { entity, command: method.name.clone(), payload, metadata: Vec::new() })
+    }
+
+    fn key(&self, service: &str, command: &str, payload: &Payload) -> Result<String, String> {
+        let methods = self.contract.service(service).map(|service| &service.methods[..]).unwrap_or_default();
+        let method = methods.iter().find(|method| method.name == command);
+        let method = method.ok_or_else(|| format!("{service} has no method {command}"))?;
+        method.key(&payload.data).map_err(|error| format!("{service}.{command}: {}", error.message))
+    }
+}

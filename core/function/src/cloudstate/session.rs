@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A session of the engine with a function of this protocol: frames go to the activations and actions that they are
+//! for, and come back from them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use adjoin_entity::frame::{ActivationId, CommandFrame, FrameCall, FunctionFrame, HostFrame};
+use adjoin_entity::spec::EntityKind;
+use adjoin_model::{EntityId, Error, Limits, Payload, Result, Sequence};
+use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use super::action::{self, Input};
+use super::activation::{Activation, Dialect, Order};
+use super::event_sourced::EventSourced;
+use super::model::Model;
+use super::report::Reporter;
+use super::value_entity::ValueEntity;
+use crate::dial::Link;
+
+/// Batches of frames that wait for the engine; past it the streams are held back.
+const WAITING: usize = 256;
+
+/// Room for what a message has beside its payloads.
+const ENVELOPE: usize = 64 << 10;
+
+/// What everybody in a session needs.
+pub(super) struct Shared {
+    pub(super) channel: Channel,
+    /// Largest message taken.
+    pub(super) message_bytes: usize,
+    pub(super) model: Model,
+    pub(super) reporter: Reporter,
+    frames: mpsc::Sender<Vec<FunctionFrame>>,
+}
+
+impl Shared {
+    /// Hands frames to the engine, in order.
+    pub(super) async fn say(&self, frames: Vec<FunctionFrame>) {
+        // A session that has ended needs no word.
+        drop(self.frames.send(frames).await);
+    }
+}
+
+/// A session. Dropping it cuts every stream.
+pub(crate) struct Session {
+    frames: Receiver<Vec<FunctionFrame>>,
+    gone: CancellationToken,
+    _tasks: JoinSet<()>,
+}
+
+impl Session {
+    /// Carries what `to_function` brings until every sender is gone, or the connection.
+    pub(crate) fn new(
+        link: &Link,
+        model: Model,
+        limits: &Limits,
+        to_function: UnboundedReceiver<Vec<HostFrame>>,
+    ) -> Self {
+        let (sender, frames) = mpsc::channel(WAITING);
+        let (channel, gone) = (link.channel().clone(), link.gone().clone());
+        let (reporter, reporting) = Reporter::new(channel.clone(), link.settings().answer_ms);
+        let message_bytes = limits.value_bytes.saturating_add(limits.message_bytes).saturating_add(ENVELOPE);
+        let shared = Arc::new(Shared { channel, message_bytes, model, reporter, frames: sender });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(reporting);
+        let router = Router { shared, activations: HashMap::new(), actions: HashMap::new() };
+        tasks.spawn(router.run(to_function, gone.clone()));
+        Self { frames, gone, _tasks: tasks }
+    }
+
+    /// What the function said, in order; none when the host has ended the session.
+    ///
+    /// # Errors
+    /// `Unavailable` when the connection is lost, once everything that ran has been answered.
+    pub(crate) async fn recv(&mut self) -> Result<Option<Vec<FunctionFrame>>> {
+        match self.frames.recv().await {
+            Some(frames) => Ok(Some(frames)),
+            None if self.gone.is_cancelled() => Err(Error::unavailable(
+                "the connection to the function was lost: look into its log",
+            )),
+            None => Ok(None),
+        }
+    }
+}
+
+struct Router {
+    shared: Arc<Shared>,
+    activations: HashMap<ActivationId, UnboundedSender<Order>>,
+    actions: HashMap<FrameCall, UnboundedSender<Input>>,
+}
+
+impl Router {
+    async fn run(mut self, mut to_function: UnboundedReceiver<Vec<HostFrame>>, gone: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                Some(_) = tasks.join_next() => {}
+                () = gone.cancelled() => break,
+                frames = to_function.recv() => match frames {
+                    Some(frames) => frames.into_iter().for_each(|frame| self.route(frame, &mut tasks)),
+                    None => break,
+                },
+            }
+            if tasks.len() > 2 * (self.activations.len() + self.actions.len()) + 64 {
+                self.forget_ended();
+            }
+        }
+        if !gone.is_cancelled() {
+            // The host is gone: every stream is half-closed, and may end in its own time.
+            self.activations.clear();
+            self.actions.clear();
+        }
+        // With the connection every stream has broken: each tells those who wait, and ends.
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Whoever has ended by itself takes no orders any more.
+    fn forget_ended(&mut self) {
+        self.activations.retain(|_, orders| !orders.is_closed());
+        self.actions.retain(|_, inputs| !inputs.is_closed());
+    }
+
+    fn route(&mut self, frame: HostFrame, tasks: &mut JoinSet<()>) {
+        match frame {
+            HostFrame::Activate { activation, entity, sequence, state, .. } => {
+                self.activate(activation, entity, sequence, state, tasks);
+            }
+            HostFrame::Replay { activation, events, .. } => self.order(activation, Order::Replay(events)),
+            HostFrame::Command(command) if command.activation == 0 => self.act(command, tasks),
+            HostFrame::Command(command) => self.order(command.activation, Order::Command(command)),
+            HostFrame::Deactivate { activation } => {
+                self.order(activation, Order::Deactivate);
+                self.activations.remove(&activation);
+            }
+            HostFrame::StreamInput { call, payload } => self.input(call, Input::Element(payload)),
+            HostFrame::StreamInputEnd { call } => self.input(call, Input::End),
+            HostFrame::StreamCredit { call, elements } => self.input(call, Input::Credit(elements)),
+            HostFrame::Cancel { call } => {
+                // A command of an entity runs on, as with the reference: only actions are cancelled.
+                self.actions.remove(&call);
+            }
+        }
+    }
+
+    fn activate(
+        &mut self,
+        id: ActivationId,
+        entity: EntityId,
+        sequence: Sequence,
+        state: Option<Payload>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let Some(declared) = self.shared.model.declared(entity.entity_type()).cloned() else { return };
+        let (sender, orders) = mpsc::unbounded_channel();
+        self.activations.insert(id, sender);
+        let start = Start { id, entity, sequence, state, orders };
+        match declared.kind {
+            EntityKind::EventSourced => self.begin::<EventSourced>(start, tasks),
+            EntityKind::Value => self.begin::<ValueEntity>(start, tasks),
+            EntityKind::Action => {}
+        }
+    }
+
+    fn begin<D: Dialect>(&self, start: Start, tasks: &mut JoinSet<()>) {
+        let Start { id, entity, sequence, state, orders } = start;
+        tasks.spawn(Activation::<D>::new(self.shared.clone(), id, entity, sequence, orders).run(state));
+    }
+
+    /// One whose activation has ended is the machine's to give out again: it hears of the end.
+    fn order(&mut self, activation: ActivationId, order: Order) {
+        if let Some(orders) = self.activations.get(&activation) {
+            drop(orders.send(order));
+        }
+    }
+
+    fn act(&mut self, command: CommandFrame, tasks: &mut JoinSet<()>) {
+        let (sender, inputs) = mpsc::unbounded_channel();
+        self.actions.insert(command.call, sender);
+        tasks.spawn(action::run(self.shared.clone(), command, inputs));
+    }
+
+    fn input(&mut self, call: FrameCall, input: Input) {
+        if let Some(inputs) = self.actions.get(&call) {
+            drop(inputs.send(input));
+        }
+    }
+}
+
+/// What an activation begins with.
+struct Start {
+    id: ActivationId,
+    entity: EntityId,
+    sequence: Sequence,
+    state: Option<Payload>,
+    orders: UnboundedReceiver<Order>,
+}
