@@ -163,6 +163,13 @@ impl Call {
         self.requests = None;
     }
 
+    /// Breaks the call off.
+    #[cfg(test)]
+    pub(crate) fn cancel(self) {
+        // What has been answered to is reset before its requests end.
+        drop(self.answers);
+    }
+
     /// The next message, `None` at a good end; an error of the call is `Ok(Err)`.
     ///
     /// # Errors

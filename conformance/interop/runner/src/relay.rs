@@ -3,6 +3,8 @@
 
 mod passed;
 mod tap;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -49,7 +49,15 @@ impl Schema {
         let mut includes = vec![services.to_path_buf()];
         includes.extend_from_slice(others);
         let files: Vec<&str> = SERVICES.into_iter().chain(PROTOCOL).collect();
-        Ok(Self { pool: compile(&files, &includes)? })
+        Self::of(&files, &includes)
+    }
+
+    /// The messages of these files.
+    ///
+    /// # Errors
+    /// What is wrong, and in which file.
+    pub(crate) fn of(files: &[&str], includes: &[PathBuf]) -> Result<Self, String> {
+        Ok(Self { pool: compile(files, includes)? })
     }
 
     /// The command at a path such as `/package.Service/Method`.
