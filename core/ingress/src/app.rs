@@ -24,6 +24,7 @@ use crate::http::{call, head, index};
 use crate::routes::Routes;
 use crate::schema::Lock;
 use crate::settings::Settings;
+use crate::transcode::{self, Found};
 
 /// What every connection of an ingress shares.
 pub(crate) struct App {
@@ -87,10 +88,31 @@ impl App {
     {
         let (parts, body) = request.into_parts();
         self.check_head(&parts)?;
+        let table = match parts.uri.path() {
+            "/" | "/openapi.json" => self.routes.now(),
+            _ => self.routes.ready().await?,
+        };
+        let found = table.contracts().router.find(&parts.method, parts.uri.path())?;
+        if let Found::Binding(binding) = found {
+            return Ok(transcode::respond(self, binding, &parts, body).await);
+        }
+        let answered = self.answer_code_first(&parts, body).await;
+        match (answered, found) {
+            (Err(problem), Found::OtherMethods(allow)) if problem.status == StatusCode::NOT_FOUND => {
+                Err(Problem::method("this path has other methods", allow))
+            }
+            (answered, _) => answered,
+        }
+    }
+
+    async fn answer_code_first<B>(&self, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    {
         match parts.uri.path() {
-            "/" => get(&parts, || index::index(&self.routes.now())),
-            "/openapi.json" => get(&parts, || index::json_document(self.routes.now().openapi())),
-            _ => call::respond(self, &parts, body).await,
+            "/" => get(parts, || index::index(&self.routes.now())),
+            "/openapi.json" => get(parts, || index::json_document(self.routes.now().openapi())),
+            _ => call::respond(self, parts, body).await,
         }
     }
 

@@ -35,7 +35,7 @@ impl http_body::Body for Body {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Elements(elements) => {
-                elements.poll_chunk(context).map(|chunk| chunk.map(|data| Ok(Frame::data(data))))
+                elements.poll_chunk(context).map(|chunk| chunk.map(|data| data.map(Frame::data)))
             }
             Self::Grpc(body) => Pin::new(body).poll_frame(context),
         }

@@ -16,6 +16,7 @@ use http::HeaderMap;
 pub(crate) use answer::{has_deadline, status, type_differs};
 
 use crate::http::head;
+use crate::transcode::{self, Router};
 
 /// The key of a call to an action: it has no state that a key could name.
 const NO_KEY: &str = "-";
@@ -38,6 +39,19 @@ impl Served {
     /// Whether an `ETag` and a condition mean something.
     pub(crate) fn has_state(&self) -> bool {
         self.entity_type.kind != EntityKind::Action
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(name: &str, method: Method) -> Self {
+        Self {
+            entity_type: Arc::new(EntityType::new("post.Box", EntityKind::Value)),
+            answers: Answers::Adjoin,
+            path: format!("/post.Box/{name}"),
+            handler: name.into(),
+            input_type: "".into(),
+            output_type: String::new(),
+            method,
+        }
     }
 
     /// An encoded input as a payload.
@@ -91,6 +105,8 @@ struct Read {
 pub(crate) struct Contracts {
     read: Vec<Arc<Read>>,
     methods: HashMap<String, Arc<Served>>,
+    /// Their paths over HTTP.
+    pub(crate) router: Router,
     /// Full names, in order.
     pub(crate) services: Vec<String>,
     /// What is wrong with a contract, one line each.
@@ -146,7 +162,11 @@ impl Contracts {
 
     fn add(&mut self, served: Served) {
         let (path, owner) = (served.path.clone(), served.entity_type.name.clone());
-        if let Some(other) = self.methods.insert(path, Arc::new(served)) {
+        let served = Arc::new(served);
+        for binding in transcode::bindings(&served, &mut self.notes) {
+            self.router.add(binding, &mut self.notes);
+        }
+        if let Some(other) = self.methods.insert(path, served) {
             let path = &other.path;
             self.notes.push(format!("{path} is served by {owner}, no longer by {}", other.entity_type.name));
         }
@@ -154,10 +174,6 @@ impl Contracts {
 
     pub(crate) fn method(&self, path: &str) -> Option<&Arc<Served>> {
         self.methods.get(path)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.methods.is_empty()
     }
 
     /// The contracts that could be read.

@@ -12,6 +12,7 @@ mod listen;
 mod routes;
 pub mod schema;
 mod settings;
+mod transcode;
 
 /// The client of the generic service, for tools and SDKs.
 pub use generated::client::entities_client::EntitiesClient;

@@ -104,15 +104,19 @@ fn reply_of(reply: Reply, route: &Route) -> Response<Body> {
     if route.handler().query {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if route.has_state()
-        && let Some(tag) = etag(reply.sequence)
-    {
+    let sequence = route.has_state().then_some(reply.sequence);
+    mark(headers, sequence, reply.replayed);
+    response
+}
+
+/// Says what an answer rests on: the sequence of an entity that has one, an earlier answer.
+pub(crate) fn mark(headers: &mut HeaderMap, sequence: Option<Sequence>, replayed: bool) {
+    if let Some(tag) = sequence.and_then(etag) {
         headers.insert(ETAG, tag);
     }
-    if reply.replayed {
+    if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    response
 }
 
 /// A result by itself.

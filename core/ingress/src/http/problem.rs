@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Errors as RFC 9457 problems.
 
+use std::borrow::Cow;
+
 use adjoin_model::{Error, Kind};
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -16,7 +18,7 @@ pub(crate) struct Problem {
     pub(crate) error: Error,
     pub(crate) status: StatusCode,
     /// The methods that would have been right.
-    allow: Option<&'static str>,
+    allow: Option<Cow<'static, str>>,
 }
 
 impl From<Error> for Problem {
@@ -33,8 +35,8 @@ impl Problem {
     }
 
     /// 405, naming what would be right.
-    pub(crate) fn method(said: impl Into<String>, allow: &'static str) -> Self {
-        Self { error: Error::invalid(said), status: StatusCode::METHOD_NOT_ALLOWED, allow: Some(allow) }
+    pub(crate) fn method(said: impl Into<String>, allow: impl Into<Cow<'static, str>>) -> Self {
+        Self { error: Error::invalid(said), status: StatusCode::METHOD_NOT_ALLOWED, allow: Some(allow.into()) }
     }
 
     /// The answer to a conditional call: a sequence that differs is a failed precondition.
@@ -61,8 +63,8 @@ impl Problem {
         if let Some(ms) = self.error.retry_after_ms {
             headers.insert(RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000).max(1)));
         }
-        if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        if let Some(allow) = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok()) {
+            headers.insert(ALLOW, allow);
         }
         response
     }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use adjoin_engine::{Element, Elements};
-use adjoin_model::{Error, Result};
+use adjoin_model::{Error, Payload, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tonic::Status;
 
 use crate::body::Body;
 use crate::http::problem::Problem;
@@ -34,7 +35,16 @@ pub(crate) enum Form {
     Events,
     /// `application/x-ndjson`.
     Lines,
+    /// `text/event-stream` with nothing but data: a failure breaks the connection off.
+    PlainEvents,
+    /// `application/json` with one value a line: a failure breaks the connection off.
+    JsonLines,
+    /// Bytes as they are: the same.
+    Raw,
 }
+
+/// Makes the text of an element from its payload.
+pub(crate) type Shape = Box<dyn FnMut(Option<Payload>) -> Result<Bytes> + Send>;
 
 impl Form {
     /// What the client asked for; events where it does not say.
@@ -49,9 +59,16 @@ impl Form {
 
     const fn content_type(self) -> &'static str {
         match self {
-            Self::Events => "text/event-stream",
+            Self::Events | Self::PlainEvents => "text/event-stream",
             Self::Lines => "application/x-ndjson",
+            Self::JsonLines => "application/json",
+            Self::Raw => "application/octet-stream",
         }
+    }
+
+    /// Whether a failure has a form of its own in the stream.
+    const fn tells_failures(self) -> bool {
+        matches!(self, Self::Events | Self::Lines)
     }
 }
 
@@ -133,16 +150,29 @@ pub(crate) struct ElementBody {
     place: Place,
     keep_alive: Duration,
     silence: Pin<Box<Sleep>>,
+    shape: Option<Shape>,
     over: bool,
 }
 
 /// Answers with a stream, or with a problem if the first thing that comes is one.
 pub(crate) async fn respond(
+    elements: Elements,
+    form: Form,
+    watch: bool,
+    place: Place,
+    settings: &Settings,
+) -> core::result::Result<Response<Body>, Problem> {
+    respond_as(elements, form, watch, place, settings, None).await
+}
+
+/// The same, of payloads that are no JSON yet.
+pub(crate) async fn respond_as(
     mut elements: Elements,
     form: Form,
     watch: bool,
     mut place: Place,
     settings: &Settings,
+    shape: Option<Shape>,
 ) -> core::result::Result<Response<Body>, Problem> {
     let first = match tokio::time::timeout(FIRST, next(&mut elements, &mut place)).await {
         Ok(Some(Err(error))) => return Err(error.into()),
@@ -151,7 +181,7 @@ pub(crate) async fn respond(
     };
     let keep_alive = Duration::from_millis(settings.keep_alive_ms);
     let silence = Box::pin(sleep_until(Instant::now() + keep_alive));
-    let body = ElementBody { first, elements, form, watch, place, keep_alive, silence, over: false };
+    let body = ElementBody { first, elements, form, watch, place, keep_alive, silence, shape, over: false };
     let mut response = Response::new(Body::Elements(Box::new(body)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -178,7 +208,10 @@ pub(crate) fn poll_element(
 }
 
 impl ElementBody {
-    pub(crate) fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    pub(crate) fn poll_chunk(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<core::result::Result<Bytes, Status>>> {
         if self.over {
             return Poll::Ready(None);
         }
@@ -196,51 +229,58 @@ impl ElementBody {
         }
     }
 
-    fn chunk(&mut self, item: Option<Result<Element>>) -> Option<Bytes> {
-        match item {
-            Some(Ok(element)) => Some(self.element(&element)),
+    fn chunk(&mut self, item: Option<Result<Element>>) -> Option<core::result::Result<Bytes, Status>> {
+        let text = item.map(|element| element.and_then(|element| self.element(element)));
+        match text {
+            Some(Ok(chunk)) => Some(Ok(chunk)),
             Some(Err(error)) => {
                 self.over = true;
-                Some(failure(self.form, error))
+                let told = self.form.tells_failures();
+                Some(if told { Ok(failure(self.form, error)) } else { Err(Status::internal(error.message)) })
             }
             None => {
                 self.over = true;
                 // A client that reads events takes an end for a broken connection, unless it is told.
-                (self.form == Form::Events).then(|| Bytes::from_static(b"event: end\ndata:\n\n"))
+                (self.form == Form::Events).then(|| Ok(Bytes::from_static(b"event: end\ndata:\n\n")))
             }
         }
     }
 
-    fn element(&self, element: &Element) -> Bytes {
-        let data = element.payload.as_ref().map_or(&b"null"[..], |payload| &payload.data);
-        let data = if data.is_empty() { &b"null"[..] } else { data };
+    fn element(&mut self, element: Element) -> Result<Bytes> {
+        let data = match &mut self.shape {
+            Some(shape) => shape(element.payload)?,
+            None => crate::ask::json_of(element.payload),
+        };
         let mut chunk = BytesMut::with_capacity(data.len() + 48);
         match self.form {
-            Form::Lines => line(data, &mut chunk),
-            Form::Events => {
+            Form::Raw => return Ok(data),
+            Form::Lines | Form::JsonLines => line(&data, &mut chunk),
+            Form::Events | Form::PlainEvents => {
                 if self.watch {
                     chunk.put_slice(b"id: ");
                     chunk.put_slice(itoa::Buffer::new().format(element.sequence).as_bytes());
                     chunk.put_u8(b'\n');
                 }
-                event_data(data, &mut chunk);
+                event_data(&data, &mut chunk);
             }
         }
-        chunk.freeze()
+        Ok(chunk.freeze())
     }
 
-    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+    fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<Option<core::result::Result<Bytes, Status>>> {
+        let said: &'static [u8] = match self.form {
+            Form::Events | Form::PlainEvents => b": keep-alive\n\n",
+            // Readers of JSON lines pass over an empty one.
+            Form::Lines | Form::JsonLines => b"\n",
+            Form::Raw => return Poll::Pending,
+        };
         if self.silence.as_mut().poll(context).is_pending() {
             return Poll::Pending;
         }
         self.silence.as_mut().reset(Instant::now() + self.keep_alive);
         // Registers the timer again; it cannot be due.
         let _ = self.silence.as_mut().poll(context);
-        Poll::Ready(Some(Bytes::from_static(match self.form {
-            Form::Events => b": keep-alive\n\n",
-            // Readers of JSON lines pass over an empty one.
-            Form::Lines => b"\n",
-        })))
+        Poll::Ready(Some(Ok(Bytes::from_static(said))))
     }
 }
 
@@ -250,12 +290,12 @@ fn failure(form: Form, error: Error) -> Bytes {
     let problem = Problem::from(error).json();
     let mut chunk = BytesMut::with_capacity(problem.len() + 48);
     match form {
-        Form::Lines => {
+        Form::Lines | Form::JsonLines | Form::Raw => {
             chunk.put_slice(b"{\"$error\":");
             chunk.put_slice(&problem);
             chunk.put_slice(b"}\n");
         }
-        Form::Events => {
+        Form::Events | Form::PlainEvents => {
             chunk.put_slice(b"event: error\n");
             if let Some(ms) = retry {
                 chunk.put_slice(b"retry: ");

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use adjoin_engine::{Request as EngineRequest, Upstream};
-use adjoin_model::{Error, Outcome};
+use adjoin_model::{Error, Outcome, Payload};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio::sync::oneshot;
 
@@ -30,11 +30,37 @@ pub(crate) async fn respond<B>(
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
 {
-    read::check_encoding(&parts.headers)?;
     let mut place = app.streams.place(&app.settings)?;
     let broken = place.breakable();
     let (upstream, mut elements) = app.engine.duplex(request);
-    let lines = Lines {
+    let pumping = pump(app, &parts.headers, body, upstream, broken, |line| Ok(ask::json_payload(line)))?;
+    tokio::spawn(pumping);
+    if route.handler().streamed_out {
+        return stream::respond(elements, Form::accepted(&parts.headers), false, place, &app.settings).await;
+    }
+    let reply = stream::next(&mut elements, &mut place).await.transpose()?;
+    Ok(call::result(reply.and_then(|element| element.payload)))
+}
+
+/// Passes the lines of a body on, each as what `payload` makes of it. Ends with the client's stream, with the call, or
+/// when either side is gone.
+///
+/// # Errors
+/// 415 for a compressed body.
+pub(crate) fn pump<B, F>(
+    app: &App,
+    headers: &HeaderMap,
+    body: B,
+    mut upstream: Upstream,
+    broken: oneshot::Sender<Error>,
+    mut payload: F,
+) -> Result<impl Future<Output = ()> + use<B, F>, Problem>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    F: FnMut(Bytes) -> adjoin_model::Result<Payload>,
+{
+    read::check_encoding(headers)?;
+    let mut lines = Lines {
         body,
         rest: BytesMut::new(),
         searched: 0,
@@ -43,35 +69,24 @@ where
         depth: app.settings.json_depth,
         pause: Duration::from_millis(app.settings.body_ms),
     };
-    // Ends with the client's stream, with the call, or when either side is gone.
-    tokio::spawn(pump(lines, upstream, broken));
-    if route.handler().streamed_out {
-        return stream::respond(elements, Form::accepted(&parts.headers), false, place, &app.settings).await;
-    }
-    let reply = stream::next(&mut elements, &mut place).await.transpose()?;
-    Ok(call::result(reply.and_then(|element| element.payload)))
-}
-
-async fn pump<B: HttpBody<Data = Bytes> + Unpin>(
-    mut lines: Lines<B>,
-    mut upstream: Upstream,
-    broken: oneshot::Sender<Error>,
-) {
-    loop {
-        match lines.next().await {
-            Ok(Some(line)) => {
-                if upstream.send(ask::json_payload(line)).await.is_err() {
+    Ok(async move {
+        loop {
+            let next = lines.next().await.map_err(|problem| problem.error);
+            match next.and_then(|line| line.map(&mut payload).transpose()) {
+                Ok(Some(payload)) => {
+                    if upstream.send(payload).await.is_err() {
+                        return;
+                    }
+                }
+                Ok(None) => return upstream.end(),
+                Err(error) => {
+                    // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
+                    let _ = broken.send(error.with_outcome(Outcome::Unknown));
                     return;
                 }
             }
-            Ok(None) => return upstream.end(),
-            Err(problem) => {
-                // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
-                let _ = broken.send(problem.error.with_outcome(Outcome::Unknown));
-                return;
-            }
         }
-    }
+    })
 }
 
 /// Cuts a body into lines, each one JSON value. Empty lines are passed over.

@@ -3,6 +3,7 @@
 
 mod calls;
 mod contract_grpc;
+mod contract_http;
 mod grpc;
 mod host;
 mod openapi;

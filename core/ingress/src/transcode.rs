@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Contract-first methods over HTTP: the rules of `google.api.http`, JSON to messages and back.
+
+mod binding;
+mod call;
+mod encode;
+mod fields;
+mod input;
+mod output;
+mod refusal;
+mod router;
+mod template;
+
+pub(crate) use binding::all as bindings;
+pub(crate) use call::respond;
+pub(crate) use router::{Found, Router};

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One request that meets a rule, from its body to its answer.
+
+use std::sync::Arc;
+
+use adjoin_engine::Elements;
+use adjoin_entity::Reply;
+use adjoin_entity::spec::Answers;
+use adjoin_model::{Error, Payload, Result};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response};
+use http_body::Body as HttpBody;
+
+use crate::app::App;
+use crate::body::Body;
+use crate::http::problem::Problem;
+use crate::http::stream::{self, Form, Place};
+use crate::http::{call, query, upload};
+use crate::transcode::binding::{Binding, BodyRule};
+use crate::transcode::input::Input;
+use crate::transcode::output;
+use crate::transcode::refusal::Refusal;
+
+type Answer = core::result::Result<Response<Body>, Refusal>;
+
+/// Answers a request, in any case.
+pub(crate) async fn respond<B>(app: &App, binding: Arc<Binding>, parts: &Parts, body: B) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+{
+    let answers = binding.served.answers;
+    answer(app, &binding, parts, body).await.unwrap_or_else(|refusal| refusal.response(answers))
+}
+
+async fn answer<B>(app: &App, binding: &Arc<Binding>, parts: &Parts, body: B) -> Answer
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+{
+    check_kind(binding, parts)?;
+    let pairs = query::parse(parts.uri.query().unwrap_or("")).map_err(Refusal::request)?;
+    let input = Input::new(binding.clone(), parts.uri.path(), &pairs, &parts.headers, app.settings.json_depth);
+    let input = input.map_err(Refusal::request)?;
+    if binding.served.method.client_streaming && is_lines(&parts.headers, binding) {
+        return upload(app, binding, parts, input, body).await;
+    }
+    let whole = app.reading.whole(body, &parts.headers, &app.settings).await.map_err(Refusal::Request)?;
+    let message = input.message(whole).map_err(Refusal::request)?;
+    if binding.served.method.client_streaming {
+        return single_upload(app, binding, parts, message).await;
+    }
+    let request = request(binding, &parts.headers, message).map_err(Refusal::request)?;
+    if binding.served.method.server_streaming {
+        let place = app.streams.place(&app.settings).map_err(Refusal::call)?;
+        return stream_out(app, binding, parts, app.engine.stream(request), place).await;
+    }
+    run(app, binding, parts, request).await
+}
+
+/// The reference proxy of the Cloudstate protocol takes a body of JSON under this name only.
+fn check_kind(binding: &Binding, parts: &Parts) -> core::result::Result<(), Refusal> {
+    if binding.served.answers == Answers::Adjoin || binding.body == BodyRule::None || binding.takes_raw() {
+        return Ok(());
+    }
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    if kind.eq_ignore_ascii_case("application/json") || is_lines_kind(kind) {
+        return Ok(());
+    }
+    Err(Refusal::request(Error::invalid("the content type of a body is application/json")))
+}
+
+fn is_lines_kind(kind: &str) -> bool {
+    matches!(kind, "application/x-ndjson" | "application/jsonl" | "application/ndjson")
+}
+
+/// Whether the body of a client's stream is one message a line; under `application/json` it is one message.
+fn is_lines(headers: &HeaderMap, binding: &Binding) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    !binding.takes_raw() && binding.body != BodyRule::None && kind != "application/json"
+}
+
+fn request(binding: &Binding, headers: &HeaderMap, message: Bytes) -> Result<adjoin_engine::Request> {
+    let mut request = binding.served.request(headers, message)?;
+    if binding.served.answers == Answers::Cloudstate && !binding.served.has_state() {
+        request.metadata.push(("grpc-accept-encoding".into(), "identity".into()));
+    }
+    Ok(request)
+}
+
+async fn run(app: &App, binding: &Binding, parts: &Parts, mut request: adjoin_engine::Request) -> Answer {
+    request.timeout = request.timeout.or(app.timeout());
+    let conditional = request.if_match.is_some();
+    let reply = app.engine.call(request).await;
+    let reply = reply.map_err(|error| Refusal::Call(Problem::of_call(error, conditional)))?;
+    let Reply { payload, sequence, replayed } = reply;
+    let mut response = one(binding, payload)?;
+    let headers = response.headers_mut();
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    call::mark(headers, binding.served.has_state().then_some(sequence), replayed);
+    Ok(response)
+}
+
+/// A single reply.
+fn one(binding: &Binding, payload: Option<Payload>) -> Answer {
+    let reply = binding.served.output(payload).map_err(Refusal::call)?.ok_or(Refusal::NoReply)?;
+    let output = output::of(binding, &reply).map_err(Refusal::call)?;
+    let mut response = Response::new(Body::Whole(output.data));
+    if let Some(kind) = output.content_type {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    Ok(response)
+}
+
+async fn stream_out(app: &App, binding: &Arc<Binding>, parts: &Parts, elements: Elements, place: Place) -> Answer {
+    let form = form(binding, &parts.headers);
+    let shaped = binding.clone();
+    let shape = move |payload: Option<Payload>| {
+        let reply = shaped.served.output(payload)?.unwrap_or_default();
+        output::of(&shaped, &reply).map(|output| output.data)
+    };
+    let answered = stream::respond_as(elements, form, false, place, &app.settings, Some(Box::new(shape))).await;
+    answered.map_err(Refusal::Call)
+}
+
+/// Events for those who ask, for a Cloudstate function's clients; lines for those who ask, for others.
+fn form(binding: &Binding, headers: &HeaderMap) -> Form {
+    if output::is_raw(binding) {
+        return Form::Raw;
+    }
+    match binding.served.answers {
+        Answers::Adjoin => Form::accepted(headers),
+        Answers::Cloudstate => {
+            let mut accept = headers.get_all(http::header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+            if accept.any(|value| value.contains("text/event-stream")) { Form::PlainEvents } else { Form::JsonLines }
+        }
+    }
+}
+
+async fn upload<B>(app: &App, binding: &Arc<Binding>, parts: &Parts, input: Input, body: B) -> Answer
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+{
+    let served = binding.served.clone();
+    let request = request(binding, &parts.headers, Bytes::new()).map_err(Refusal::request)?;
+    let mut place = app.streams.place(&app.settings).map_err(Refusal::call)?;
+    let broken = place.breakable();
+    let (upstream, elements) = app.engine.duplex(request);
+    let payload = move |line: Bytes| input.message(line).map(|message| served.payload(message));
+    let pumping = upload::pump(app, &parts.headers, body, upstream, broken, payload).map_err(Refusal::Request)?;
+    tokio::spawn(pumping);
+    downstream(app, binding, parts, elements, place).await
+}
+
+/// A client's stream of one message.
+async fn single_upload(app: &App, binding: &Arc<Binding>, parts: &Parts, message: Bytes) -> Answer {
+    let request = request(binding, &parts.headers, Bytes::new()).map_err(Refusal::request)?;
+    let place = app.streams.place(&app.settings).map_err(Refusal::call)?;
+    let (mut upstream, elements) = app.engine.duplex(request);
+    let payload = binding.served.payload(message);
+    tokio::spawn(async move {
+        // Of a call that is over, its reply says why.
+        if upstream.send(payload).await.is_ok() {
+            upstream.end();
+        }
+    });
+    downstream(app, binding, parts, elements, place).await
+}
+
+async fn downstream(
+    app: &App,
+    binding: &Arc<Binding>,
+    parts: &Parts,
+    mut elements: Elements,
+    mut place: Place,
+) -> Answer {
+    if binding.served.method.server_streaming {
+        return stream_out(app, binding, parts, elements, place).await;
+    }
+    let reply = stream::next(&mut elements, &mut place).await.transpose().map_err(Refusal::call)?;
+    one(binding, reply.and_then(|element| element.payload))
+}

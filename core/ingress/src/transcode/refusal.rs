@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Failures as clients of contract-first functions see them over HTTP.
+
+use adjoin_entity::spec::Answers;
+use adjoin_model::Error;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::body::Body;
+use crate::http::problem::Problem;
+
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
+
+/// What failed.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The request, before anybody was asked.
+    Request(Problem),
+    /// The call.
+    Call(Problem),
+    /// A call that ended well gave no reply where there must be one.
+    NoReply,
+}
+
+impl Refusal {
+    /// A request that cannot be read.
+    pub(crate) fn request(error: Error) -> Self {
+        Self::Request(error.into())
+    }
+
+    /// A call that failed.
+    pub(crate) fn call(error: Error) -> Self {
+        Self::Call(error.into())
+    }
+
+    /// The answer: a problem, or of a Cloudstate function's clients a status with a text.
+    pub(crate) fn response(self, answers: Answers) -> Response<Body> {
+        match (answers, self) {
+            (Answers::Adjoin, Self::Request(problem) | Self::Call(problem)) => problem.response(),
+            (Answers::Cloudstate, Self::Request(problem)) => {
+                let phrase = problem.status.canonical_reason().unwrap_or_default();
+                text(problem.status, Bytes::from_static(phrase.as_bytes()))
+            }
+            (Answers::Cloudstate, Self::Call(problem)) => {
+                text(StatusCode::INTERNAL_SERVER_ERROR, problem.error.message.into())
+            }
+            (_, Self::NoReply) => text(StatusCode::INTERNAL_SERVER_ERROR, Bytes::from_static(b"no reply")),
+        }
+    }
+}
+
+fn text(status: StatusCode, said: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::Whole(said));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    response
+}
