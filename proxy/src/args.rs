@@ -60,6 +60,10 @@ pub(crate) struct SettingsArgs {
     /// What the user function speaks [variable: ADJOIN_PROTOCOL] [default: auto].
     #[arg(long, value_enum)]
     protocol: Option<Protocol>,
+    /// Refuse a function of the Cloudstate protocol that says no version, instead of warning [variable:
+    /// ADJOIN_ACCEPT_UNVERSIONED].
+    #[arg(long)]
+    refuse_unversioned: bool,
     /// Where clients connect; port 0 takes a free one [variable: ADJOIN_LISTEN, HTTP_PORT] [default: 0.0.0.0:9000 in
     /// serve, 127.0.0.1:9000 in dev].
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -96,6 +100,7 @@ impl SettingsArgs {
         let mut say = |name, value: Option<Value>, flag| said.extend(value.map(|value| (name, value, flag)));
         say("function", self.function.clone().map(Value::from), "--function");
         say("protocol", self.protocol.and_then(|it| serde_json::to_value(it).ok()), "--protocol");
+        say("accept_unversioned", self.refuse_unversioned.then_some(false.into()), "--refuse-unversioned");
         say("listen", self.listen.clone().map(Value::from), "--listen");
         say("admin", self.admin.clone().map(Value::from), "--admin");
         say("admin_beyond_loopback", self.admin_beyond_loopback.then_some(true.into()), "--admin-beyond-loopback");

@@ -69,7 +69,7 @@ impl Node {
         let note = settings.data.as_deref().filter(|_| !settings.memory).map(|path| Note::write(path, admin, listen));
         let engine = Engine::start(store.shared(), settings.engine.clone(), Arc::new(SystemClock)).await?;
         front.opened(engine.clone(), store.clone());
-        let function = Function::dial(address, engine.clone(), readiness.clone());
+        let function = Function::dial(address, settings, engine.clone(), readiness.clone());
         let ingress = adjoin_ingress::serve(engine.clone(), settings.ingress.clone(), listener)?;
         readiness.host(None);
         tracing::info!(%listen, %admin, function = settings.function, store = store.shared().capability().name, "serving");

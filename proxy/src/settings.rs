@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(crate) function: String,
     /// What it speaks.
     pub(crate) protocol: Protocol,
+    /// Takes a function of the Cloudstate protocol that does not say which version it speaks, with a warning.
+    pub(crate) accept_unversioned: bool,
     /// Where clients connect.
     pub(crate) listen: SocketAddr,
     /// Where `/ready`, `/alive`, `/metrics` and the admin API are.
@@ -55,11 +57,11 @@ pub(crate) struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Protocol {
-    /// Asks.
+    /// Asks for adjoin protocol v1 first, then for the Cloudstate protocol 0.2.
     Auto,
     /// adjoin protocol v1.
     Adjoin,
-    /// Cloudstate protocol 0.2.
+    /// Cloudstate protocol 0.2; no other call is made.
     Cloudstate,
 }
 
@@ -73,11 +75,22 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+impl From<Protocol> for adjoin_function::Protocol {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Auto => Self::Auto,
+            Protocol::Adjoin => Self::Adjoin,
+            Protocol::Cloudstate => Self::Cloudstate,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
             function: "127.0.0.1:8080".into(),
             protocol: Protocol::Auto,
+            accept_unversioned: true,
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 9000)),
             admin: SocketAddr::from((Ipv4Addr::LOCALHOST, 9001)),
             admin_beyond_loopback: false,
@@ -116,10 +129,6 @@ impl Settings {
         }
         self.engine.check()?;
         self.ingress.check()?;
-        if self.protocol == Protocol::Cloudstate {
-            return Err(Failure::usage("the Cloudstate protocol is not spoken by this version")
-                .help("use `auto` or `adjoin`; see CHANGELOG.md"));
-        }
         Ok(())
     }
 }

@@ -26,9 +26,11 @@ pub(super) fn address(settings: &Settings) -> Outcome<Address> {
 
 impl Function {
     /// Begins to dial.
-    pub(super) fn dial(address: Address, engine: Engine, readiness: Gauge) -> Self {
+    pub(super) fn dial(address: Address, settings: &Settings, engine: Engine, readiness: Gauge) -> Self {
         let limits = engine.settings().limits;
-        let supervised = supervise(address.clone(), DialSettings::default(), limits, engine);
+        let (protocol, accept_unversioned) = (settings.protocol.into(), settings.accept_unversioned);
+        let dialling = DialSettings { protocol, accept_unversioned, ..DialSettings::default() };
+        let supervised = supervise(address.clone(), dialling, limits, engine);
         let telling = tokio::spawn(tell(address, supervised.status(), readiness));
         Self { supervised, telling }
     }

@@ -99,6 +99,9 @@ impl ShardLoop {
                 let error = Error::invalid("durable side effects need the outbox, which this host does not have yet");
                 self.end_action(action, Err(error));
             }
+            HandlerResult::Failed(error) if !effects.is_empty() && self.is_cloudstate(session) && !action.streams => {
+                self.reply(action.job, Err(error), effects);
+            }
             HandlerResult::Failed(error) => self.end_action(action, Err(error)),
             HandlerResult::Forward(target) => {
                 let wrote = !effects.is_empty();

@@ -70,13 +70,8 @@ fn what_came_beside_a_failure_of_any_other_function_does_not() {
 
 fn ended(host: &mut Host, result: HandlerResult, effects: Effects) {
     let command = host.command();
-    let answer = AnswerFrame {
-        activation: command.activation,
-        call: command.call,
-        result,
-        effects,
-        activation_ended: true,
-    };
+    let answer =
+        AnswerFrame { activation: command.activation, call: command.call, result, effects, activation_ended: true };
     host.answer_frame(1, FunctionFrame::Answer(answer));
 }
 

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult};
-use adjoin_model::{Code, Error, Kind, Outcome, Payload};
+use adjoin_model::{Error, Outcome, Payload};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tonic::{Response, Status};
 
 use super::model::Method;
-use super::outcome::Answers;
+use super::outcome::{Answers, unknown};
 use super::payload::{any, entries};
 use super::protocol::action::action_protocol_client::ActionProtocolClient;
 use super::protocol::action::action_response::Response as Said;
@@ -112,9 +112,8 @@ fn as_action(said: Said) -> Action {
     }
 }
 
-/// A status of the function's, as its client is to see it.
+/// A status of the function's before its first reply: the reference proxy says no more than that the call failed. What
+/// it did before is not known.
 fn failed(status: &Status) -> Error {
-    let code = u32::try_from(i32::from(status.code())).ok().and_then(Code::from_number).unwrap_or(Code::Unknown);
-    // What it did before it failed is not known.
-    Error::new(Kind::Rejected, Outcome::Unknown, printable(status.message())).with_code(code)
+    unknown(printable(status.message())).with_outcome(Outcome::Unknown)
 }

@@ -251,8 +251,7 @@ impl<D: Dialect> Activation<D> {
         let Some(method) = declared.method(&command.name) else { return Err(End::Broken(D::TEXTS.reply)) };
         let answers = Answers { model: &shared.model, reporter: &shared.reporter, method };
         let client_action = action(reply.client_action);
-        let fails = matches!(client_action, Some(Action::Failure(_)));
-        let restart = fails && reply.restarts;
+        let restart = reply.restarts && matches!(&client_action, Some(Action::Failure(failure)) if failure.restart);
         let ended = answers.outcome(client_action, reply.side_effects);
         // What is stored stays as it was: the function wants to begin again from there.
         let writes = reply.writes.filter(|_| !restart).unwrap_or_default();

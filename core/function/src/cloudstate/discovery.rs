@@ -11,8 +11,8 @@ use adjoin_wire::DISCOVERY_BYTES;
 use tonic::transport::Channel;
 
 use super::model::{Declared, Method, Model};
-use super::protocol::entity_passivation_strategy::Strategy;
 use super::protocol::entity_discovery_client::EntityDiscoveryClient;
+use super::protocol::entity_passivation_strategy::Strategy;
 use super::protocol::{Entity, EntitySpec, ProxyInfo, ServiceInfo, UserFunctionError};
 use super::{action, event_sourced, value_entity};
 use crate::dial::Link;

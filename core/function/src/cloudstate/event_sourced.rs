@@ -43,10 +43,8 @@ impl Dialect for EventSourced {
     }
 
     fn init(service: &str, key: &str, sequence: Sequence, state: Option<Payload>) -> EventSourcedStreamIn {
-        let snapshot = state.map(|state| EventSourcedSnapshot {
-            snapshot_sequence: signed(sequence),
-            snapshot: Some(any(state)),
-        });
+        let snapshot =
+            state.map(|state| EventSourcedSnapshot { snapshot_sequence: signed(sequence), snapshot: Some(any(state)) });
         let init = EventSourcedInit { service_name: service.to_owned(), entity_id: key.to_owned(), snapshot };
         EventSourcedStreamIn { message: Some(incoming::Message::Init(init)) }
     }

@@ -79,9 +79,9 @@ impl Session {
     pub(crate) async fn recv(&mut self) -> Result<Option<Vec<FunctionFrame>>> {
         match self.frames.recv().await {
             Some(frames) => Ok(Some(frames)),
-            None if self.gone.is_cancelled() => Err(Error::unavailable(
-                "the connection to the function was lost: look into its log",
-            )),
+            None if self.gone.is_cancelled() => {
+                Err(Error::unavailable("the connection to the function was lost: look into its log"))
+            }
             None => Ok(None),
         }
     }
