@@ -73,7 +73,7 @@ async fn suite(arguments: &Arguments, report: &mut Report) -> Result<(), String>
         let adjoin = beside("adjoin")?;
         let start = |relayed| Host::start(adjoin.clone(), &launch, site.services(), &schema, relayed);
         let host = Arc::new(start(true).await?);
-        report.ask(&format!("{sdk} proxied"), &proxied::scenarios(), &host, only).await;
+        report.ask(&format!("{sdk} proxied"), &proxied::scenarios(launch.sdk), &host, only).await;
         drop(host);
         let host = Arc::new(start(false).await?);
         report.ask(&format!("{sdk} restarts"), &proxied::restarts(), &host, only).await;

@@ -10,11 +10,12 @@ mod value_entity;
 
 use crate::host::Host;
 use crate::scenario::{Scenario, scenarios};
+use crate::site::Sdk;
 
 /// Asked with a relay between proxy and function.
-pub(crate) fn scenarios() -> Vec<Scenario<Host>> {
+pub(crate) fn scenarios(sdk: Sdk) -> Vec<Scenario<Host>> {
     [
-        event_sourced::scenarios(),
+        event_sourced::scenarios(sdk),
         value_entity::scenarios(),
         action::scenarios(),
         cart::scenarios(),
