@@ -17,6 +17,7 @@ mod job;
 mod release;
 mod sessions;
 mod status;
+mod stream;
 mod turn;
 mod watch;
 
@@ -172,6 +173,7 @@ impl ShardLoop {
         if !self.sessions.is_live(session) {
             return;
         }
+        let Some(frame) = self.behind(session, frame) else { return };
         match frame {
             FunctionFrame::Replayed { activation, sequence } => self.replayed(session, activation, sequence),
             FunctionFrame::ActivationFailed { activation, error, snapshot_unreadable } => {

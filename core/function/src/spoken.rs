@@ -29,7 +29,7 @@ pub(crate) struct Refusal {
 
 /// What a function in session says.
 pub(crate) enum Said {
-    Adjoin(Inbound<FunctionFrame>),
+    Adjoin(Box<Inbound<FunctionFrame>>),
     Cloudstate(cloudstate::Session),
 }
 
@@ -94,7 +94,7 @@ impl Agreed {
         match self {
             Self::Adjoin(Discovered { spec, version }) => {
                 let (hello, inbound) = link.connect(welcome(version, limits), outgoing).await?;
-                Ok((Arc::new(spec), hello, to_function, Said::Adjoin(inbound)))
+                Ok((Arc::new(spec), hello, to_function, Said::Adjoin(Box::new(inbound))))
             }
             Self::Cloudstate(found) => {
                 let Found { spec, model, warnings } = *found;

@@ -11,6 +11,7 @@ use super::calls::{Due, Place};
 use super::job::{Ask, Job};
 use super::release::plain_reply;
 use super::sessions::Starved;
+use super::stream::Blocked;
 use super::turn::command_frame;
 use crate::call::{Call, CallId};
 use crate::frame::{AnswerFrame, FrameCall, HandlerResult, HostFrame, SideEffect};
@@ -24,10 +25,12 @@ const INPUT_CREDIT: usize = 16;
 
 /// An action that the function runs.
 pub(crate) struct Action {
-    job: Box<Job>,
-    session: SessionId,
-    streams: bool,
-    effects: usize,
+    pub(super) job: Box<Job>,
+    pub(super) session: SessionId,
+    pub(super) streams: bool,
+    pub(super) effects: usize,
+    /// A part of its reply that waits for calls made for it.
+    pub(super) blocked: Option<Box<Blocked>>,
 }
 
 impl ShardLoop {
@@ -72,7 +75,7 @@ impl ShardLoop {
         if early.ended {
             self.send(session, HostFrame::StreamInputEnd { call: frame });
         }
-        self.actions.insert(frame, Action { job, session, streams, effects: 0 });
+        self.actions.insert(frame, Action { job, session, streams, effects: 0, blocked: None });
     }
 
     fn streams(&self, call: &Call) -> bool {
@@ -89,6 +92,9 @@ impl ShardLoop {
     }
 
     pub(super) fn action_answer(&mut self, session: SessionId, frame: AnswerFrame) {
+        if self.is_stream(frame.call) && self.is_cloudstate(session) {
+            return self.stream_part(session, frame);
+        }
         let Some(action) = self.take_action(session, frame.call) else { return };
         let broken = frame.effects.writes().then_some("an action returned events or a value, but it has no state");
         let durable = frame.effects.side_effects.iter().any(|effect| effect.durable);
@@ -99,7 +105,7 @@ impl ShardLoop {
                 let error = Error::invalid("durable side effects need the outbox, which this host does not have yet");
                 self.end_action(action, Err(error));
             }
-            HandlerResult::Failed(error) if !effects.is_empty() && self.is_cloudstate(session) && !action.streams => {
+            HandlerResult::Failed(error) if !effects.is_empty() && self.is_cloudstate(session) => {
                 self.reply(action.job, Err(error), effects);
             }
             HandlerResult::Failed(error) => self.end_action(action, Err(error)),
@@ -117,7 +123,7 @@ impl ShardLoop {
         }
     }
 
-    fn take_action(&mut self, session: SessionId, frame: FrameCall) -> Option<Action> {
+    pub(super) fn take_action(&mut self, session: SessionId, frame: FrameCall) -> Option<Action> {
         if self.actions.get(&frame)?.session != session {
             return None;
         }
@@ -129,7 +135,7 @@ impl ShardLoop {
         Some(action)
     }
 
-    fn end_action(&mut self, action: Action, result: Result<(), Error>) {
+    pub(super) fn end_action(&mut self, action: Action, result: Result<(), Error>) {
         let call = action.job.id();
         match (action.streams, result) {
             (true, result) => {

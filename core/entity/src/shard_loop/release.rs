@@ -199,9 +199,9 @@ impl ShardLoop {
     }
 
     /// A synchronous side effect has ended; how is its own affair, the reply is that of the command.
-    pub(super) fn effect_done(&mut self, effect: EffectId, _result: Result<Reply>) {
+    pub(super) fn effect_done(&mut self, effect: EffectId, result: Result<Reply>) {
         let Some(call) = self.calls.effects.remove(&effect) else { return };
-        let Some(held) = self.calls.held.get_mut(&call) else { return };
+        let Some(held) = self.calls.held.get_mut(&call) else { return self.part_done(call, result) };
         held.open -= 1;
         if held.open == 0
             && let Some(held) = self.calls.held.remove(&call)
@@ -268,7 +268,7 @@ fn forwarded(call: &Call, target: Target, id: CallId) -> Call {
 
 /// A side effect as a call. Its command id follows from the command's and its place, so that a redelivery asks for the
 /// same one again.
-fn effect_call(call: &Call, target: Target, index: usize, waits: bool) -> Call {
+pub(super) fn effect_call(call: &Call, target: Target, index: usize, waits: bool) -> Call {
     let mut seed = [0; 24];
     seed[..16].copy_from_slice(&call.command.0.to_be_bytes());
     seed[16..].copy_from_slice(&(index as u64).to_be_bytes());

@@ -3,9 +3,10 @@
 
 use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult};
 use adjoin_entity::spec::{Answers, Spec};
+use adjoin_entity::{Input, Reply};
 use adjoin_model::{Body, Code, Error, Payload};
 
-use crate::host::{Host, event, id, json, refused, reply, settings, side_effect, spec};
+use crate::host::{Host, event, id, json, refused, reply, settings, side_effect, spec, target};
 
 fn cloudstate() -> Host {
     let mut host = Host::without_function(settings());
@@ -104,4 +105,60 @@ fn any_other_function_that_ends_an_activation_waits_to_be_wanted() {
     host.call("ada", "add");
     ended(&mut host, refused(), Effects::default());
     assert_eq!(host.activated(), 1);
+}
+
+fn mailer(host: &mut Host) -> (u64, adjoin_entity::frame::CommandFrame) {
+    let entity = adjoin_model::EntityId::new("shop.Mailer", "any").expect("an id");
+    let call = host.new_call(entity, "list");
+    let call = host.send(call);
+    (call, host.command())
+}
+
+fn element(host: &mut Host, call: u64) {
+    let frame = FunctionFrame::StreamElement { call, payload: json("1"), effects: vec![] };
+    host.answer_frame(1, frame);
+}
+
+fn done(host: &mut Host, effect: Option<u64>, payload: &str) {
+    let reply = Reply { payload: Some(json(payload)), sequence: 0, replayed: false };
+    host.step(vec![Input::EffectDone { effect: effect.expect("waited for"), result: Ok(reply) }]);
+}
+
+#[test]
+fn a_forward_in_a_stream_is_an_element_and_what_follows_waits_for_it() {
+    let mut host = cloudstate();
+    let (call, command) = mailer(&mut host);
+    element(&mut host, command.call);
+    let forward = HandlerResult::Forward(target(id("bob"), "add"));
+    host.answer(&command, forward, Effects::default());
+    element(&mut host, command.call);
+    host.answer_frame(1, FunctionFrame::StreamEnd { call: command.call, error: None });
+    assert_eq!((host.elements.len(), host.ends.len()), (1, 0), "the rest waits");
+    let (effect, to) = host.effects.remove(0);
+    assert_eq!((to.entity, &*to.name), (id("bob"), "add"));
+    done(&mut host, effect, "forwarded");
+    assert_eq!((host.elements.len(), host.ends.as_slice()), (3, &[(call, None)][..]));
+}
+
+#[test]
+fn a_part_of_a_stream_waits_for_its_synchronous_side_effects() {
+    let mut host = cloudstate();
+    let (_, command) = mailer(&mut host);
+    let side_effects = vec![side_effect(id("bob"), "add", true), side_effect(id("eve"), "add", false)];
+    host.answer(&command, reply("1"), Effects { side_effects, ..Effects::default() });
+    assert_eq!((host.effects.len(), host.elements.len()), (2, 0));
+    let effect = host.effects[0].0;
+    done(&mut host, effect, "ignored");
+    assert_eq!(host.elements.len(), 1);
+    host.answer(&command, HandlerResult::Reply(None), Effects::default());
+    assert_eq!(host.elements.len(), 1, "nothing to show");
+}
+
+#[test]
+fn a_failure_in_a_stream_ends_it_and_cancels_the_function() {
+    let mut host = cloudstate();
+    let (call, command) = mailer(&mut host);
+    host.answer(&command, refused(), Effects::default());
+    assert!(matches!(&host.ends[..], [(id, Some(error))] if *id == call && error.message == "no"));
+    assert_eq!(host.cancelled(), 1);
 }

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Actions: one call of the function for each call of a client, in four shapes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult};
-use adjoin_model::{Error, Outcome, Payload};
-use tokio::sync::mpsc::UnboundedReceiver;
+use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult, SideEffect};
+use adjoin_model::{Code, Error, Outcome, Payload};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 
 use super::model::Method;
 use super::outcome::{Answers, unknown};
 use super::payload::{any, entries};
+use super::protocol::Metadata;
 use super::protocol::action::action_protocol_client::ActionProtocolClient;
 use super::protocol::action::action_response::Response as Said;
 use super::protocol::action::{ActionCommand, ActionResponse};
 use super::protocol::client_action::Action;
 use super::session::Shared;
+use super::stream::{AHEAD, Incoming};
 use crate::status::printable;
 
 /// The full name of the protocol's service.
@@ -35,7 +39,19 @@ pub(super) async fn run(shared: Arc<Shared>, command: CommandFrame, inputs: Unbo
     let call = Call { shared: &shared, command: &command, method };
     match (method.streamed_in, method.streamed_out) {
         (false, false) => call.unary(inputs).await,
-        _ => call.not_yet().await,
+        (true, false) => call.upload(inputs).await,
+        (false, true) => {
+            let command = ActionCommand { payload: Some(any(command.payload.clone())), ..call.opening() };
+            let mut client = call.client();
+            let responses = Incoming::of(async move { client.handle_streamed_out(command).await });
+            call.download(Upload::none(), responses, inputs).await;
+        }
+        (true, true) => {
+            let (upload, commands) = Upload::new(call.opening());
+            let mut client = call.client();
+            let responses = Incoming::of(async move { client.handle_streamed(commands).await });
+            call.download(upload, responses, inputs).await;
+        }
     }
 }
 
@@ -80,21 +96,138 @@ impl Call<'_> {
             }
             Err(status) => (HandlerResult::Failed(failed(&status)), Vec::new()),
         };
-        let effects = Effects { side_effects, ..Effects::default() };
-        let answer = AnswerFrame { activation: 0, call: self.command.call, result, effects, activation_ended: false };
-        self.shared.say(vec![FunctionFrame::Answer(answer)]).await;
+        self.say(result, side_effects).await;
     }
 
     fn answers(&self) -> Answers<'_> {
         Answers { model: &self.shared.model, reporter: &self.shared.reporter, method: self.method }
     }
 
-    async fn not_yet(&self) {
-        let error = Error::invalid("streamed actions come later");
-        let effects = Effects::default();
-        let result = HandlerResult::Failed(error);
+    /// The client streams, the reply is one.
+    async fn upload(&self, mut inputs: UnboundedReceiver<Input>) {
+        let (mut upload, commands) = Upload::new(self.opening());
+        let mut client = self.client();
+        let response = client.handle_streamed_in(commands);
+        tokio::pin!(response);
+        loop {
+            tokio::select! {
+                response = &mut response => return self.answer(response).await,
+                () = upload.pump() => self.took_one().await,
+                input = inputs.recv() => match input {
+                    Some(input) => upload.take(input),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// The reply is a stream; `upload`, where the client streams too.
+    async fn download(
+        &self,
+        mut upload: Upload,
+        mut responses: Incoming<ActionResponse>,
+        mut inputs: UnboundedReceiver<Input>,
+    ) {
+        let mut begun = false;
+        loop {
+            tokio::select! {
+                response = responses.next(), if upload.credit > 0 => {
+                    let counts = match response {
+                        Ok(Some(response)) => self.part(response).await,
+                        Ok(None) => return self.end(None).await,
+                        Err(status) => return self.end(Some(status_of(&status, begun))).await,
+                    };
+                    begun |= counts;
+                    upload.credit -= u32::from(counts);
+                }
+                () = upload.pump() => self.took_one().await,
+                input = inputs.recv() => match input {
+                    Some(input) => upload.take(input),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// One response of a stream; says whether an element comes of it.
+    async fn part(&self, response: ActionResponse) -> bool {
+        let ActionResponse { response, side_effects } = response;
+        let ended = self.answers().outcome(response.map(as_action), side_effects);
+        let counts = !matches!(ended.result, HandlerResult::Reply(None));
+        self.say(ended.result, ended.side_effects).await;
+        counts
+    }
+
+    async fn say(&self, result: HandlerResult, side_effects: Vec<SideEffect>) {
+        let effects = Effects { side_effects, ..Effects::default() };
         let answer = AnswerFrame { activation: 0, call: self.command.call, result, effects, activation_ended: false };
         self.shared.say(vec![FunctionFrame::Answer(answer)]).await;
+    }
+
+    async fn end(&self, error: Option<Error>) {
+        self.shared.say(vec![FunctionFrame::StreamEnd { call: self.command.call, error }]).await;
+    }
+
+    /// The transport has an element of the client's: there is room for one more.
+    async fn took_one(&self) {
+        let credit = FunctionFrame::StreamInputCredit { call: self.command.call, elements: 1 };
+        self.shared.say(vec![credit]).await;
+    }
+}
+
+/// The client's stream on its way to the function, and the credit of the reply's.
+struct Upload {
+    outgoing: Option<mpsc::Sender<ActionCommand>>,
+    /// Bounded by the credit that the host is given.
+    waiting: VecDeque<Payload>,
+    ended: bool,
+    credit: u32,
+}
+
+impl Upload {
+    /// Begins with the message that names the method.
+    fn new(opening: ActionCommand) -> (Self, ReceiverStream<ActionCommand>) {
+        let (sender, commands) = mpsc::channel(AHEAD);
+        // There is room in a new channel.
+        drop(sender.try_send(opening));
+        (Self { outgoing: Some(sender), ..Self::none() }, ReceiverStream::new(commands))
+    }
+
+    fn none() -> Self {
+        Self { outgoing: None, waiting: VecDeque::new(), ended: false, credit: 0 }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Element(payload) => self.waiting.push_back(payload),
+            Input::End => self.ended = true,
+            Input::Credit(elements) => self.credit = self.credit.saturating_add(elements),
+        }
+        self.close_when_done();
+    }
+
+    fn close_when_done(&mut self) {
+        if self.ended && self.waiting.is_empty() {
+            self.outgoing = None;
+        }
+    }
+
+    /// Hands one element to the transport; waits while there is none.
+    async fn pump(&mut self) {
+        let Some(outgoing) = self.outgoing.as_ref().filter(|_| !self.waiting.is_empty()) else {
+            return std::future::pending().await;
+        };
+        let Ok(room) = outgoing.reserve().await else {
+            // The function takes no more: its reply says why.
+            return std::future::pending().await;
+        };
+        if let Some(element) = self.waiting.pop_front() {
+            let metadata = Some(Metadata::default());
+            room.send(ActionCommand { payload: Some(any(element)), metadata, ..ActionCommand::default() });
+        } else {
+            drop(room);
+        }
+        self.close_when_done();
     }
 }
 
@@ -110,6 +243,13 @@ fn as_action(said: Said) -> Action {
         Said::Reply(reply) => Action::Reply(reply),
         Said::Forward(forward) => Action::Forward(forward),
     }
+}
+
+/// A status of a streamed reply: as it is once a reply has come.
+fn status_of(status: &Status, begun: bool) -> Error {
+    let code = u32::try_from(i32::from(status.code())).ok().and_then(Code::from_number);
+    let error = failed(status);
+    if begun { error.with_code(code.unwrap_or(Code::Unknown)) } else { error }
 }
 
 /// A status of the function's before its first reply: the reference proxy says no more than that the call failed. What

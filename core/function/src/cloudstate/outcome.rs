@@ -2,7 +2,7 @@
 //! What a function answers, as the machine takes it: reply, failure or forward, and the calls to make.
 
 use adjoin_entity::frame::{HandlerResult, SideEffect, Target};
-use adjoin_model::{Code, Error, Metadata, Outcome};
+use adjoin_model::{Code, Error, Outcome};
 use prost_types::Any;
 
 use super::model::{Method, Model};
@@ -23,8 +23,6 @@ pub(super) struct Answers<'a> {
 pub(super) struct Ended {
     pub(super) result: HandlerResult,
     pub(super) side_effects: Vec<SideEffect>,
-    /// Headers of the reply.
-    pub(super) metadata: Metadata,
 }
 
 /// A failure that the client sees as the reference proxy shows it: UNKNOWN with this text.
@@ -41,7 +39,7 @@ impl Answers<'_> {
     /// Reply, failure or forward, with the side effects that came beside it. A call that cannot be found is told to the
     /// function; if the client waits for it, it fails the command.
     pub(super) fn outcome(self, action: Option<Action>, wanted: Vec<Wanted>) -> Ended {
-        let (mut result, metadata) = self.result(action);
+        let mut result = self.result(action);
         let mut side_effects = Vec::with_capacity(wanted.len());
         for effect in wanted {
             let synchronous = effect.synchronous;
@@ -57,28 +55,25 @@ impl Answers<'_> {
                 Err(_) => {}
             }
         }
-        Ended { result, side_effects, metadata }
+        Ended { result, side_effects }
     }
 
-    fn result(self, action: Option<Action>) -> (HandlerResult, Metadata) {
+    fn result(self, action: Option<Action>) -> HandlerResult {
         match action {
-            None => (HandlerResult::Reply(None), Metadata::new()),
-            Some(Action::Reply(Reply { payload: body, metadata: headers })) => {
+            None => HandlerResult::Reply(None),
+            Some(Action::Reply(Reply { payload: body, .. })) => {
                 if let Some(body) = &body {
                     self.check_type(body);
                 }
-                (HandlerResult::Reply(body.map(payload)), metadata(headers))
+                HandlerResult::Reply(body.map(payload))
             }
-            Some(Action::Failure(Failure { description, .. })) => {
-                (HandlerResult::Failed(unknown(description)), Metadata::new())
-            }
+            Some(Action::Failure(Failure { description, .. })) => HandlerResult::Failed(unknown(description)),
             Some(Action::Forward(Forward { service_name, command_name, payload, metadata: headers })) => {
                 let found = self.target("forwarded from", service_name, command_name, payload);
-                let result = match found {
+                match found {
                     Ok(target) => HandlerResult::Forward(Target { metadata: metadata(headers), ..target }),
                     Err(error) => HandlerResult::Failed(error),
-                };
-                (result, Metadata::new())
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use tonic::{Response, Status, Streaming};
 
 /// Messages between this side and the transport: what the transport does not take is held back here, and behind it the
 /// replay.
-const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 16;
 
 /// How long a function may take to end a stream that has ended on this side.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ type Opening<T> = Pin<Box<dyn Future<Output = Result<Response<Streaming<T>>, Sta
 /// What a function sends. Its headers may come no sooner than its first message.
 pub(super) enum Incoming<T> {
     Opening(Opening<T>),
-    Open(Streaming<T>),
+    Open(Box<Streaming<T>>),
     Ended,
 }
 
@@ -36,7 +36,7 @@ impl<T> Incoming<T> {
         loop {
             match self {
                 Self::Opening(opening) => match opening.as_mut().await {
-                    Ok(response) => *self = Self::Open(response.into_inner()),
+                    Ok(response) => *self = Self::Open(Box::new(response.into_inner())),
                     Err(status) => {
                         *self = Self::Ended;
                         return Err(status);

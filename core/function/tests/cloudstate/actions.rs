@@ -100,3 +100,100 @@ async fn a_client_that_leaves_cancels_the_call() {
     assert_eq!(world.function.next().await, Seen::ActionCancelled);
     world.end().await;
 }
+
+fn payload(body: Any) -> Payload {
+    Payload::new(body.type_url, body.value)
+}
+
+/// The first message of a client's stream, and one that follows.
+fn opening(name: &str) -> ActionCommand {
+    ActionCommand { service_name: MODEL.into(), name: name.into(), payload: None, metadata: brought() }
+}
+
+fn following(body: Any) -> ActionCommand {
+    ActionCommand { payload: Some(body), metadata: Some(p::Metadata::default()), ..ActionCommand::default() }
+}
+
+async fn rest(elements: &mut adjoin_engine::Elements) -> Result<Vec<String>> {
+    let mut said = Vec::new();
+    while let Some(element) = within("an element", elements.next()).await {
+        said.push(response(&element?.payload.expect("a body")));
+    }
+    Ok(said)
+}
+
+#[tokio::test]
+async fn a_streamed_reply_comes_in_order_with_forwards_among_it() {
+    let mut world = World::new().await;
+    let effect = Step::Effect(Effect { id: "e".into(), synchronous: true });
+    let body = groups(vec![vec![say("1")], vec![effect], vec![Step::Forward(text("f"))], vec![say("2")], vec![]]);
+    let mut elements = world.engine.stream(call(MODEL, "any", "ProcessStreamedOut", body.clone()));
+    assert_eq!(rest(&mut elements).await.expect("well"), ["1", "", "2"]);
+    assert_eq!(world.function.next().await, Seen::Action("out", whole("ProcessStreamedOut", body, brought())));
+    assert_eq!(world.function.next().await, Seen::Action("unary", two("e")));
+    assert_eq!(world.function.next().await, Seen::Action("unary", two("f")));
+    world.function.nothing_more();
+
+    let many = (0..100).map(|number| vec![say(&number.to_string())]).collect();
+    let mut elements = world.engine.stream(call(MODEL, "any", "ProcessStreamedOut", groups(many)));
+    assert_eq!(rest(&mut elements).await.expect("well").len(), 100, "credit goes round");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_failure_in_a_streamed_reply_ends_it() {
+    let world = World::new().await;
+    let mut steps = vec![vec![say("1")], vec![Step::Fail(text("boom"))]];
+    steps.extend((0..50).map(|_| vec![say("never")]));
+    let mut elements = world.engine.stream(call(MODEL, "any", "ProcessStreamedOut", groups(steps)));
+    assert!(within("an element", elements.next()).await.expect("one").is_ok());
+    let error = within("an end", elements.next()).await.expect("an error").expect_err("failed");
+    assert_eq!((error.client_code(), error.message.as_str()), (Code::Unknown, "boom"));
+    assert!(within("the end", elements.next()).await.is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_clients_stream_begins_without_a_payload_and_goes_on_without_names() {
+    let mut world = World::new().await;
+    let (mut up, reply) = world.engine.upload(call(MODEL, "any", "ProcessStreamedIn", groups(vec![])));
+    for message in ["1", "2"] {
+        up.send(payload(groups(vec![vec![say(message)]]))).await.expect("taken");
+    }
+    up.end();
+    let reply = within("a reply", reply).await.expect("well").payload.expect("a body");
+    assert_eq!(response(&reply), "2");
+    assert_eq!(world.function.next().await, Seen::Action("in", opening("ProcessStreamedIn")));
+    for message in ["1", "2"] {
+        assert_eq!(world.function.next().await, Seen::Action("in", following(groups(vec![vec![say(message)]]))));
+    }
+    assert_eq!(world.function.next().await, Seen::ActionEnd);
+    let (up, reply) = world.engine.upload(call(MODEL, "any", "ProcessStreamedIn", groups(vec![])));
+    up.end();
+    assert_eq!(within("a reply", reply).await.expect("also to nothing").payload, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn both_sides_stream_at_once_and_a_client_that_leaves_ends_the_call() {
+    let mut world = World::new().await;
+    let request = || call(MODEL, "any", "ProcessStreamed", groups(vec![]));
+    let (mut up, mut elements) = world.engine.duplex(request());
+    for number in 0..40 {
+        let message = number.to_string();
+        up.send(payload(groups(vec![vec![say(&message)]]))).await.expect("taken");
+        let element = within("an element", elements.next()).await.expect("one").expect("well");
+        assert_eq!(response(&element.payload.expect("a body")), message);
+    }
+    up.end();
+    assert!(within("the end", elements.next()).await.is_none());
+    while world.function.next().await != Seen::ActionEnd {}
+
+    let (mut up, elements) = world.engine.duplex(request());
+    up.send(payload(groups(vec![vec![say("1")]]))).await.expect("taken");
+    while !matches!(world.function.next().await, Seen::Action("both", ActionCommand { payload: Some(_), .. })) {}
+    drop((up, elements));
+    // The library ends its direction of the stream before it resets it: the function may see either first.
+    assert!(matches!(world.function.next().await, Seen::ActionCancelled | Seen::ActionEnd));
+    world.end().await;
+}
