@@ -77,6 +77,12 @@ impl Contract {
     pub fn files(&self) -> &[File] {
         &self.files
     }
+
+    /// The file of this name, if the set brought it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&File> {
+        self.files.iter().find(|file| file.name == name)
+    }
 }
 
 /// Adds a file whose imports `pool` has. Descriptors that contradict themselves make prost-reflect panic in places; the

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One request, from its head to its response. Every failure becomes a problem here, a panic too.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -13,6 +14,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
+use tonic::codegen::Service as _;
+use tower::Layer as _;
+use tower_http::cors::CorsLayer;
 
 use crate::body::Body;
 use crate::grpc::status::status;
@@ -20,7 +24,7 @@ use crate::grpc::{self, Health};
 use crate::http::problem::Problem;
 use crate::http::read::Reading;
 use crate::http::stream::Streams;
-use crate::http::{call, head, index};
+use crate::http::{call, cors, head, index};
 use crate::routes::Routes;
 use crate::schema::Lock;
 use crate::settings::Settings;
@@ -37,12 +41,14 @@ pub(crate) struct App {
     pub(crate) lock: Lock,
     /// Descriptors of the services that are always there.
     pub(crate) fixed_files: DescriptorPool,
+    cors: Option<CorsLayer>,
 }
 
 impl App {
     pub(crate) fn new(engine: Engine, settings: Settings, lock: Lock, closing: CancellationToken) -> Self {
         let streams = Streams::new(&settings, closing);
         let routes = Routes::new(engine.clone());
+        let cors = cors::layer(&settings.cors_origins);
         Self {
             engine,
             settings: Arc::new(settings),
@@ -52,16 +58,30 @@ impl App {
             health: Health::new(),
             lock,
             fixed_files: grpc::fixed_files(),
+            cors,
         }
     }
 
-    /// Answers a request, in any case.
+    /// Answers a request, in any case; to scripts of other origins, with what their browser is to know.
     pub(crate) async fn respond<B>(self: &Arc<Self>, request: Request<B>) -> Response<Body>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if grpc::is_grpc(request.headers()) {
+        let Some(cors) = &self.cors else { return self.respond_here(request).await };
+        let inner = tower::service_fn(|request| async { Ok::<_, Infallible>(self.respond_here(request).await) });
+        match cors.layer(inner).call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+
+    async fn respond_here<B>(self: &Arc<Self>, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if grpc::is_grpc(request.headers()) || grpc::is_web(request.headers()) {
             return self.respond_grpc(request).await;
         }
         // What is shared is counters and pointers, whole at any time.

@@ -17,6 +17,12 @@ pub(crate) enum Body {
     Grpc(tonic::body::Body),
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self::Whole(Bytes::new())
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self::Whole(bytes)

@@ -109,6 +109,8 @@ pub(crate) struct Contracts {
     pub(crate) router: Router,
     /// Full names, in order.
     pub(crate) services: Vec<String>,
+    /// Every type there is comes from a Cloudstate function.
+    pub(crate) all_cloudstate: bool,
     /// What is wrong with a contract, one line each.
     pub(crate) notes: Vec<String>,
 }
@@ -124,6 +126,7 @@ impl Contracts {
                 Err(error) => made.notes.push(format!("{} is not served: {error}", known.entity_type.name)),
             }
         }
+        made.all_cloudstate = !catalog.is_empty() && catalog.iter().all(|known| known.answers == Answers::Cloudstate);
         made.services.sort();
         made.services.dedup();
         made

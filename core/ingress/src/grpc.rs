@@ -22,6 +22,8 @@ use tonic::body::Body as GrpcBody;
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::Service;
 use tonic_reflection::pb::{v1, v1alpha};
+use tonic_web::GrpcWebLayer;
+use tower::Layer as _;
 
 use crate::app::App;
 use crate::body::Body;
@@ -37,15 +39,31 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
         .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
-/// Answers a gRPC request.
+/// Whether a request speaks gRPC-Web, in its binary or its text form.
+pub(crate) fn is_web(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind =
+        kind.and_then(|kind| kind.strip_prefix("application/grpc-web")).map(|rest| rest.trim_start_matches("-text"));
+    matches!(kind, Some("" | "+proto"))
+}
+
+/// Answers a gRPC request, or one of gRPC-Web.
 pub(crate) async fn respond<B>(app: &Arc<App>, request: Request<B>) -> Response<Body>
 where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let request = request.map(GrpcBody::new);
+    if !is_web(request.headers()) {
+        return dispatch(app, request).await.map(Body::Grpc);
+    }
+    let inner = tower::service_fn(|request| async { Ok::<_, Infallible>(dispatch(app, request).await) });
+    call(GrpcWebLayer::new().layer(inner), request).await.map(Body::Grpc)
+}
+
+async fn dispatch(app: &Arc<App>, request: Request<GrpcBody>) -> Response<GrpcBody> {
     let service = request.uri().path().split('/').nth(1).unwrap_or("");
-    let response = match service {
+    match service {
         "adjoin.client.v1.Entities" => call(generic(app), request).await,
         "grpc.health.v1.Health" => until_closing(app, call(app.health.service(), request).await),
         "grpc.reflection.v1.ServerReflection" => {
@@ -57,8 +75,7 @@ where
             until_closing(app, call(service, request).await)
         }
         _ => typed::respond(app, request).await,
-    };
-    response.map(Body::Grpc)
+    }
 }
 
 /// A status as a whole response.

@@ -2,6 +2,7 @@
 //! HTTP/JSON and server-sent events.
 
 pub(crate) mod call;
+pub(crate) mod cors;
 pub(crate) mod head;
 pub(crate) mod index;
 pub(crate) mod json;

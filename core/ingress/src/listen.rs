@@ -45,6 +45,8 @@ pub fn serve(engine: Engine, settings: Settings, listener: TcpListener) -> Resul
     let app = Arc::new(App::new(engine.clone(), settings, lock, closing.clone()));
     let health = app.health.clone();
     tokio::spawn(health.clone().follow(engine, closing.clone()));
+    let (reading, ends) = (app.clone(), closing.clone());
+    tokio::spawn(async move { reading.routes.follow(ends).await });
     let accepting = tokio::spawn(accept(listener, app, closing.clone()));
     tracing::info!(%address, "ingress serves");
     Ok(Ingress { address, closing, accepting, health })

@@ -10,6 +10,7 @@ use adjoin_entity::spec::{EntityKind, EntityType, Handler};
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::contract::{Contracts, is_contract_first};
@@ -102,7 +103,10 @@ impl Table {
             .iter()
             .filter(|note| !earlier.contracts.notes.contains(note))
             .for_each(|note| tracing::warn!("{note}"));
-        Self { catalog, types, contracts: Arc::new(contracts), typed: derived.0, openapi: derived.1 }
+        // A document that shows a contract is made again: what a contract says may have changed with the same types.
+        let coded = contracts.router.is_empty() && earlier.contracts.router.is_empty();
+        let openapi = if coded { derived.1 } else { Arc::default() };
+        Self { catalog, types, contracts: Arc::new(contracts), typed: derived.0, openapi }
     }
 
     /// The route of a command.
@@ -182,6 +186,18 @@ impl Routes {
         let table = Arc::new(Table::of(catalog, &table));
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = table.clone();
         table
+    }
+
+    /// Reads contracts as they come, so that what is wrong with one is in the log before anybody calls it.
+    pub(crate) async fn follow(&self, closing: CancellationToken) {
+        let mut news = self.engine.watch_types();
+        loop {
+            self.now();
+            tokio::select! {
+                () = closing.cancelled() => return,
+                changed = news.changed() => if changed.is_err() { return },
+            }
+        }
     }
 
     /// The same; until the first function ever has come, waits for it as long as a call would.

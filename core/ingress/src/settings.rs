@@ -52,6 +52,8 @@ pub struct Settings {
     pub schema_bytes: usize,
     /// What a refused client is told to wait.
     pub retry_after_ms: u64,
+    /// Origins whose scripts browsers may let call (`https://shop.example`), or `*` alone for all; none: no CORS.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Settings {
@@ -77,6 +79,7 @@ impl Default for Settings {
             lock_file: None,
             schema_bytes: 1 << 20,
             retry_after_ms: 1000,
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -110,6 +113,10 @@ impl Settings {
         if self.json_depth == 0 || self.json_depth > 127 {
             return Err(Error::invalid("json_depth must be 1 to 127").at("setting", "json_depth"));
         }
+        if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin, self.cors_origins.len())) {
+            let said = format!("{origin:?} is no origin such as https://shop.example, nor * alone");
+            return Err(Error::invalid(said).at("setting", "cors_origins"));
+        }
         // Above these hyper refuses by itself, without saying why.
         if self.header_bytes > 256 << 10 || self.headers > 1000 || self.path_bytes > 32 << 10 {
             let said = "header_bytes is at most 256 KiB, headers at most 1000, path_bytes at most 32 KiB";
@@ -128,6 +135,12 @@ impl Settings {
     }
 }
 
+/// A scheme, a host and perhaps a port; or `*`, if it stands alone.
+fn is_origin(text: &str, of: usize) -> bool {
+    let plain = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
+    (text == "*" && of == 1) || text.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && plain(rest))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +151,16 @@ mod tests {
         let error = Settings { connections: 0, ..Settings::default() }.check().expect_err("refused");
         assert!(error.message.contains("connections"), "{error}");
         assert!(Settings { json_depth: 128, ..Settings::default() }.check().is_err());
+        for (origins, holds) in [
+            (&["*"][..], true),
+            (&["https://a.example", "http://b:8080"], true),
+            (&["*", "https://a.example"], false),
+            (&["a.example"], false),
+            (&["https://a.example/"], false),
+        ] {
+            let cors_origins = origins.iter().map(|origin| (*origin).into()).collect();
+            assert_eq!(Settings { cors_origins, ..Settings::default() }.check().is_ok(), holds, "{origins:?}");
+        }
         assert!(Settings { header_bytes: 1 << 20, ..Settings::default() }.check().is_err());
     }
 

@@ -6,6 +6,7 @@ mod call;
 mod encode;
 mod fields;
 mod input;
+mod openapi;
 mod output;
 mod refusal;
 mod router;
@@ -13,4 +14,5 @@ mod template;
 
 pub(crate) use binding::all as bindings;
 pub(crate) use call::respond;
+pub(crate) use openapi::describe;
 pub(crate) use router::{Found, Router};

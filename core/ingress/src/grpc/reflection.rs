@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Server reflection, versions v1 and v1alpha, over what is derived at the time of the question.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use adjoin_contract::Contract;
 use prost_reflect::{DescriptorPool, FileDescriptor};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_reflection::pb::{v1, v1alpha};
 
 use crate::app::App;
+use crate::contract::Contracts;
 use crate::schema::typed::Typed;
 
 const FIXED: [&str; 4] = [
@@ -28,6 +31,7 @@ enum Question<'a> {
     File(&'a str),
     Symbol(&'a str),
     Services,
+    Extension(&'a str, i32),
     ExtensionNumbers(&'a str),
     Other,
 }
@@ -37,24 +41,71 @@ enum Answer {
     /// A file and those it needs, encoded.
     Files(Vec<Vec<u8>>),
     Services(Vec<String>),
-    ExtensionNumbers(String),
+    ExtensionNumbers(String, Vec<i32>),
     NotFound(String),
 }
 
-fn answer(typed: &Typed, question: Question<'_>) -> Answer {
-    match question {
-        Question::File(name) => typed
-            .pool
-            .get_file_by_name(name)
-            .map_or_else(|| Answer::NotFound(format!("no file {name}")), |file| files(&file)),
-        Question::Symbol(name) => containing(&typed.pool, name)
-            .map_or_else(|| Answer::NotFound(format!("no symbol {name}")), |file| files(&file)),
-        Question::Services => {
-            Answer::Services(FIXED.iter().map(ToString::to_string).chain(typed.services.iter().cloned()).collect())
-        }
-        Question::ExtensionNumbers(name) => Answer::ExtensionNumbers(name.to_owned()),
-        Question::Other => Answer::NotFound("there are no extensions".into()),
+/// What can be asked about: derived services and those of contracts.
+struct Known<'a> {
+    typed: &'a Typed,
+    contracts: &'a Contracts,
+}
+
+impl Known<'_> {
+    /// What is derived and always there, then each contract.
+    fn pools(&self) -> impl Iterator<Item = (&DescriptorPool, Option<&Contract>)> {
+        let contracts = self.contracts.contracts().map(|contract| (contract.pool(), Some(&**contract)));
+        [(&self.typed.pool, None)].into_iter().chain(contracts)
     }
+
+    fn files(&self, find: impl Fn(&DescriptorPool) -> Option<FileDescriptor>) -> Option<Answer> {
+        self.pools().find_map(|(pool, contract)| find(pool).map(|file| files(&file, contract)))
+    }
+
+    /// `own` is the service that asks.
+    fn answer(&self, question: Question<'_>, own: &str) -> Answer {
+        let found = match question {
+            Question::File(name) => self.files(|pool| pool.get_file_by_name(name)).ok_or(format!("no file {name}")),
+            Question::Symbol(name) => self.files(|pool| containing(pool, name)).ok_or(format!("no symbol {name}")),
+            Question::Extension(name, number) => {
+                self.files(|pool| extension(pool, name, number)).ok_or(format!("no extension {number} of {name}"))
+            }
+            Question::Services => return Answer::Services(self.services(own)),
+            Question::ExtensionNumbers(name) => return self.numbers(name),
+            Question::Other => return Answer::NotFound("there is no such question".into()),
+        };
+        match found {
+            Ok(files) => files,
+            // As the reference proxy of the Cloudstate protocol answers.
+            Err(_) if self.contracts.all_cloudstate => Answer::Files(Vec::new()),
+            Err(said) => Answer::NotFound(said),
+        }
+    }
+
+    fn services(&self, own: &str) -> Vec<String> {
+        let contracts = self.contracts.services.iter().cloned();
+        if self.contracts.all_cloudstate {
+            return [own.to_owned()].into_iter().chain(contracts).collect();
+        }
+        FIXED.iter().map(ToString::to_string).chain(self.typed.services.iter().cloned()).chain(contracts).collect()
+    }
+
+    fn numbers(&self, name: &str) -> Answer {
+        let mut numbers: Vec<i32> = self
+            .pools()
+            .filter_map(|(pool, _)| pool.get_message_by_name(name))
+            .flat_map(|message| message.extensions().map(|extension| extension.number()).collect::<Vec<_>>())
+            .filter_map(|number| i32::try_from(number).ok())
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        Answer::ExtensionNumbers(name.to_owned(), numbers)
+    }
+}
+
+fn extension(pool: &DescriptorPool, name: &str, number: i32) -> Option<FileDescriptor> {
+    let extension = pool.get_message_by_name(name)?.get_extension(u32::try_from(number).ok()?)?;
+    Some(extension.parent_file())
 }
 
 fn containing(pool: &DescriptorPool, symbol: &str) -> Option<FileDescriptor> {
@@ -75,26 +126,25 @@ fn containing_parent(pool: &DescriptorPool, symbol: &str) -> Option<FileDescript
     message.get_field_by_name(member).map(|_| message.parent_file())
 }
 
-/// The file first, then what it imports.
-fn files(file: &FileDescriptor) -> Answer {
+/// The file first, then what it imports. Those of a contract are as they came, options included.
+fn files(file: &FileDescriptor, contract: Option<&Contract>) -> Answer {
     let mut all = vec![file.clone()];
+    let mut names: HashSet<String> = HashSet::from([file.name().to_owned()]);
     let mut at = 0;
     while let Some(file) = all.get(at).cloned() {
-        for import in file.dependencies() {
-            if !all.contains(&import) {
-                all.push(import);
-            }
-        }
+        all.extend(file.dependencies().filter(|import| names.insert(import.name().to_owned())));
         at += 1;
     }
-    Answer::Files(all.iter().map(FileDescriptor::encode_to_vec).collect())
+    let raw = |file: &FileDescriptor| contract?.file(file.name()).map(|file| file.bytes.to_vec());
+    Answer::Files(all.iter().map(|file| raw(file).unwrap_or_else(|| file.encode_to_vec())).collect())
 }
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Reflection {
-    fn ask(&self, question: Question<'_>) -> Answer {
-        answer(&self.0.routes.now().typed(&self.0), question)
+    fn ask(&self, question: Question<'_>, own: &str) -> Answer {
+        let table = self.0.routes.now();
+        Known { typed: &table.typed(&self.0), contracts: table.contracts() }.answer(question, own)
     }
 }
 
@@ -119,9 +169,13 @@ macro_rules! version {
                         Some(MessageRequest::FileContainingSymbol(name)) => Question::Symbol(name),
                         Some(MessageRequest::ListServices(_)) => Question::Services,
                         Some(MessageRequest::AllExtensionNumbersOfType(name)) => Question::ExtensionNumbers(name),
-                        Some(MessageRequest::FileContainingExtension(_)) | None => Question::Other,
+                        Some(MessageRequest::FileContainingExtension(of)) => {
+                            Question::Extension(&of.containing_type, of.extension_number)
+                        }
+                        None => Question::Other,
                     };
-                    let answer = match reflection.ask(question) {
+                    let own = concat!("grpc.reflection.", stringify!($version), ".ServerReflection");
+                    let answer = match reflection.ask(question, own) {
                         Answer::Files(file_descriptor_proto) => {
                             MessageResponse::FileDescriptorResponse($version::FileDescriptorResponse {
                                 file_descriptor_proto,
@@ -131,10 +185,10 @@ macro_rules! version {
                             let service = names.into_iter().map(|name| $version::ServiceResponse { name }).collect();
                             MessageResponse::ListServicesResponse($version::ListServiceResponse { service })
                         }
-                        Answer::ExtensionNumbers(base_type_name) => {
+                        Answer::ExtensionNumbers(base_type_name, extension_number) => {
                             MessageResponse::AllExtensionNumbersResponse($version::ExtensionNumberResponse {
                                 base_type_name,
-                                extension_number: Vec::new(),
+                                extension_number,
                             })
                         }
                         Answer::NotFound(error_message) => MessageResponse::ErrorResponse($version::ErrorResponse {

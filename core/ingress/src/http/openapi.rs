@@ -9,6 +9,7 @@ use crate::routes::{Route, Table, TypeRoutes};
 use crate::schema::hoist::Hoist;
 use crate::schema::node::Node;
 use crate::schema::shape::{Basic, Shape, parameters};
+use crate::transcode;
 
 /// The document as JSON text.
 pub(crate) fn document(table: &Table) -> String {
@@ -22,8 +23,11 @@ pub(crate) fn document(table: &Table) -> String {
         }
     }
     let mut schemas: Map<String, Value> = hoist.moved.into_iter().collect();
+    transcode::describe(&table.contracts().router, &mut paths, &mut schemas);
     schemas.insert(PROBLEM.into(), problem_schema());
-    let tags: Vec<Value> = table.types().map(|routes| tag(routes)).collect();
+    let services =
+        table.contracts().services.iter().map(|name| json!({"name": name, "description": "by its contract"}));
+    let tags: Vec<Value> = table.types().map(|routes| tag(routes)).chain(services).collect();
     let document = json!({
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",

@@ -18,7 +18,7 @@ fn write(message: &DynamicMessage, into: &mut Vec<u8>) {
         match value {
             Value::Map(entries) => {
                 let mut entries: Vec<(&MapKey, &Value)> = entries.iter().collect();
-                entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+                entries.sort_by_key(|(key, _)| *key);
                 for (key, value) in entries {
                     if let Some(entry) = entry(&field, key, value) {
                         nested(&field, &entry, into);

@@ -139,7 +139,7 @@ fn exact_first<'a>(
     rules: &'a [Arc<Binding>],
     fits: &mut impl FnMut(&'a Arc<Binding>) -> bool,
 ) -> Option<&'a Arc<Binding>> {
-    let fitting: Vec<&Arc<Binding>> = rules.iter().filter(|rule| fits(*rule)).collect();
+    let fitting: Vec<&Arc<Binding>> = rules.iter().filter(|rule| fits(rule)).collect();
     fitting.iter().find(|rule| rule.verb != "*").or(fitting.first()).copied()
 }
 

@@ -4,6 +4,7 @@
 mod calls;
 mod contract_grpc;
 mod contract_http;
+mod contract_reflection;
 mod grpc;
 mod host;
 mod openapi;
@@ -11,3 +12,4 @@ mod post;
 mod shop;
 mod streams;
 mod typed;
+mod web;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What browsers are told about scripts of other origins.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
+
+/// How long a browser may remember what it was told.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// Fields of an answer that a script may read.
+const EXPOSED: [&str; 7] = [
+    "etag",
+    "grpc-message",
+    "grpc-status",
+    "grpc-status-details-bin",
+    "idempotency-replayed",
+    "location",
+    "retry-after",
+];
+
+/// The rules for these origins; none for none. Credentials are never allowed: nothing here reads cookies.
+pub(crate) fn layer(origins: &[String]) -> Option<CorsLayer> {
+    let origin = match origins {
+        [] => return None,
+        [any] if any == "*" => AllowOrigin::any(),
+        some => AllowOrigin::list(some.iter().filter_map(|origin| HeaderValue::from_str(origin).ok())),
+    };
+    let layer = CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods(AllowMethods::mirror_request())
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(ExposeHeaders::list(EXPOSED.map(HeaderName::from_static)))
+        .max_age(REMEMBERED);
+    Some(layer)
+}
