@@ -40,6 +40,13 @@ macro_rules! scenarios {
 }
 pub(crate) use scenarios;
 
+/// Facts that are none yet, by the group and the name of their scenario, and why. They are asked all the same.
+const DEVIATIONS: [(&str, &str, &str); 1] = [(
+    "proxied",
+    "metadata_of_a_reply_comes_back_as_headers",
+    "the core carries no metadata with a reply; Reply.metadata is dropped",
+)];
+
 /// What came of all scenarios.
 #[derive(Default)]
 pub(crate) struct Report {
@@ -69,6 +76,12 @@ impl Report {
     }
 
     fn add(&mut self, group: &str, service: &str, name: &str, outcome: Result<(), String>, took: Duration) {
+        let known = DEVIATIONS.iter().find(|(of, fact, _)| group.ends_with(of) && *fact == name);
+        let outcome = match (known, outcome) {
+            (Some((_, _, why)), Err(said)) => return self.skip(&format!("{group}: {name} deviates: {why} ({said})")),
+            (Some(_), Ok(())) => Err("this is a fact by now: take it off the list of deviations".into()),
+            (None, outcome) => outcome,
+        };
         let fact = name.replace('_', " ");
         let service = service.rsplit('.').next().unwrap_or_default();
         let millis = took.as_millis();

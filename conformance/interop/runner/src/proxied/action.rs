@@ -27,7 +27,8 @@ pub(super) fn scenarios() -> Vec<Scenario<Host>> {
             an_action_streams_out_as_lines_of_json,
             an_action_streams_both_ways,
             a_refusal_ends_the_stream_of_an_action,
-            metadata_reaches_an_action_and_comes_back,
+            metadata_of_a_call_reaches_an_action,
+            metadata_of_a_reply_comes_back_as_headers,
         ]
     )
 }
@@ -210,17 +211,32 @@ async fn a_refusal_ends_the_stream_of_an_action(host: &Host) -> Result<(), Strin
     call(host, "handleStreamedOut", MODEL, "ProcessStreamedOut").await.map(drop)
 }
 
-async fn metadata_reaches_an_action_and_comes_back(host: &Host) -> Result<(), String> {
+/// Asks with one entry of metadata; gives what the answer began with.
+async fn carried(host: &Host) -> Result<Option<MetadataMap>, String> {
     let mut metadata = MetadataMap::new();
     metadata.insert("x-interop", MetadataValue::from_static("carried"));
     let mut client = host.client.call_with(&path("ProcessUnary"), metadata)?;
     client.send(&groups(&[vec![says("one")]])).await?;
     client.close();
     client.tells(&message("one")).await?;
-    let back = client.headers().and_then(|headers| headers.get("x-interop")).cloned();
-    if back.as_ref().and_then(|value| value.to_str().ok()) != Some("carried") {
-        return Err(format!("the reply's metadata came back as {:?}", client.headers()));
-    }
+    let back = client.headers().cloned();
     client.ended().await?;
-    unary_reaches(host, &[vec![says("one")]]).await
+    Ok(back)
+}
+
+async fn metadata_of_a_call_reaches_an_action(host: &Host) -> Result<(), String> {
+    carried(host).await?;
+    let mut call = call(host, "handleUnary", MODEL, "ProcessUnary").await?;
+    let first = serde_json::to_value(call.message_in().await?).map_err(|error| error.to_string())?;
+    let entries = first["metadata"]["entries"].as_array().cloned().unwrap_or_default();
+    let wanted = json!({"key": "x-interop", "stringValue": "carried"});
+    if entries.contains(&wanted) { Ok(()) } else { Err(format!("the function was told {entries:?}")) }
+}
+
+/// The SDK answers with the metadata of the call.
+async fn metadata_of_a_reply_comes_back_as_headers(host: &Host) -> Result<(), String> {
+    let back = carried(host).await?;
+    unary_reaches(host, &[vec![says("one")]]).await?;
+    let value = back.as_ref().and_then(|headers| headers.get("x-interop")?.to_str().ok());
+    if value == Some("carried") { Ok(()) } else { Err(format!("the answer began with {back:?}")) }
 }
