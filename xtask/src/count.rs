@@ -59,6 +59,19 @@ pub fn closing_line(text: &str) -> Count {
     Count { passed: number("passed"), failed: number("failed"), ignored: number("ignored"), ..Count::default() }
 }
 
+/// Reads `41 passed, 3 failed` and `41 passed, 3 failed, 1 skipped`, alone on a line.
+pub fn plain_line(text: &str) -> Count {
+    let number = |part: &str, word: &str| part.strip_suffix(word)?.trim().parse::<u64>().ok();
+    let mut parts = text.split(", ");
+    let passed = parts.next().and_then(|part| number(part, " passed"));
+    let failed = parts.next().and_then(|part| number(part, " failed"));
+    let cases_skipped = parts.next().and_then(|part| number(part, " skipped")).unwrap_or(0);
+    match (passed, failed) {
+        (Some(passed), Some(failed)) => Count { passed, failed, cases_skipped, ..Count::default() },
+        _ => Count::default(),
+    }
+}
+
 /// Reads `3 failed, 41 passed, 2 skipped in 1.2s` as pytest prints it. What it expects to fail did not show anything.
 fn pytest_line(text: &str) -> Count {
     let line = text.trim_matches(['=', ' ']);
@@ -95,6 +108,9 @@ mod tests {
         assert_eq!(closing_line("=== 41 passed, 2 skipped, 1 xfailed in 1.23s ==="), count(41, 0, 0, 3));
         assert_eq!(closing_line("2 skipped in 0.01s"), count(0, 0, 0, 2));
         assert_eq!(closing_line("2 passed, 1 error in 0.1s"), count(2, 1, 0, 0));
+        assert_eq!(plain_line("41 passed, 3 failed"), count(41, 3, 0, 0));
+        assert_eq!(plain_line("9 passed, 0 failed, 2 skipped"), Count { cases_skipped: 2, ..count(9, 0, 0, 0) });
+        assert_eq!(plain_line("41 passed"), Count::default());
         assert_eq!(closing_line("put in 3 passed hands"), Count::default());
     }
 

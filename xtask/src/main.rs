@@ -56,6 +56,8 @@ enum Command {
     /// Runs 300 seeds unless told otherwise. A seed that breaks a rule is printed: `sim --seed S --trace` shows how.
     Sim(options::Sim),
     /// Asks every SDK in both homes on every store the questions of conformance/cases.
+    ///
+    /// `conformance interop` drives services on unchanged Cloudstate SDKs instead.
     Conformance(options::Conformance),
     /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench crash --rounds 100`.
     Bench(options::Bench),
@@ -101,6 +103,9 @@ fn main() -> ExitCode {
             program::run(root, &["adjoin-sim"], true, "adjoin-sim", &options.words()),
             "the simulation found what it should and nothing else",
         ),
+        Command::Conformance(options::Conformance { other: Some(options::Other::Interop(options)), .. }) => {
+            stage::report(stage::interop(root, &options), "services on Cloudstate SDKs run as they should")
+        }
         Command::Conformance(options) => {
             stage::report(stage::conformance(root, &options), "every case that was asked was answered")
         }

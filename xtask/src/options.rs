@@ -4,10 +4,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// What `conformance` takes.
 #[derive(Args, Debug, Default)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Conformance {
     /// Only this SDK.
     #[arg(long, value_parser = ["python", "rust"])]
@@ -33,6 +34,41 @@ pub struct Conformance {
     /// Lists the cases and ends.
     #[arg(long)]
     list: bool,
+    /// Something else than the cases.
+    #[command(subcommand)]
+    pub other: Option<Other>,
+}
+
+/// What `conformance` asks beside the cases.
+#[derive(Debug, Subcommand)]
+pub enum Other {
+    /// Drives services on unchanged Cloudstate SDKs, by themselves and behind the proxy.
+    ///
+    /// Needs go for the service in Go, java and mvn for the one in Java.
+    Interop(Interop),
+}
+
+/// What `conformance interop` takes.
+#[derive(Args, Debug, Default)]
+pub struct Interop {
+    /// Only this SDK.
+    #[arg(long, value_parser = ["go", "java"])]
+    sdk: Option<String>,
+    /// Only scenarios whose names hold this (with _ between words).
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
+    /// Only the services by themselves, without the proxy.
+    #[arg(long)]
+    direct: bool,
+}
+
+impl Interop {
+    /// As the runner takes them.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words = Words::default();
+        words.option("--sdk", self.sdk.as_ref()).option("--only", self.only.as_ref()).flag("--direct", self.direct);
+        words.0
+    }
 }
 
 impl Conformance {
@@ -179,6 +215,8 @@ mod tests {
         let all = "raw claim --seconds 0.5 --rounds 4 --minutes 0.2 --seed 9";
         assert_eq!(handed(all, Bench::words), all);
         assert_eq!(handed("", Bench::words), "");
+        let all = "--sdk go --only a_value --direct";
+        assert_eq!(handed(all, Interop::words), all);
     }
 
     #[test]

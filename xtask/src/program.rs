@@ -15,10 +15,20 @@ const BENCHED: [&str; 3] = ["adjoin-bench", "adjoin-cli", "adjoin-shop"];
 /// # Errors
 /// What did not build, or how the program ended.
 pub fn run(root: &Path, packages: &[&str], release: bool, name: &str, words: &[OsString]) -> Result<(), String> {
+    python::run(command(root, packages, release, name)?.args(words))
+}
+
+/// Builds packages in a profile and names one of their programs.
+///
+/// # Errors
+/// What did not build.
+pub fn command(root: &Path, packages: &[&str], release: bool, name: &str) -> Result<Command, String> {
     build_packages(root, packages, release)?;
     let profile = if release { "release" } else { "debug" };
     let program = setup::target_folder(root)?.join(profile).join(name);
-    python::run(Command::new(program).args(words).env("PYTHONPATH", python::path(root)).current_dir(root))
+    let mut command = Command::new(program);
+    command.env("PYTHONPATH", python::path(root)).current_dir(root);
+    Ok(command)
 }
 
 /// Builds packages in a profile.

@@ -14,6 +14,14 @@ use artefact::Artefact;
 /// The target without std that ring 0 is built for.
 pub const NO_STD_TARGET: &str = "wasm32v1-none";
 
+/// Has the programs that build the services on Cloudstate SDKs.
+///
+/// # Errors
+/// What is missing, and the packages that bring it.
+pub fn services() -> Result<(), String> {
+    programs::services()
+}
+
 /// Makes the checkout ready to build; quick and offline when it is ready already.
 ///
 /// # Errors

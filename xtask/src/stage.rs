@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use crate::count::{Count, closing_line, skipped_list};
+use crate::count::{Count, closing_line, plain_line, skipped_list};
 use crate::server::Folder;
 use crate::{demo, docs, r#gen, licences, options, program, python, setup, tidy, version};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 13] = [
+pub const ALL: [&str; 14] = [
     "setup",
     "fmt",
     "tidy",
@@ -24,6 +24,7 @@ pub const ALL: [&str; 13] = [
     "python",
     "docs",
     "conformance",
+    "interop",
     "proofs",
     "demo",
 ];
@@ -95,6 +96,23 @@ fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
         return outcome.and(Err("no case was asked".into()));
     }
     outcome
+}
+
+/// Services on Cloudstate SDKs, by themselves and behind the proxy.
+pub fn interop(root: &Path, options: &options::Interop) -> Result<(), String> {
+    setup::run(root)?;
+    setup::services()?;
+    program::run(root, &INTEROP, false, INTEROP[0], &options.words())
+}
+
+/// The runner, and the proxy beside it.
+const INTEROP: [&str; 2] = ["adjoin-interop", "adjoin-cli"];
+
+/// The same, every scenario counted.
+fn interop_scenarios(root: &Path, total: &mut Count) -> Result<(), String> {
+    setup::services()?;
+    let mut command = program::command(root, &INTEROP, false, INTEROP[0])?;
+    counted_by(&mut command, INTEROP[0], total, plain_line)
 }
 
 /// Short forms of the crash and the overload proof, with the programs of the other stages.
@@ -177,6 +195,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "python" => python_tests(root, total),
         "docs" => docs::run(root, false).map(|blocks| total.passed += blocks),
         "conformance" => conformance_cases(root, total),
+        "interop" => interop_scenarios(root, total),
         "proofs" => proofs(root, total),
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),
@@ -222,14 +241,24 @@ fn spawn(root: &Path, program: &str, arguments: &[&str], total: &mut Count) -> R
     counted(Command::new(program).args(arguments).current_dir(root), &line, total)
 }
 
-/// Runs a command, shows what it prints, and counts the tests in its closing lines.
+/// Runs a command, shows what it prints, and counts the tests in the closing lines of cargo and pytest.
 fn counted(command: &mut Command, line: &str, total: &mut Count) -> Result<(), String> {
+    counted_by(command, line, total, closing_line)
+}
+
+/// Runs a command, shows what it prints, and counts what this finds in each line.
+fn counted_by(
+    command: &mut Command,
+    line: &str,
+    total: &mut Count,
+    found: impl Fn(&str) -> Count,
+) -> Result<(), String> {
     let child = command.env("ADJOIN_SKIPPED", skipped_list()).stdout(Stdio::piped()).spawn();
     let mut child = child.map_err(|error| format!("`{line}` did not start: {error}"))?;
     if let Some(output) = child.stdout.take() {
         for text in BufReader::new(output).lines().map_while(Result::ok) {
             println!("{text}");
-            total.add(closing_line(&text));
+            total.add(found(&text));
         }
     }
     let status = child.wait().map_err(|error| format!("`{line}`: {error}"))?;

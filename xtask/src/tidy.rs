@@ -72,7 +72,8 @@ fn rules(file: &Path, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> 
     let mut found = Vec::new();
     let ending = file.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let mut say = |what: &str| found.push(format!("{}: {what}", file.display()));
-    if matches!(ending, "rs" | "proto" | "py") && !text.contains("SPDX-License-Identifier: Apache-2.0") {
+    if matches!(ending, "rs" | "proto" | "py" | "go" | "java") && !text.contains("SPDX-License-Identifier: Apache-2.0")
+    {
         say("a source file starts with its SPDX line");
     }
     // Written in two halves, so that this file does not break its own rules.

@@ -94,6 +94,7 @@ impl Machine {
             if_match: None,
             deadline: Some(Mono(u64::MAX / 2)),
             operation: Operation::Run,
+            inbox: None,
         }));
     }
 }

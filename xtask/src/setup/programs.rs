@@ -54,6 +54,26 @@ const PIP: Needed = Needed {
     here: || system_libclang().is_some() || answer("python3", &["-m", "pip", "--version"]).is_ok(),
 };
 
+/// What the services on Cloudstate SDKs are built with.
+const SERVICES: [Needed; 3] = [
+    Needed { name: "go", why: "the service in Go", packages: "golang-go", here: || answer("go", &["version"]).is_ok() },
+    Needed {
+        name: "javac",
+        why: "the service in Java",
+        packages: "default-jdk-headless",
+        here: || answer("javac", &["-version"]).is_ok(),
+    },
+    Needed { why: "fetching the Cloudstate SDK for Java", ..MAVEN },
+];
+
+/// Has the programs that build the services on Cloudstate SDKs.
+///
+/// # Errors
+/// As of [`ready`].
+pub(super) fn services() -> Result<(), String> {
+    install(&SERVICES)
+}
+
 /// Has every needed program: installs what is missing where it may, with apt as root.
 ///
 /// # Errors
@@ -61,15 +81,18 @@ const PIP: Needed = Needed {
 pub(super) fn ready(fetches_rocksdb: bool, fetches_libclang: bool) -> Result<(), String> {
     let fetching = [(fetches_rocksdb, MAVEN), (fetches_libclang, PIP)];
     let fetching = fetching.into_iter().filter(|(needed, _)| *needed).map(|(_, needed)| needed);
-    let needed: Vec<Needed> = ALWAYS.into_iter().chain(fetching).collect();
-    let Some((said, packages)) = missing(&needed) else { return Ok(()) };
+    install(&ALWAYS.into_iter().chain(fetching).collect::<Vec<_>>())
+}
+
+fn install(needed: &[Needed]) -> Result<(), String> {
+    let Some((said, packages)) = missing(needed) else { return Ok(()) };
     let install = format!("apt-get install {packages}");
     if answer("id", &["-u"]).as_deref() != Ok("0") || answer("apt-get", &["--version"]).is_err() {
         return Err(format!("missing: {said}; on Debian: {install}"));
     }
     println!("missing: {said}; installing: {install}");
     let why = apt(&packages).err().map(|error| format!(" ({error})")).unwrap_or_default();
-    match missing(&needed) {
+    match missing(needed) {
         Some((said, packages)) => Err(format!("missing: {said}; apt-get install {packages}{why}")),
         None => Ok(()),
     }

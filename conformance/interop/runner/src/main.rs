@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#![doc = include_str!("../README.md")]
+#![expect(clippy::print_stdout, reason = "a report for the person who asked")]
+
+mod direct;
+mod grpc;
+mod host;
+mod http;
+mod prepare;
+mod process;
+mod proxied;
+mod relay;
+mod scenario;
+mod schema;
+mod site;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use crate::host::Host;
+use crate::prepare::{Failure, Places, go_sdk, go_service, java_service};
+use crate::scenario::Report;
+use crate::schema::Schema;
+use crate::site::{Launch, Sdk, Site};
+
+/// Drives services on Cloudstate SDKs, directly and through the proxy.
+#[derive(Parser)]
+struct Arguments {
+    /// The checkout.
+    #[arg(long, default_value = ".")]
+    checkout: PathBuf,
+    /// Only this SDK: go or java.
+    #[arg(long)]
+    sdk: Option<String>,
+    /// Only scenarios whose names hold this (with _ between words).
+    #[arg(long)]
+    only: Option<String>,
+    /// Only the services by themselves, without the proxy.
+    #[arg(long)]
+    direct: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut report = Report::default();
+    match suite(&Arguments::parse(), &mut report).await {
+        Ok(()) => report.close(),
+        Err(said) => {
+            println!("{said}");
+            return ExitCode::FAILURE;
+        }
+    }
+    if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn suite(arguments: &Arguments, report: &mut Report) -> Result<(), String> {
+    let places = Places::new(&arguments.checkout);
+    let logs = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    let Some(sdk) = present(go_sdk(&places), report)? else { return Ok(()) };
+    let others = ["frontend", "protocol", "proxy"].map(|part| sdk.join("protobuf").join(part));
+    let schema = Schema::new(&places.sources.join("proto"), &others)?;
+    for launch in launches(&places, &sdk, arguments.sdk.as_deref(), report)? {
+        let site = Arc::new(Site::start(&launch, &schema, logs.path()).await?);
+        let (sdk, only) = (launch.sdk.name(), arguments.only.as_deref());
+        report.ask(&format!("{sdk} direct"), &direct::scenarios(), &site, only).await;
+        if arguments.direct {
+            continue;
+        }
+        let adjoin = beside("adjoin")?;
+        let start = |relayed| Host::start(adjoin.clone(), &launch, site.services(), &schema, relayed);
+        let host = Arc::new(start(true).await?);
+        report.ask(&format!("{sdk} proxied"), &proxied::scenarios(launch.sdk), &host, only).await;
+        drop(host);
+        let host = Arc::new(start(false).await?);
+        report.ask(&format!("{sdk} restarts"), &proxied::restarts(), &host, only).await;
+    }
+    Ok(())
+}
+
+/// A program in the folder of this one.
+fn beside(name: &str) -> Result<PathBuf, String> {
+    let this = std::env::current_exe().map_err(|error| format!("where this program is: {error}"))?;
+    Ok(this.with_file_name(name))
+}
+
+fn launches(places: &Places, sdk: &Path, only: Option<&str>, report: &mut Report) -> Result<Vec<Launch>, String> {
+    let mut all = Vec::new();
+    if only.is_none_or(|only| only == "go")
+        && let Some(program) = present(go_service(places, sdk), report)?
+    {
+        all.push(Launch { sdk: Sdk::Go, program, words: Vec::new() });
+    }
+    if only.is_none_or(|only| only == "java")
+        && let Some(words) = present(java_service(places), report)?
+    {
+        all.push(Launch { sdk: Sdk::Java, program: "java".into(), words });
+    }
+    Ok(all)
+}
+
+/// What was prepared; nothing if its tool is missing, which only CI does not forgive.
+fn present<T>(prepared: Result<T, Failure>, report: &mut Report) -> Result<Option<T>, String> {
+    match prepared {
+        Ok(prepared) => Ok(Some(prepared)),
+        Err(Failure::Other(said)) => Err(said),
+        Err(Failure::Tool(tool)) if std::env::var_os("CI").is_some() => Err(format!("`{tool}` is missing")),
+        Err(Failure::Tool(tool)) => {
+            report.skip(&format!("interop: `{tool}` is missing"));
+            Ok(None)
+        }
+    }
+}
