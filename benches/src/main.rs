@@ -8,6 +8,7 @@ mod load;
 mod overload;
 mod peer;
 mod process;
+mod profile;
 mod report;
 mod row;
 
@@ -24,7 +25,8 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 #[derive(Parser, Debug)]
 #[command(name = "adjoin-bench", version)]
 pub(crate) struct Arguments {
-    /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), or a proof: crash, overload.
+    /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), a proof: crash, overload, or
+    /// profile: what a durable command spends its processor time on.
     #[arg(default_value = "first")]
     names: Vec<String>,
     /// Seconds of load for each side and round.
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Arguments { open_folder: Some(folder), .. } => counter::open(folder),
         Arguments { serve_echo: true, .. } => row::sidecar::echo_server(),
         _ if arguments.names == ["crash"] => crash::run(&arguments),
+        _ if arguments.names == ["profile"] => profile::run(&arguments),
         _ if arguments.names == ["overload"] => overload::run(&arguments),
         _ => row::run(&arguments),
     };

@@ -9,6 +9,7 @@ mod replay;
 pub(crate) mod sidecar;
 mod start;
 
+pub(crate) use self::claim::{BODY as CART_BODY, shop};
 use crate::report::{self, Target};
 use crate::{Arguments, Outcome};
 

@@ -59,7 +59,8 @@ enum Command {
     ///
     /// `conformance interop` drives services on unchanged Cloudstate SDKs instead.
     Conformance(options::Conformance),
-    /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench crash --rounds 100`.
+    /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench crash --rounds 100`;
+    /// `bench profile` prints what a durable command spends its processor time on.
     Bench(options::Bench),
     /// Compares the examples in documents with the files they come from and with what those print; builds the reference.
     Docs {

@@ -126,12 +126,13 @@ impl Sim {
 }
 
 /// What can be measured: the group, its rows, and the proofs.
-const BENCHES: [&str; 9] = ["first", "claim", "raw", "sidecar", "loop", "start", "replay", "crash", "overload"];
+const BENCHES: [&str; 10] =
+    ["first", "claim", "raw", "sidecar", "loop", "start", "replay", "crash", "overload", "profile"];
 
 /// What `bench` takes.
 #[derive(Args, Debug)]
 pub struct Bench {
-    /// The group `first`, rows of it, or one of the proofs crash and overload. `first` unless told.
+    /// The group `first`, rows of it, one of the proofs crash and overload, or `profile`. `first` unless told.
     #[arg(value_name = "NAME", value_parser = BENCHES)]
     names: Vec<String>,
     /// Seconds of load for each side and round. 5 unless told.

@@ -16,7 +16,7 @@ use crate::{Arguments, Outcome};
 const CALLERS: usize = 50;
 const KEYS: usize = 1000;
 /// Makes an event of about 100 bytes.
-const BODY: &str = r#"{"name":"A book about state that stays where its code is","product":"p1","qty":1}"#;
+pub(crate) const BODY: &str = r#"{"name":"A book about state that stays where its code is","product":"p1","qty":1}"#;
 
 /// One side of a comparison in every round.
 struct Side<'a> {
@@ -68,7 +68,7 @@ fn posts(keys: usize, path: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
     (0..keys).map(|key| load::post(&path(key), BODY)).collect()
 }
 
-fn shop(arguments: &Arguments, folder: &std::path::Path) -> Outcome<Server> {
+pub(crate) fn shop(arguments: &Arguments, folder: &std::path::Path) -> Outcome<Server> {
     let mut command = Command::new(arguments.program("shop")?);
     Server::start(command.arg("open").arg(folder).args(["--http", "127.0.0.1:0"]))
 }

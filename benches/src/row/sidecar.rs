@@ -78,7 +78,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
     ])
 }
 
-fn proxy(arguments: &Arguments, function: &str, data: &std::path::Path) -> Outcome<Server> {
+pub(crate) fn proxy(arguments: &Arguments, function: &str, data: &std::path::Path) -> Outcome<Server> {
     let mut command = Command::new(arguments.program("adjoin")?);
     command.args(["serve", "--function", function, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"]);
     Server::start(command.arg(data))
