@@ -23,7 +23,7 @@ KINDS = {"event": "event-sourced", "value": "value"}
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One record, or the snapshot before the events. ``data`` is its bytes, which are JSON: a file has them as they are."""
+    """One record, or the snapshot before the events. ``data`` is its bytes: JSON, as a file has it."""
 
     entity_type: str
     key: str
