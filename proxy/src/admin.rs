@@ -84,6 +84,7 @@ fn router(admin: Arc<Admin>, loopback: bool) -> Router {
         .route("/admin/entities/{type}", get(entities::list))
         .route("/admin/entities/{type}/{key}", get(entities::view).delete(entities::delete))
         .route("/admin/entities/{type}/{key}/passivate", post(entities::passivate))
+        .route("/admin/entities/{type}/{key}/purge", post(entities::purge))
         .route("/admin/effects", get(effects::list))
         .route("/admin/effects/{shard}/{position}", axum::routing::delete(effects::drop_one))
         .route("/admin/effects/{shard}/{position}/retry", post(effects::retry))

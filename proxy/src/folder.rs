@@ -77,11 +77,7 @@ async fn open(path: &Path, settings: adjoin_rocksdb::Settings) -> Outcome<Arc<Ro
     let folder = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || RocksStore::open(folder, settings)).await;
     let opened = opened.map_err(|error| Failure::new(Exit::Failed, format!("opening the journal failed: {error}")))?;
-    let store = opened.map_err(|error| cannot_open(path, error))?;
-    for torn in &store.report().torn {
-        tracing::warn!(?torn, "a write that was under way when the last host ended is left out; nobody was told of it");
-    }
-    Ok(Arc::new(store))
+    opened.map(Arc::new).map_err(|error| cannot_open(path, error))
 }
 
 fn cannot_open(path: &Path, error: Error) -> Failure {

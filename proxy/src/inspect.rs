@@ -4,6 +4,7 @@
 mod delete;
 mod effects;
 mod entity;
+mod purge;
 mod tail;
 mod verify;
 
@@ -17,6 +18,7 @@ use crate::print::{Row, shown};
 pub(crate) use delete::delete;
 pub(crate) use effects::{EffectLine, Place, drop_effect, effects};
 pub(crate) use entity::{EntityLine, EntityView, entities, view};
+pub(crate) use purge::{Doomed, doomed, purge};
 pub(crate) use tail::{TailQuery, tail};
 pub(crate) use verify::{NAMED, VerifyReport};
 

@@ -127,6 +127,16 @@ impl Source {
         }
     }
 
+    /// Purges an entity; gives the sequence that it ended at.
+    pub(crate) async fn purge(&self, entity: &EntityId, force: bool) -> Outcome<u64> {
+        match self {
+            Self::Host(address) => {
+                ask(address, Method::POST, &format!("{}/purge?force={force}", path_of(entity))).await
+            }
+            Self::Folder(store) => Ok(inspect::purge(&**store, entity, force).await?),
+        }
+    }
+
     /// Ends the activation of an entity; gives the sequence it stood at.
     pub(crate) async fn passivate(&self, entity: &EntityId) -> Outcome<u64> {
         match self {

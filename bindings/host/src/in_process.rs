@@ -13,7 +13,7 @@ use adjoin_model::{Error, Limits, Result};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::folder;
+use crate::folder::{self, Opened};
 use crate::outbox::Outbox;
 use crate::settings::Settings;
 use crate::values::{Bounds, FromForeign, RequestId, ToForeign};
@@ -36,7 +36,7 @@ impl InProcess {
     pub(crate) async fn open(settings: &Settings, outbox: Arc<Outbox>) -> Result<Self> {
         let spec = settings.spec()?;
         let (path, shards) = (settings.path.clone(), settings.shards);
-        let store = tokio::task::spawn_blocking(move || folder::open(path.as_deref(), shards))
+        let Opened { store, notes } = tokio::task::spawn_blocking(move || folder::open(path.as_deref(), shards))
             .await
             .map_err(|error| Error::internal(format!("opening the folder: {error}")))??;
         let listener = match &settings.http {
@@ -53,7 +53,7 @@ impl InProcess {
         let http = ingress.as_ref().map(|ingress| format!("http://{}", ingress.address()));
         outbox.push([
             ToForeign::Session { session: 0, bounds: bounds(&settings.engine.limits) },
-            ToForeign::Ready { address: None, http },
+            ToForeign::Ready { address: None, http, notes },
         ]);
         tokio::spawn(pass_on(frames, outbox.clone()));
         Ok(Self {

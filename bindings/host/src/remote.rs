@@ -35,7 +35,7 @@ struct Running {
 impl Remote {
     pub(crate) async fn open(settings: &Settings, outbox: Arc<Outbox>) -> Result<Self> {
         let client = adjoin::connect(settings.address()?).await?;
-        outbox.push([ToForeign::Ready { address: None, http: None }]);
+        outbox.push([ToForeign::Ready { address: None, http: None, notes: Vec::new() }]);
         Ok(Self { client, outbox, running: Arc::default() })
     }
 

@@ -45,7 +45,7 @@ impl Serving {
         let hello = adjoin_wire::protocol::Hello { running: settings.running, bytes: 0 };
         let serving = ServeSettings { hello, token: settings.token.clone(), ..ServeSettings::default() };
         let (server, events) = adjoin_function::serve(listener, spec, serving)?;
-        outbox.push([ToForeign::Ready { address: Some(server.address().to_string()), http: None }]);
+        outbox.push([ToForeign::Ready { address: Some(server.address().to_string()), http: None, notes: Vec::new() }]);
         let sessions = Arc::default();
         let receiving = tokio::spawn(receive(events, Arc::clone(&sessions), outbox.clone()));
         Ok(Self { server: Mutex::new(Some(server)), receiving, sessions, outbox })

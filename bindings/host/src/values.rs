@@ -53,6 +53,8 @@ pub enum ToForeign {
         address: Option<String>,
         /// Where the ingress is, in mode in-process with `http`.
         http: Option<String>,
+        /// What a person should know, a line each: for a warning in the log of the foreign side.
+        notes: Vec<String>,
     },
     /// A session begins. Its ids carry its number in their highest 16 bits; requests that its handlers make, too.
     Session {

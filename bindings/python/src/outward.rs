@@ -49,7 +49,9 @@ pub(crate) fn write<'py>(py: Python<'py>, item: ToForeign, names: &mut Names) ->
         ToForeign::End { id } => (Tag::End as u8, id).into_pyobject(py),
         ToForeign::Session { session, bounds } => write_session(py, session, bounds),
         ToForeign::SessionEnd { session, why } => (Tag::SessionEnd as u8, session, why).into_pyobject(py),
-        ToForeign::Ready { address, http } => (Tag::Ready as u8, address, http).into_pyobject(py),
+        ToForeign::Ready { address, http, notes } => {
+            (Tag::Ready as u8, address, http, PyTuple::new(py, notes)?).into_pyobject(py)
+        }
         ToForeign::SpecRefused(why) => (Tag::Refused as u8, why).into_pyobject(py),
         ToForeign::Closed => (Tag::Closed as u8,).into_pyobject(py),
     }

@@ -8,6 +8,7 @@ mod durable;
 mod effects;
 mod entities;
 mod journal;
+mod racing;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub use durable::*;
 pub use effects::*;
 pub use entities::*;
 pub use journal::*;
+pub use racing::*;
 
 /// How the suite opens the store under test.
 pub trait Fixture {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use adjoin_engine::{Engine, Request};
 use adjoin_entity::Operation;
-use adjoin_model::{EntityId, Payload, check_name};
+use adjoin_model::{EntityId, Kind, Payload, check_name};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::Deserialize;
 
 use super::Admin;
 use super::problem::Problem;
-use crate::inspect::{self, EntityLine, EntityView};
+use crate::inspect::{self, Doomed, EntityLine, EntityView};
 
 /// How long an entity may take to answer; the store's view is shown when it does not.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -101,6 +101,42 @@ pub(super) async fn passivate(
     let entity = EntityId::new(entity_type, key)?;
     let reply = admin.engine()?.call(request(entity, Operation::Passivate)).await?;
     Ok(Json(reply.sequence))
+}
+
+#[derive(Deserialize)]
+pub(super) struct PurgeQuery {
+    #[serde(default)]
+    force: bool,
+}
+
+/// Purges an entity; gives the sequence that it ended at.
+pub(super) async fn purge(
+    State(admin): State<Arc<Admin>>,
+    Path((entity_type, key)): Path<(String, String)>,
+    Query(query): Query<PurgeQuery>,
+) -> Result<Json<u64>, Problem> {
+    let entity = EntityId::new(entity_type, key)?;
+    let engine = admin.engine()?;
+    let Doomed { mut sequence, deleted } = inspect::doomed(&**engine.store(), &entity, query.force).await?;
+    if !deleted {
+        sequence = engine.call(request(entity.clone(), Operation::Delete)).await?.sequence;
+    }
+    // No activation may outlive the entity that it is one of. One that comes between these steps and writes is refused by
+    // the store: before the purge it lives again, after it its next sequence is not the first.
+    let_go(engine, &entity).await?;
+    engine.store().purge(&entity).await?;
+    if let Err(error) = let_go(engine, &entity).await {
+        tracing::info!(%entity, %error, "an activation came while the entity was purged; it ends when it writes");
+    }
+    Ok(Json(sequence))
+}
+
+/// Ends the activation, if there is one.
+async fn let_go(engine: &Engine, entity: &EntityId) -> adjoin_model::Result<()> {
+    match engine.call(request(entity.clone(), Operation::Passivate)).await {
+        Err(error) if error.kind != Kind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn request(entity: EntityId, operation: Operation) -> Request {

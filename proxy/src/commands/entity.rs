@@ -14,7 +14,7 @@ use crate::source::{Source, SourceArgs};
 /// Keys asked for at once.
 const PAGE: usize = 1000;
 
-/// List, read and delete entities
+/// List, read, delete and purge entities
 ///
 /// Asks a running host by its admin API, or reads the folder of a host that does not run (--data).
 #[derive(Debug, Subcommand)]
@@ -26,6 +26,7 @@ Examples:
   adjoin entity history shop.Cart/ada
   adjoin entity history shop.Cart/ada --data .adjoin -o jsonl | jq .data
   adjoin entity delete shop.Cart/ada --yes
+  adjoin entity purge shop.Cart ada --yes
   adjoin entity passivate shop.Cart ada")]
 pub(crate) enum EntityCommand {
     /// List entity types, or the entities of one type
@@ -41,10 +42,16 @@ pub(crate) enum EntityCommand {
     ///
     /// Writes a record with the next sequence; the history stays. Asks first when run in a terminal.
     Delete(DeleteArgs),
+    /// Remove everything of a deleted entity, for good
+    ///
+    /// Its events or values, snapshots and remembered idempotency keys go, and with them its last sequence: an entity of
+    /// this key begins again at 1. Refused (exit code 4) while the entity is not deleted or idempotency keys of it are
+    /// remembered; exit code 5 while it has calls or watches. Asks first when run in a terminal.
+    Purge(PurgeArgs),
     /// End the activation of an idle entity: the next command loads it again
     ///
     /// Nothing is written. Exit code 3 when it is not active in this host, 5 while it has calls or watches.
-    Passivate(PassivateArgs),
+    Passivate(NamedArgs),
 }
 
 #[derive(Debug, Args)]
@@ -80,7 +87,7 @@ pub(crate) struct OneArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct PassivateArgs {
+pub(crate) struct NamedArgs {
     /// The entity type, or type and key as in shop.Cart/ada.
     entity: String,
     /// The key, where the first word is the type alone.
@@ -90,6 +97,27 @@ pub(crate) struct PassivateArgs {
     /// How to print.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
+}
+
+impl NamedArgs {
+    fn entity(&self) -> Outcome<EntityId> {
+        match &self.key {
+            Some(key) => Ok(EntityId::new(self.entity.as_str(), key.as_str())?),
+            None => entity_of(&self.entity),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PurgeArgs {
+    #[command(flatten)]
+    one: NamedArgs,
+    /// Also one that is not deleted, which is deleted first, and one whose idempotency keys are remembered.
+    #[arg(long)]
+    force: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +135,7 @@ impl EntityCommand {
             Self::Ls(args) => &args.source,
             Self::Get(args) | Self::History(args) => &args.source,
             Self::Delete(args) => &args.one.source,
+            Self::Purge(args) => &args.one.source,
             Self::Passivate(args) => &args.source,
         };
         let source = source.open().await?;
@@ -115,6 +144,7 @@ impl EntityCommand {
             Self::Get(args) => get(args, &source).await,
             Self::History(args) => history(args, &source).await,
             Self::Delete(args) => delete(args, &source).await,
+            Self::Purge(args) => purge(args, &source).await,
             Self::Passivate(args) => passivate(args, &source).await,
         };
         source.close().await?;
@@ -190,7 +220,7 @@ fn nothing(entity: &EntityId) -> Failure {
 async fn delete(args: &DeleteArgs, source: &Source) -> Outcome<()> {
     let entity = &args.one.entity;
     if !args.yes {
-        confirm(entity)?;
+        confirm("Delete", entity)?;
     }
     let sequence = source.delete(entity).await?;
     match args.one.output {
@@ -199,11 +229,20 @@ async fn delete(args: &DeleteArgs, source: &Source) -> Outcome<()> {
     }
 }
 
-async fn passivate(args: &PassivateArgs, source: &Source) -> Outcome<()> {
-    let entity = match &args.key {
-        Some(key) => EntityId::new(args.entity.as_str(), key.as_str())?,
-        None => entity_of(&args.entity)?,
-    };
+async fn purge(args: &PurgeArgs, source: &Source) -> Outcome<()> {
+    let entity = args.one.entity()?;
+    if !args.yes {
+        confirm("Purge", &entity)?;
+    }
+    let sequence = source.purge(&entity, args.force).await?;
+    match args.one.output {
+        Format::Table => print::line(&format!("{entity} is purged; it ended at sequence {sequence}")),
+        Format::Json | Format::Jsonl => print::line(&format!("{{\"sequence\":{sequence}}}")),
+    }
+}
+
+async fn passivate(args: &NamedArgs, source: &Source) -> Outcome<()> {
+    let entity = args.entity()?;
     let sequence = source.passivate(&entity).await?;
     match args.output {
         Format::Table => print::line(&format!("{entity} is not active any more, sequence {sequence}")),
@@ -212,16 +251,16 @@ async fn passivate(args: &PassivateArgs, source: &Source) -> Outcome<()> {
 }
 
 /// Never waits for an answer that nobody can give.
-fn confirm(entity: &EntityId) -> Outcome<()> {
+fn confirm(what: &str, entity: &EntityId) -> Outcome<()> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        return Err(Failure::usage(format!("deleting {entity} wants a word")).help("say --yes"));
+        return Err(Failure::usage(format!("`{what} {entity}?` wants a word")).help("say --yes"));
     }
-    print::line(&format!("Delete {entity}? [y/N]"))?;
+    print::line(&format!("{what} {entity}? [y/N]"))?;
     let mut answer = String::new();
     let read = input.lock().read_line(&mut answer);
     match (read, answer.trim()) {
         (Ok(_), "y" | "Y" | "yes") => Ok(()),
-        _ => Err(Failure::new(Exit::Refused, "nothing was deleted")),
+        _ => Err(Failure::new(Exit::Refused, "nothing was done")),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `adjoin entity` and `adjoin journal`, by the admin API.
 
-use crate::support::{Function, Host, Process, adjoin, post, text};
+use crate::support::{Function, Host, Process, adjoin, post, run, text};
 
 fn ask(host: &Host, words: &[&str]) -> (Option<i32>, String, String) {
     let output = adjoin().args(words).args(["--admin", &host.admin()]).output().expect("run");
@@ -68,6 +68,58 @@ fn a_deletion_wants_a_word_and_stays_in_the_history() {
     assert!(ask(&host, &["entity", "history", "shop.Cart/ada"]).1.contains("delete"));
     assert!(!ask(&host, &["entity", "ls", "shop.Cart"]).1.contains("ada"));
     assert!(ask(&host, &["entity", "ls", "shop.Cart", "--deleted"]).1.contains("deleted"));
+}
+
+#[test]
+fn a_purge_is_for_deleted_entities_whose_windows_have_passed() {
+    let (_function, host) = shop();
+    let purge = |words: &[&str]| ask(&host, &[&["entity", "purge", "shop.Cart"], words].concat());
+    assert_eq!(purge(&["ada"]).0, Some(2), "no terminal to ask");
+    let (code, _, said) = purge(&["ada", "--yes"]);
+    assert!(code == Some(4) && said.contains("is not deleted"), "{said}");
+    assert!(host.contents("ada").contains("p2"), "nothing was done");
+    assert_eq!(purge(&["nobody", "--yes"]).0, Some(3));
+
+    ask(&host, &["entity", "delete", "shop.Cart/ada", "--yes"]);
+    let (code, out, said) = purge(&["ada", "--yes"]);
+    assert_eq!((code, out.as_str()), (Some(0), "shop.Cart/ada is purged; it ended at sequence 3\n"), "{said}");
+    assert!(!ask(&host, &["entity", "ls", "shop.Cart", "--deleted"]).1.contains("ada"));
+    assert_eq!(ask(&host, &["entity", "history", "shop.Cart/ada"]).0, Some(3));
+    assert!(host.contents("bob").contains("p1"), "only the one");
+    assert_eq!(host.add("ada", "p9").body, "1");
+    let (_, history, _) = ask(&host, &["entity", "history", "shop.Cart/ada", "-o", "jsonl"]);
+    assert!(history.lines().count() == 1 && history.contains("\"sequence\":1"), "it begins again at 1: {history}");
+
+    let item = r#"{"product":"p2","qty":1}"#;
+    let words = ["call", "shop.Cart/bob", "addItem", item, "--idempotency-key", "once", "--address", &host.address()];
+    assert!(run(&words).status.success());
+    ask(&host, &["entity", "delete", "shop.Cart/bob", "--yes"]);
+    let (code, _, said) = purge(&["bob", "--yes"]);
+    assert!(code == Some(4) && said.contains("idempotency keys"), "{said}");
+    assert_eq!(purge(&["bob", "--force", "--yes", "-o", "json"]).1, "{\"sequence\":3}\n");
+}
+
+#[test]
+fn a_forced_purge_deletes_and_ends_the_activation() {
+    let (_function, host) = shop();
+    let (code, out, said) = ask(&host, &["entity", "purge", "shop.Cart/ada", "--force", "--yes"]);
+    assert!(code == Some(0) && out.contains("sequence 3"), "{out}{said}");
+    assert_eq!(ask(&host, &["entity", "passivate", "shop.Cart/ada"]).0, Some(3), "it is not active any more");
+    assert_eq!(host.contents("ada"), "[]");
+    assert_eq!(host.add("ada", "p1").body, "1");
+}
+
+#[test]
+fn a_watched_entity_is_not_purged() {
+    let (_function, host) = shop();
+    ask(&host, &["entity", "delete", "shop.Cart/ada", "--yes"]);
+    let mut watch = adjoin();
+    let words = ["call", "shop.Cart/ada", "contents", "--watch", "--address", &host.address()];
+    let mut watch = Process::start(watch.args(words));
+    watch.line("[]");
+    let (code, _, said) = ask(&host, &["entity", "purge", "shop.Cart/ada", "--yes"]);
+    assert!(code == Some(5) && said.contains("watched"), "{said}");
+    assert!(ask(&host, &["entity", "history", "shop.Cart/ada"]).1.contains("delete"), "nothing was done");
 }
 
 #[test]

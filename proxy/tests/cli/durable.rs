@@ -30,6 +30,25 @@ fn what_was_acknowledged_outlives_kill_9() {
 }
 
 #[test]
+fn a_torn_tail_is_said_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    let host = on(folder.path(), &function);
+    host.add("ada", "p1");
+    host.add("ada", "p2");
+    host.process.kill();
+    let files = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let log = files.filter(|path| path.extension().is_some_and(|ending| ending == "log")).max().expect("a log");
+    let log = std::fs::OpenOptions::new().write(true).open(log).expect("opened");
+    log.set_len(log.metadata().expect("a length").len() - 5).expect("shortened");
+    let host = on(folder.path(), &function);
+    assert_eq!(host.add("ada", "p3").body, "2");
+    host.process.signal("TERM");
+    let (_, said) = host.process.ended();
+    assert_eq!(said.matches("ended in a write that was under way").count(), 1, "{said}");
+}
+
+#[test]
 fn a_second_host_on_a_folder_is_refused_and_told_of_the_first() {
     let folder = tempfile::tempdir().expect("a folder");
     let function = Function::start();
@@ -70,6 +89,31 @@ fn a_closed_folder_is_read_verified_and_written_without_a_host() {
     assert_eq!(host.add("ada", "p3").body, "1");
     let output = adjoin().args(["journal", "verify", "--admin", &host.admin()]).output().expect("run");
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_entity_of_a_closed_folder_is_purged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::start();
+    let host = on(folder.path(), &function);
+    host.add("ada", "p1");
+    host.add("bob", "p1");
+    host.process.signal("TERM");
+    assert!(host.process.ended().0.success());
+
+    let purge =
+        |words: &[&str]| offline(folder.path(), &[&["entity", "purge", "shop.Cart", "ada", "--yes"], words].concat());
+    let (code, _, said) = purge(&[]);
+    assert!(code == Some(4) && said.contains("is not deleted"), "{said}");
+    let (code, out, said) = purge(&["--force"]);
+    assert!(code == Some(0) && out.contains("sequence 2"), "{out}{said}");
+    assert_eq!(purge(&["--force"]).0, Some(3), "nothing is left to purge");
+    let (code, report, said) = offline(folder.path(), &["journal", "verify", "-o", "json"]);
+    assert!(code == Some(0) && report.contains("\"records\": 3"), "places stay, content goes: {report}{said}");
+    let host = on(folder.path(), &function);
+    assert_eq!(host.contents("ada"), "[]");
+    assert_eq!(host.add("ada", "p2").body, "1");
+    assert_eq!(host.add("bob", "p2").body, "2");
 }
 
 #[test]

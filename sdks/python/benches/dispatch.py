@@ -114,7 +114,7 @@ class Played:
 
 
 def prepared(entity_type: str, name: str, body: bytes, is_query: bool, commands: int) -> list[list[Frame]]:
-    opening: list[Frame] = [(Host.SESSION, 1 << 20, 64 << 20, 64 << 20, 10_000), (Host.READY, None, None)]
+    opening: list[Frame] = [(Host.SESSION, 0, 1 << 20, 64 << 20, 64 << 20, 10_000), (Host.READY, None, None, ())]
     for activation in range(1, ENTITIES + 1):
         opening.append((Host.ACTIVATE, activation, entity_type, f"k{activation}", 1, 0, None))
         opening.append((Host.REPLAY, activation, [], True))

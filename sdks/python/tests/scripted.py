@@ -68,7 +68,7 @@ class Scripted:
         definitions = [definition_of(cls) for cls in classes]
         self.session = Session(self.native, definitions, mode="in-process", loop=loop)
         self._calls = 0
-        self.native.give((Host.SESSION, 0, 1 << 20, 1 << 20, 1 << 20, 100), (Host.READY, None, None))
+        self.native.give((Host.SESSION, 0, 1 << 20, 1 << 20, 1 << 20, 100), (Host.READY, None, None, ()))
         self.session.start()
 
     def end(self) -> None:

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 from conftest import SDK, SHOP
+from shop import Cart
+from shop import app as shop_app
 
 DEADLINE_S = 60
 
@@ -96,6 +98,28 @@ def test_the_shop_speaks_http_and_keeps_its_journal_through_a_kill(started: list
     assert shop.ask("/shop.Cart/ada/contents", post=False) == (200, [{**book, "qty": 1}])
     assert shop.ask("/shop.Profile/ada/address", post=False) == (200, "ada@x")
     assert shop.ask("/shop.Profile/ada/checkout", "ada") == (200, 1)
+
+
+def test_a_torn_tail_is_a_warning_in_the_log_of_the_program(
+    started: list[Running], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    started.append(Running("open", str(tmp_path), "--http", "127.0.0.1:0"))
+    shop = started[0]
+    for number in range(1, 4):
+        assert shop.ask("/shop.Cart/ada/addItem", {"product": f"p{number}", "name": "Book"}) == (200, number)
+    shop.end(signal.SIGKILL)
+    log = max(tmp_path.glob("*.log"))
+    os.truncate(log, log.stat().st_size - 5)  # as a power failure may leave it: the last write, cut short
+    with shop_app.open(tmp_path) as rt:
+        (said,) = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert said.name == "adjoin"
+        assert f"{tmp_path}: {log.name} ended in a write that was under way" in said.getMessage()
+        assert [item.product for item in rt.call(Cart.contents, "ada")] == ["p1", "p2"]
+        rt.call(Cart.check_out, "ada")
+    caplog.clear()
+    with shop_app.open(tmp_path) as rt:
+        assert rt.call(Cart.contents, "ada") == []
+    assert caplog.records == []
 
 
 def test_the_short_purchase_says_what_it_did() -> None:

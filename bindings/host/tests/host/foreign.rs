@@ -35,6 +35,8 @@ pub(crate) struct Seen {
     pub(crate) answers: HashMap<RequestId, Vec<ToForeign>>,
     pub(crate) address: Option<String>,
     pub(crate) http: Option<String>,
+    /// What the host noted when it was ready.
+    pub(crate) notes: Option<Vec<String>>,
     pub(crate) sessions: usize,
     pub(crate) ended: usize,
     pub(crate) cancelled: usize,
@@ -218,7 +220,9 @@ impl Pump {
     fn note(&self, item: ToForeign) {
         let mut seen = self.board.seen.lock().expect("a lock");
         match item {
-            ToForeign::Ready { address, http } => (seen.address, seen.http) = (address, http),
+            ToForeign::Ready { address, http, notes } => {
+                (seen.address, seen.http, seen.notes) = (address, http, Some(notes));
+            }
             ToForeign::Session { .. } => seen.sessions += 1,
             ToForeign::SessionEnd { .. } => seen.ended += 1,
             ToForeign::SpecRefused(why) => panic!("the spec was refused: {why}"),

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Engine and store in this process.
 
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
 use adjoin_host::{FromForeign, Host};
 use adjoin_model::Kind;
 
 use crate::foreign::{Foreign, PATIENCE, request, settings, watch};
 
-fn folder(path: &std::path::Path) -> String {
+fn folder(path: &Path) -> String {
     format!(r#","path":"{}","shards":16"#, path.display())
 }
 
@@ -24,6 +26,41 @@ fn what_was_acknowledged_is_there_after_a_reopen() {
         }
         foreign.close();
     }
+}
+
+/// A copy of a folder that is open, as its files would be found after a crash, with the last write torn.
+fn torn(folder: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    let files = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let mut logs = Vec::new();
+    for file in files {
+        let copy = to.join(file.file_name().expect("a name"));
+        fs::copy(&file, &copy).expect("copied");
+        logs.extend(copy.extension().is_some_and(|ending| ending == "log").then_some(copy));
+    }
+    let log = OpenOptions::new().write(true).open(logs.iter().max().expect("a log")).expect("opened");
+    let whole = log.metadata().expect("a length").len();
+    log.set_len(whole - 5).expect("shortened");
+}
+
+#[test]
+fn a_torn_tail_is_said_to_the_foreign_side() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (whole, crashed) = (dir.path().join("whole"), dir.path().join("crashed"));
+    let mut foreign = Foreign::in_process(&folder(&whole));
+    for _ in 0..3 {
+        foreign.call("ada", "add").expect("a reply");
+    }
+    torn(&whole, &crashed);
+    assert_eq!(foreign.wait("being ready", |seen| seen.notes.clone()), Vec::<String>::new());
+    foreign.close();
+
+    let mut foreign = Foreign::in_process(&folder(&crashed));
+    let notes = foreign.wait("being ready", |seen| seen.notes.clone());
+    let [note] = notes.as_slice() else { panic!("{notes:?}") };
+    assert!(note.starts_with(&crashed.display().to_string()) && note.contains(".log ended in a write"), "{note}");
+    assert_eq!(foreign.call("ada", "add").expect("a reply").0, "3", "the torn one was the third");
+    foreign.close();
 }
 
 #[test]

@@ -74,16 +74,6 @@ pub async fn refused_shard_leaves_others_alone(fixture: &dyn Fixture) {
     assert_eq!(answers[1], Written::Durable);
 }
 
-/// Nothing of a refused batch can be read.
-pub async fn batch_is_all_or_nothing(fixture: &dyn Fixture) {
-    let subject = Subject::new(fixture).await;
-    let half_bad = subject.batch(vec![event("ada", 1, 1), event("ada", 3, 1)]).await;
-    let shard = half_bad.shard;
-    assert!(matches!(subject.write_batch(half_bad).await, Written::Refused(Refusal::Failed(_))));
-    assert!(subject.load(&id("ada")).await.events.is_empty());
-    assert!(well(subject.store.tail(shard, 1, 1000).await).records.is_empty());
-}
-
 /// Above the capability's bytes: refused as Exhausted, and the head is as before.
 pub async fn oversized_batch_is_refused(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
@@ -160,16 +150,6 @@ pub async fn raise_is_conditional_on_epoch_and_owner(fixture: &dyn Fixture) {
         assert_eq!(answers[1], Ok(Head { epoch: Epoch(two.epoch.0 + 1), ..two }));
         assert_eq!(subject.head(ShardId(1)).await, head);
     }
-}
-
-/// Once raised, a write of an older epoch is never applied: its position is final.
-pub async fn raise_settles_an_unknown_write(fixture: &dyn Fixture) {
-    let subject = Subject::new(fixture).await;
-    let late = subject.batch(vec![event("ada", 1, 1)]).await;
-    let before = subject.head(late.shard).await;
-    let raised = well(subject.store.raise(&[(late.shard, before)], ME).await.remove(0));
-    assert_eq!(subject.write_batch(late.clone()).await, Written::Refused(Refusal::Fenced(raised)));
-    assert_eq!(subject.head(late.shard).await.position, raised.position);
 }
 
 /// Gapless from where it was asked, with the epoch that wrote each record.

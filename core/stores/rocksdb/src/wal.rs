@@ -9,6 +9,7 @@
 mod records;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,17 @@ pub struct Torn {
     pub offset: u64,
     /// How many bytes were cut.
     pub bytes: u64,
+}
+
+impl fmt::Display for Torn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, offset, bytes } = self;
+        write!(
+            f,
+            "{file} ended in a write that was under way when the last host ended: {bytes} bytes from byte {offset} on are \
+             cut; nobody was told that they were written"
+        )
+    }
 }
 
 /// What the logs hold.
@@ -50,8 +62,10 @@ pub(crate) fn examine(folder: &Path) -> Result<Examined> {
             let offset = offset as u64;
             cut(&log, offset).map_err(|error| unreadable(&log, &error))?;
             let file = name(&log);
-            tracing::warn!(file, offset, bytes, "the log ends in a write that was not completed; cut");
-            examined.torn.push(Torn { file, offset, bytes });
+            let torn = Torn { file, offset, bytes };
+            // Here, so that every home says it: whoever opens a folder gets the report too, but need not print it.
+            tracing::warn!(file = torn.file, offset, bytes, "{torn}");
+            examined.torn.push(torn);
         }
     }
     Ok(examined)

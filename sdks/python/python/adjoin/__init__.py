@@ -16,6 +16,7 @@ from adjoin._context import Context, current
 from adjoin._entity import Action, EventSourced, Replicated, Value, View, Workflow
 from adjoin._fields import named
 from adjoin._marks import command, event, query, upcast
+from adjoin._single import value
 from adjoin._watch import AsyncElements, Elements
 from adjoin.errors import (
     Conflict,
@@ -70,6 +71,7 @@ __all__ = [
     "named",
     "query",
     "upcast",
+    "value",
 ]
 
 __version__ = "0.1.0"

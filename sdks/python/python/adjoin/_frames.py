@@ -44,7 +44,7 @@ class Host:
     ERROR: Final = 11  # request, error
     ELEMENT: Final = 12  # request, data, sequence
     END: Final = 13  # request
-    READY: Final = 14  # address | None, http | None
+    READY: Final = 14  # address | None, http | None, notes: what to warn of
     REFUSED: Final = 15  # message: the host refused the spec
     CLOSED: Final = 16  # nothing follows
     INPUT_CREDIT: Final = 17  # request, elements

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar, overload
 
+from adjoin.errors import Invalid
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 Role = Literal["command", "query", "event", "upcast"]
@@ -31,8 +33,8 @@ class Mark:
 @overload
 def command(function: F, /) -> F: ...
 @overload
-def command(*, name: str | None = None) -> Callable[[F], F]: ...
-def command(function: Any = None, /, *, name: str | None = None) -> Any:
+def command(*, name: str | None = None, idempotent: Literal[False] = ...) -> Callable[[F], F]: ...
+def command(function: Any = None, /, *, name: str | None = None, idempotent: bool = False) -> Any:
     """Makes a method a command: it may change the state, and runs alone on its entity.
 
     The arguments, without ``self`` and any ``Context``, are the body: none, one (the body *is* the argument) or several
@@ -41,7 +43,16 @@ def command(function: Any = None, /, *, name: str | None = None) -> Any:
     Args:
         function: The method.
         name: Its name on the wire; by default the method's, in lowerCamel.
+        idempotent: Refused (``docs/decisions/0005-python-forms.md``): the key of a call makes it safe to send again.
+
+    Raises:
+        Invalid: for ``idempotent=True``.
     """
+    if idempotent:
+        raise Invalid(
+            "@command(idempotent=True) says nothing that adjoin could act on: it sends no command a second time by "
+            "itself. Who sends one again gives the call an idempotency_key, which makes any command safe"
+        )
     return _marked(function, "command", name)
 
 

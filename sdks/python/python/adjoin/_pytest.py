@@ -16,12 +16,13 @@ import pytest
 
 from adjoin._app import App
 from adjoin._client import Runtime
+from adjoin.testing import no_clock
 
 
 class OpenInMemory(Protocol):
     """What the fixture gives: opens an app, or entity classes, in memory; closed when the test ends."""
 
-    def __call__(self, *what: App | type, http: str | None = None) -> Runtime: ...
+    def __call__(self, *what: App | type, http: str | None = None, clock: None = None) -> Runtime: ...
 
 
 @pytest.fixture
@@ -32,7 +33,8 @@ def adjoin_rt() -> Iterator[OpenInMemory]:
     """
     with ExitStack() as stack:
 
-        def opened(*what: App | type, http: str | None = None) -> Runtime:
+        def opened(*what: App | type, http: str | None = None, clock: object = None) -> Runtime:
+            no_clock(clock)
             apps = [part for part in what if isinstance(part, App)]
             app = apps[0] if apps else App(*(part for part in what if isinstance(part, type)))
             return stack.enter_context(app.open(http=http, check_state=True))

@@ -264,7 +264,9 @@ class Session:
         return table
 
     def _on_ready(self, frame: Frame) -> None:
-        _, self.address, self.http = frame
+        _, self.address, self.http, notes = frame
+        for note in notes:
+            _log.warning("adjoin: %s", note)
         self._set_ready()
 
     def _set_ready(self) -> None:

@@ -48,6 +48,7 @@ def kit(
     caller: str = "",
     metadata: Mapping[str, str] | None = None,
     attempt: int = 1,
+    clock: None = None,
 ) -> Kit[E]:
     """One entity to try: ``kit(Cart).given(…).when(Cart.add_item, …).then(…)``.
 
@@ -58,8 +59,26 @@ def kit(
         caller: Who calls.
         metadata: Metadata of every call.
         attempt: How often the call was delivered.
+        clock: Refused (``docs/decisions/0005-python-forms.md``): a virtual clock comes with timers.
+
+    Raises:
+        Invalid: when ``cls`` is no entity class, or a clock is given.
     """
+    no_clock(clock)
     return Kit(definition_of(cls), key, epoch, caller, tuple((metadata or {}).items()), attempt)
+
+
+def no_clock(clock: object) -> None:
+    """Refuses a virtual clock.
+
+    Raises:
+        Invalid: when one is given.
+    """
+    if clock is not None:
+        raise Invalid(
+            "a virtual clock comes with timers, in a later version of adjoin: until then the one time that a handler "
+            "is told is what is left of its call, so let it take the time of day as an argument"
+        )
 
 
 class Kit(Generic[E]):

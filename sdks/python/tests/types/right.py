@@ -120,6 +120,17 @@ async def later() -> AsyncIterator[int]:
     yield 1
 
 
+Visits = adjoin.value("t.Visits", int)
+Tags = adjoin.value("t.Tags", list[str], default=["new"])
+
+
+def values() -> None:
+    with adjoin.App(Visits, Tags).open() as rt:
+        rt.entity(Visits, "today").set(rt.call(Visits.get, "today") + 1)
+        tags: list[str] = rt.entity(Tags, "ada").get()
+        rt.call(Tags.set, "ada", [*tags, "c"], if_sequence=1)
+
+
 async def tasks() -> None:
     async with app.open() as rt:
         n: int = await rt.call(Cart.add, "ada", Item("p"))
@@ -146,3 +157,4 @@ def tests() -> None:
     cart.when(Cart.remove, "p", quietly=True).when(Cart.told, "what").rejected("no", code="NOT_FOUND")
     state: Cart = cart.state
     print(state)
+    kit(Visits).when(Visits.set, 3).when(Visits.get).replies(3)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import adjoin
 from adjoin import Rejected, command
 from adjoin.testing import kit
-from right import Cart, Item, Mailer, Put, app
+from right import Cart, Item, Mailer, Put, Visits, app
 
 
 def sync() -> None:
@@ -46,6 +46,9 @@ def tests() -> None:
     kit(Cart).when(Cart.add, "p")  # wrong
     kit(Cart).when(Mailer.numbers, 3)  # wrong
     kit(Cart).given(Put("p"))  # wrong
+    kit(Visits).when(Visits.set, "three")  # wrong
+    kit(Cart, clock=3)  # wrong
+    command(idempotent=True)  # wrong
     raise Rejected("no", code="MISSING")  # wrong
 
 
