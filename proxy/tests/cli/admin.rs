@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `adjoin entity` and `adjoin journal`, by the admin API.
 
-use crate::support::{Function, Host, Process, adjoin, post, run, text};
+use crate::support::{Function, Host, Process, adjoin, post, run, text, until};
 
 fn ask(host: &Host, words: &[&str]) -> (Option<i32>, String, String) {
     let output = adjoin().args(words).args(["--admin", &host.admin()]).output().expect("run");
@@ -107,6 +107,39 @@ fn a_forced_purge_deletes_and_ends_the_activation() {
     assert_eq!(ask(&host, &["entity", "passivate", "shop.Cart/ada"]).0, Some(3), "it is not active any more");
     assert_eq!(host.contents("ada"), "[]");
     assert_eq!(host.add("ada", "p1").body, "1");
+}
+
+/// Whatever comes between the steps of a purge: what is acknowledged afterwards is there, in a sequence from 1.
+#[test]
+fn purges_among_commands_leave_a_whole_entity() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let (_function, host) = shop();
+    let (ended, listen) = (AtomicBool::new(false), host.listen);
+    let purged = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !ended.load(Ordering::SeqCst) {
+                    // Refused when its activation was of an entity that is gone, which it says.
+                    let answer = post(listen, "/shop.Cart/ada/addItem", r#"{"product":"p1","qty":1}"#);
+                    assert!(answer.status == 200 || answer.body.contains("\"outcome\":\"none\""), "{}", answer.body);
+                }
+            });
+        }
+        let codes: Vec<_> =
+            (0..20).map(|_| ask(&host, &["entity", "purge", "shop.Cart/ada", "--force", "--yes"]).0).collect();
+        ended.store(true, Ordering::SeqCst);
+        assert!(codes.iter().all(|code| matches!(code, Some(0 | 3 | 4 | 5))), "{codes:?}");
+        codes.into_iter().filter(|code| *code == Some(0)).count()
+    });
+    until("a command that is taken", || (host.add("ada", "p2").status == 200).then_some(()));
+    assert!(host.contents("ada").contains("p2"), "after {purged} purges");
+    let (_, history, _) = ask(&host, &["entity", "history", "shop.Cart/ada", "-o", "jsonl"]);
+    let sequences: Vec<u64> = history
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+        .map(|row| row["sequence"].as_u64().expect("a number"))
+        .collect();
+    assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>());
 }
 
 #[test]
