@@ -57,6 +57,8 @@ faults! {
     AnswerTwice "answer of the function delivered twice";
     HandlerStops "handler stops when cancelled";
     ActivationEnds "function ends an activation";
+    ContractBroken "function broke the contract";
+    SpecChanged "function came back with another spec";
     ReplayFails "event unreadable on replay";
     SnapshotUnreadable "snapshot unreadable";
     Pressure "function short of memory";

@@ -8,9 +8,11 @@ mod session;
 mod stream;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use adjoin_entity::SessionId;
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
+use adjoin_entity::spec::Spec;
 use adjoin_model::{CommandId, EntityId, Epoch};
 
 use crate::agenda::{Event, HostId, MS, ProcessId, Time};
@@ -26,6 +28,8 @@ pub(crate) struct Process {
     pub(crate) boot: u32,
     /// A handler in it will never answer.
     pub(crate) hung: bool,
+    /// Which version of its spec new sessions are told.
+    pub(crate) version: usize,
 }
 
 /// All processes and sessions.
@@ -55,9 +59,9 @@ impl Functions {
     }
 
     /// Opens a session between a host and a process.
-    pub(crate) fn open(&mut self, host: HostId, process: ProcessId) -> SessionId {
+    pub(crate) fn open(&mut self, host: HostId, process: ProcessId, spec: Arc<Spec>) -> SessionId {
         self.next_session += 1;
-        self.sessions.insert(self.next_session, Session::new(self.next_session, host, process));
+        self.sessions.insert(self.next_session, Session::new(self.next_session, host, process, spec));
         self.next_session
     }
 

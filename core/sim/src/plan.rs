@@ -39,8 +39,8 @@ pub(crate) struct Plan {
     pub(crate) closed: Vec<Time>,
     pub(crate) open: Vec<Time>,
     pub(crate) watchers: usize,
-    /// What each process has: the first one everything, the others perhaps less.
-    specs: Vec<Arc<Spec>>,
+    /// What each process has, in two versions: the first one everything, the others perhaps less.
+    specs: Vec<[Arc<Spec>; 2]>,
     /// Parts per million by which the wall clock is too fast.
     pub(crate) drift_ppm: i64,
     settings: Settings,
@@ -51,7 +51,7 @@ pub(crate) struct Plan {
 }
 
 /// Faults that may befall each opportunity, so often in ten thousand.
-const BY_CHANCE: [(Fault, u32); 21] = [
+const BY_CHANCE: [(Fault, u32); 23] = [
     (Fault::WriteRefused, 60),
     (Fault::WriteLost, 50),
     (Fault::AckLost, 60),
@@ -67,6 +67,8 @@ const BY_CHANCE: [(Fault, u32); 21] = [
     (Fault::HandlerStops, 5000),
     (Fault::HandlerFails, 50),
     (Fault::ActivationEnds, 50),
+    (Fault::ContractBroken, 60),
+    (Fault::SpecChanged, 3000),
     (Fault::ReplayFails, 60),
     (Fault::SnapshotUnreadable, 400),
     (Fault::ClientGone, 100),
@@ -156,9 +158,9 @@ impl Plan {
         Settings { index, owner, seed, ..self.settings.clone() }
     }
 
-    /// What a process of the function has.
-    pub(crate) fn spec(&self, process: ProcessId) -> &Arc<Spec> {
-        &self.specs[process % self.specs.len()]
+    /// What a version of a process of the function has.
+    pub(crate) fn spec(&self, process: ProcessId, version: usize) -> &Arc<Spec> {
+        &self.specs[process % self.specs.len()][version % 2]
     }
 
     /// The bounds.
@@ -233,18 +235,21 @@ fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
     }
 }
 
-/// Another process may lack a type: what is asked of that one waits for the first process.
-fn specs(random: &mut Random, processes: usize) -> Vec<Arc<Spec>> {
-    let whole = spec(random);
+/// Another process may lack a type: what is asked of that one waits for the first process. Versions differ in when
+/// entities are passivated and snapshots taken, and in the types that another process lacks.
+fn specs(random: &mut Random, processes: usize) -> Vec<[Arc<Spec>; 2]> {
+    let versions = [spec(random), spec(random)];
     let part = |random: &mut Random| {
-        let mut part = whole.clone();
-        if random.chance(4000) {
-            part.types.remove(random.index(part.types.len()));
-        }
-        Arc::new(part)
+        versions.each_ref().map(|whole| {
+            let mut part = whole.clone();
+            if random.chance(4000) {
+                part.types.remove(random.index(part.types.len()));
+            }
+            Arc::new(part)
+        })
     };
-    let others: Vec<Arc<Spec>> = (1..processes).map(|_| part(random)).collect();
-    [Arc::new(whole)].into_iter().chain(others).collect()
+    let others: Vec<_> = (1..processes).map(|_| part(random)).collect();
+    [versions.clone().map(Arc::new)].into_iter().chain(others).collect()
 }
 
 fn spec(random: &mut Random) -> Spec {
@@ -295,7 +300,7 @@ mod tests {
     fn the_spec_is_one_that_hosts_take() {
         for seed in 0..20 {
             let plan = Plan::new(&mut Random::new(seed));
-            assert!(plan.specs.iter().all(|spec| spec.check() == Ok(())));
+            assert!(plan.specs.iter().flatten().all(|spec| spec.check() == Ok(())));
             assert!(plan.shards >= u32::from(plan.loops));
         }
     }

@@ -76,7 +76,7 @@ impl Session {
 
     /// Only what its process has reaches a session.
     pub(super) fn check_type(&self, context: &mut Context, name: &str) {
-        let known = context.plan.spec(self.process).entity_type(name).is_some();
+        let known = self.spec.entity_type(name).is_some();
         context.demand(known, || format!("a function without {name} is asked for one"));
     }
 

@@ -73,6 +73,9 @@ impl Session {
         if frame.want_snapshot && !failed {
             ran.effects.snapshot = Some(ran.state.payload());
         }
+        if !failed && context.befalls(Fault::ContractBroken) {
+            break_contract(activation.kind, frame.query, ask, &mut ran.effects);
+        }
         activation.state = ran.state;
         answer(ran.result, ran.effects, ends)
     }
@@ -136,6 +139,16 @@ fn handle(context: &Context, kind: EntityKind, name: &str, ask: Ask, state: Stat
         other => HandlerResult::Failed(Error::not_found(format!("{kind:?} has no {other}"))),
     };
     Ran { result, effects, state: after }
+}
+
+/// Adds what nobody may return: events to a query or to a value, a value to a log. Were any of it kept, the journal would
+/// show a fact that nobody asked for.
+fn break_contract(kind: EntityKind, query: bool, ask: Ask, effects: &mut Effects) {
+    let fact = Fact { token: ask.token, part: 0, parts: 1 }.payload(ask.pad);
+    match kind {
+        EntityKind::EventSourced if !query => effects.value = Some(fact),
+        _ => effects.events.push(fact),
+    }
 }
 
 fn append(effects: &mut Effects, state: State, ask: Ask) -> State {
