@@ -20,8 +20,9 @@ struct Ran {
 
 impl Session {
     pub(super) fn handler_ends(&mut self, context: &mut Context, seen: &mut Seen<'_>, call: u64) {
-        let Some(running) = self.calls.remove(&call) else { return };
+        let Some(mut running) = self.calls.remove(&call) else { return };
         let activation = running.frame.activation;
+        self.maybe_swap(context, &mut running);
         let answer = if activation == 0 { self.run_action(context, &running) } else { self.run(context, &running) };
         let ended = answer.activation_ended;
         if context.befalls(Fault::AnswerTwice) {
@@ -43,6 +44,17 @@ impl Session {
         self.start_next(context, seen, activation);
     }
 
+    /// A function that takes one command for the next answers each under the other's name.
+    fn maybe_swap(&mut self, context: &mut Context, running: &mut Running) {
+        let Some(activation) = self.activations.get(&running.frame.activation) else { return };
+        let next = activation.queue.front().copied().filter(|_| !running.frame.query);
+        if let Some(next) = next.and_then(|next| self.calls.get_mut(&next))
+            && context.befalls(Fault::AnswersSwapped)
+        {
+            std::mem::swap(&mut running.frame.call, &mut next.frame.call);
+        }
+    }
+
     fn run(&mut self, context: &mut Context, running: &Running) -> AnswerFrame {
         let frame = &running.frame;
         let answer = |result, effects, activation_ended| AnswerFrame {
@@ -52,6 +64,11 @@ impl Session {
             effects,
             activation_ended,
         };
+        let entity = self.activations.get(&frame.activation).map(|activation| &activation.entity);
+        if entity.is_some_and(|entity| !self.has(entity, &frame.name)) {
+            let error = Error::not_found(format!("this version of the function has no {}", frame.name));
+            return answer(HandlerResult::Failed(error), Effects::default(), false);
+        }
         let Some(activation) = self.activations.get_mut(&frame.activation) else {
             return answer(HandlerResult::Failed(Error::internal("no such activation")), Effects::default(), false);
         };
@@ -73,8 +90,8 @@ impl Session {
         if frame.want_snapshot && !failed {
             ran.effects.snapshot = Some(ran.state.payload());
         }
-        if !failed && context.befalls(Fault::ContractBroken) {
-            break_contract(activation.kind, frame.query, ask, &mut ran.effects);
+        if context.befalls(Fault::ContractBroken) {
+            break_contract(context, activation.kind, frame.query, ask, &mut ran);
         }
         activation.state = ran.state;
         answer(ran.result, ran.effects, ends)
@@ -141,13 +158,18 @@ fn handle(context: &Context, kind: EntityKind, name: &str, ask: Ask, state: Stat
     Ran { result, effects, state: after }
 }
 
-/// Adds what nobody may return: events to a query or to a value, a value to a log. Were any of it kept, the journal would
-/// show a fact that nobody asked for.
-fn break_contract(kind: EntityKind, query: bool, ask: Ask, effects: &mut Effects) {
+/// Adds what nobody may return: events to a query or to a value, to a log a value or an event that it cannot read, and
+/// anything to a failure. Were any of it kept, the journal would show a fact that nobody asked for.
+fn break_contract(context: &mut Context, kind: EntityKind, query: bool, ask: Ask, ran: &mut Ran) {
     let fact = Fact { token: ask.token, part: 0, parts: 1 }.payload(ask.pad);
+    let failed = matches!(ran.result, HandlerResult::Failed(_));
     match kind {
-        EntityKind::EventSourced if !query => effects.value = Some(fact),
-        _ => effects.events.push(fact),
+        EntityKind::Value if failed && !query => ran.effects.value = Some(fact),
+        EntityKind::EventSourced if !failed && !query => match context.random.chance(5000) {
+            true => ran.effects.value = Some(fact),
+            false => ran.effects.events.push(Payload { type_name: "Stranger".into(), ..fact }),
+        },
+        _ => ran.effects.events.push(fact),
     }
 }
 

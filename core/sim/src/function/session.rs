@@ -102,6 +102,7 @@ impl Session {
         }
         self.check_attempt(context, seen, &frame);
         self.check_turn(context, &frame);
+        self.check_snapshot(context, &frame);
         self.check_credit(context, &frame);
         let (call, activation) = (frame.call, frame.activation);
         let query = frame.query;
