@@ -26,6 +26,8 @@ pub enum Mutant {
     ReadBackOnly,
     /// After an unknown outcome the head is read first, then the epoch is raised.
     ReadBackFirst,
+    /// A write that timed out is taken for durable.
+    UnknownAsDurable,
     /// A write that timed out is taken for refused.
     UnknownAsRefused,
     /// The machine itself is broken.
@@ -47,6 +49,7 @@ impl Mutant {
             Self::RaiseNotDurable,
             Self::ReadBackOnly,
             Self::ReadBackFirst,
+            Self::UnknownAsDurable,
             Self::UnknownAsRefused,
         ];
         outside.into_iter().chain(Machine::ALL.into_iter().map(Self::Machine)).collect()
@@ -66,6 +69,7 @@ impl Mutant {
             Self::RaiseNotDurable => "raise answered before its sync",
             Self::ReadBackOnly => "read-back without raising the epoch",
             Self::ReadBackFirst => "read-back before raising the epoch",
+            Self::UnknownAsDurable => "unknown outcome taken for durable",
             Self::UnknownAsRefused => "unknown outcome taken for a refusal",
             Self::Machine(mutant) => mutant.name(),
         }

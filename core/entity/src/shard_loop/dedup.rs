@@ -4,6 +4,9 @@
 use adjoin_model::{Answer, Dedup, DedupKey, Wall};
 use alloc::collections::{BTreeMap, VecDeque};
 
+use super::ShardLoop;
+use crate::mutant::Mutant;
+
 /// The records of one entity, oldest first, bounded by time and number.
 #[derive(Default)]
 pub(crate) struct Dedups {
@@ -31,6 +34,26 @@ impl Dedups {
             }
         }
         early
+    }
+}
+
+impl ShardLoop {
+    /// The time that idempotency records are held against.
+    pub(super) fn dedup_clock(&self) -> Wall {
+        match self.now.wall {
+            _ if self.is(Mutant::DedupExpiresLate) => Wall(0),
+            wall if self.is(Mutant::DedupExpiresEarly) => wall.plus_ms(self.settings.dedup_window_ms / 2),
+            wall => wall,
+        }
+    }
+
+    /// How many of them an entity may have.
+    pub(super) fn dedup_bound(&self) -> usize {
+        match self.settings.limits.dedup_records {
+            _ if self.is(Mutant::DedupUnbounded) => usize::MAX,
+            bound if self.is(Mutant::DedupEvictedEarly) => bound / 2,
+            bound => bound,
+        }
     }
 }
 

@@ -132,15 +132,17 @@ impl Sessions {
         }
     }
 
-    fn up(&mut self, id: SessionId, spec: &Arc<Spec>, running: u32, bytes: u64) {
+    fn up(&mut self, id: SessionId, spec: &Arc<Spec>, (running, bytes): (u32, u64), renews: bool) {
         for (place, entity_type) in spec.types.iter().enumerate() {
             let known = self.types.entry(entity_type.name.clone()).or_insert_with(|| Known {
                 spec: spec.clone(),
                 place,
                 sessions: Vec::new(),
             });
-            known.spec = spec.clone();
-            known.place = place;
+            if renews {
+                known.spec = spec.clone();
+                known.place = place;
+            }
             known.sessions.push(id);
         }
         let session = Session {
@@ -222,7 +224,7 @@ impl Session {
 
 impl ShardLoop {
     pub(super) fn session_up(&mut self, id: SessionId, spec: &Arc<Spec>, running: u32, bytes: u64) {
-        self.sessions.up(id, spec, running, bytes);
+        self.sessions.up(id, spec, (running, bytes), !self.is(Mutant::SpecKept));
         for slot in self.entities.slots().collect::<Vec<_>>() {
             if self.entities.get(slot).is_some_and(|entity| entity.phase == Phase::Parked) {
                 self.resolve_parked(slot);

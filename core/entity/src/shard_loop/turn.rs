@@ -75,7 +75,7 @@ impl ShardLoop {
             let same = twin.call.payload == job.call.payload;
             return Some(if same { Move::Follow } else { differs(job) });
         }
-        let known = entity.dedups.as_ref()?.duplicate(&key, digest(&job.call.payload), self.now.wall)?;
+        let known = entity.dedups.as_ref()?.duplicate(&key, digest(&job.call.payload), self.dedup_clock())?;
         Some(match known {
             Duplicate::Differs => differs(job),
             Duplicate::Same(Answer::Reply { payload, sequence }) => {
