@@ -45,8 +45,10 @@ mutants! {
     DedupExpiresLate "idempotency record answers beyond its time";
     DedupEvictedEarly "idempotency record makes room below the bound";
     DedupUnbounded "idempotency records beyond the bound";
+    DigestIgnored "idempotency key answers another payload";
     DuplicateBeside "duplicate runs beside its twin";
     CommandBesideQuery "command beside a query";
+    MatchIgnored "expected sequence not checked";
     MatchBeside "expected sequence checked beside running commands";
     WatchRepeats "watch element sent again";
     BreachTaken "effects that break the contract taken";
@@ -56,6 +58,7 @@ mutants! {
     ShortReplayTaken "short replay taken";
     SpecKept "spec of an earlier session kept";
     AttemptKept "attempt not counted";
+    DeadlyAgain "deadly command sent again for ever";
     PassivatedInFlight "passivated with an append in flight";
     CallsUnbounded "no bound on calls";
     ResidentUnbounded "no bound on resident entities";

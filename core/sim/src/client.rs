@@ -8,6 +8,7 @@ use adjoin_model::Sequence;
 
 use crate::agenda::Time;
 use crate::context::Context;
+use crate::fault::Fault;
 use crate::history::{Action, OperationId};
 use crate::words::NOBODY;
 
@@ -63,6 +64,9 @@ pub(crate) fn choose(context: &mut Context) -> (usize, Action) {
 }
 
 fn of_log(context: &mut Context) -> Action {
+    if context.random.chance(context.plan.chance(Fault::HandlerKills)) {
+        return Action::Poison;
+    }
     match context.random.below(100) {
         0..40 => Action::Append { parts: 1 },
         40..50 => Action::Append { parts: context.random.between(2, 5) as u16 },

@@ -122,3 +122,23 @@ impl Context {
         self.order
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_of_a_span_is_known_through_its_steps() {
+        let mut context = Context::new(0, None, Trace::new(None));
+        context.plan.drift_ppm = 0;
+        context.steps = vec![(0, 0), (10_000 * MS, 5000), (20_000 * MS, -3000)];
+        let zero = context.wall(0, 0).0;
+        let walls = |from, to| {
+            let (least, most) = context.walls(from * MS, to * MS);
+            (least.0 - zero, most.0 - zero)
+        };
+        assert_eq!(walls(1000, 2000), (1000, 2000));
+        assert_eq!(walls(9000, 11_000), (9000, 16_000), "it was stepped forward");
+        assert_eq!(walls(19_000, 21_000), (17_000, 25_000), "and back");
+    }
+}

@@ -54,6 +54,7 @@ faults! {
     FunctionSlow "function slow for a while";
     FunctionHang "handler never answers";
     HandlerFails "handler fails";
+    HandlerKills "handler kills its process";
     AnswerTwice "answer of the function delivered twice";
     HandlerStops "handler stops when cancelled";
     ActivationEnds "function ends an activation";

@@ -43,12 +43,15 @@ pub(crate) struct Functions {
     epochs: BTreeMap<(EntityId, HostId), Epoch>,
     /// The last attempt seen of each command.
     attempts: BTreeMap<(HostId, CommandId, EntityId, String), u32>,
+    /// How often each command killed its process.
+    kills: BTreeMap<(HostId, CommandId), u32>,
 }
 
 /// What a function checks across its sessions.
 pub(crate) struct Seen<'a> {
     epochs: &'a mut BTreeMap<(EntityId, HostId), Epoch>,
     attempts: &'a mut BTreeMap<(HostId, CommandId, EntityId, String), u32>,
+    kills: &'a mut BTreeMap<(HostId, CommandId), u32>,
     slow: bool,
     process: &'a mut Process,
 }
@@ -90,8 +93,8 @@ impl Functions {
     ) {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.open) else { return };
         let process = &mut self.processes[session.process];
-        let (epochs, attempts) = (&mut self.epochs, &mut self.attempts);
-        act(session, context, &mut Seen { epochs, attempts, slow: self.slow, process });
+        let (epochs, attempts, kills) = (&mut self.epochs, &mut self.attempts, &mut self.kills);
+        act(session, context, &mut Seen { epochs, attempts, kills, slow: self.slow, process });
     }
 
     /// Says to a host that memory is short.

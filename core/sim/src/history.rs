@@ -27,6 +27,8 @@ pub(crate) enum Action {
     Refuse,
     /// Fails in the handler.
     Fail,
+    /// Ends the function's process, whenever it runs.
+    Poison,
     /// A command that only replies.
     Look,
     /// A query.
@@ -68,6 +70,7 @@ impl Action {
             Self::Append { .. } | Self::Huge => "append",
             Self::Refuse => "refuse",
             Self::Fail => "fail",
+            Self::Poison => "poison",
             Self::Look => "look",
             Self::Get | Self::Watch { .. } => "get",
             Self::Remove => "remove",

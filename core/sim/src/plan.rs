@@ -54,7 +54,7 @@ pub(crate) struct Plan {
 }
 
 /// Faults that may befall each opportunity, so often in ten thousand.
-const BY_CHANCE: [(Fault, u32); 25] = [
+const BY_CHANCE: [(Fault, u32); 26] = [
     (Fault::WriteRefused, 60),
     (Fault::WriteLost, 50),
     (Fault::AckLost, 60),
@@ -69,6 +69,7 @@ const BY_CHANCE: [(Fault, u32); 25] = [
     (Fault::AnswerTwice, 100),
     (Fault::HandlerStops, 5000),
     (Fault::HandlerFails, 50),
+    (Fault::HandlerKills, 15),
     (Fault::ActivationEnds, 50),
     (Fault::ContractBroken, 60),
     (Fault::AnswersSwapped, 60),
@@ -200,6 +201,11 @@ impl Plan {
         self.settings.window
     }
 
+    /// Process deaths after which a command is given up.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.settings.deaths
+    }
+
     /// How long calls wait for a function.
     pub(crate) fn function_wait(&self) -> Time {
         self.settings.function_wait_ms * MS
@@ -319,6 +325,7 @@ fn spec(random: &mut Random) -> Spec {
         ("append", false),
         ("refuse", false),
         ("fail", false),
+        ("poison", false),
         ("look", false),
         ("get", true),
         ("remove", false),

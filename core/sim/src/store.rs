@@ -335,7 +335,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use adjoin_model::Wall;
+    use adjoin_model::{Answer, DedupKey, Wall};
 
     const ME: Owner = Owner(7);
 
@@ -418,6 +418,18 @@ mod tests {
         assert_eq!((below(3), below(2)), (Some(2), None), "two are kept, an older one is ignored");
         let page = store.load(&cart(), request(Some(1), None, 1));
         assert_eq!((page.events.len(), page.events[0].0, page.more), (1, 2, true));
+    }
+
+    #[test]
+    fn keys_after_a_record_are_other_keys_and_counted_once() {
+        let key = |key: &str| DedupKey::Client { caller: "c".into(), command: "append".into(), key: key.into() };
+        let answer = || Answer::Reply { payload: None, sequence: 1 };
+        let record = |(command, name)| {
+            (CommandId(command), Dedup { key: key(name), digest: 0, expires: Wall(9), answer: answer() })
+        };
+        let records = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "c")].map(record);
+        let after = |place| keys_after(&records, place).map(|command| command.0).collect::<Vec<_>>();
+        assert_eq!((after(0), after(3), after(4)), (vec![2, 5], vec![5], vec![]));
     }
 
     fn store_snapshot(store: &Store, below: Sequence) -> Option<Sequence> {

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::activate::dedups;
 use super::entity::Slot;
-use super::job::{Answered, Ask, Ending, Job, digest};
+use super::job::{Answered, Ask, Ending, Job};
 use super::{Group, ShardLoop};
 use crate::frame::{AnswerFrame, Effects, HandlerResult, SideEffect, Target};
 use crate::io::SessionId;
@@ -219,7 +219,7 @@ impl ShardLoop {
     pub(super) fn dedup_record(&self, job: &Job, ending: &Ending, sequence: Sequence) -> Option<Body> {
         Some(Body::Dedup(Dedup {
             key: job.dedup_key()?,
-            digest: digest(&job.call.payload),
+            digest: self.digest_of(&job.call.payload),
             expires: self.now.wall.plus_ms(self.settings.dedup_window_ms),
             answer: Answered::record(ending, sequence),
         }))

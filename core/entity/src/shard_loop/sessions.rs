@@ -310,8 +310,8 @@ impl ShardLoop {
 
     /// Fails the commands that ran whenever the process died.
     fn fail_deadly(&mut self, slot: Slot) {
+        let bound = if self.is(Mutant::DeadlyAgain) { u32::MAX } else { self.settings.deaths };
         let Some(entity) = self.entities.get_mut(slot) else { return };
-        let bound = self.settings.deaths;
         let deadly: Vec<usize> = (0..entity.mailbox.len()).filter(|i| entity.mailbox[*i].deaths >= bound).collect();
         let jobs: Vec<Box<Job>> = deadly.into_iter().rev().filter_map(|i| entity.mailbox.remove(i)).collect();
         for job in jobs {

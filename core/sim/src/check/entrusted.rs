@@ -37,7 +37,9 @@ impl Case<'_> {
 
     /// What one entity entrusts to another has its effect there in the order in which it was entrusted.
     fn check_entrusted_order(&mut self) {
-        let mut ways: BTreeMap<(usize, usize), Vec<(Sequence, u64, Sequence)>> = BTreeMap::new();
+        // From one subject to another: the sequence of the cause, which of its effects, the sequence of that.
+        type Ways = BTreeMap<(usize, usize), Vec<(Sequence, u64, Sequence)>>;
+        let mut ways = Ways::new();
         for operation in &self.history.operations {
             let Action::Entrust { .. } = operation.action else { continue };
             let Some(cause) = self.journal.spans.get(&operation.token) else { continue };

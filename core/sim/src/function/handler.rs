@@ -3,10 +3,11 @@
 
 use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult, SideEffect, Target};
 use adjoin_entity::spec::EntityKind;
-use adjoin_model::{Error, Payload};
+use adjoin_model::{CommandId, Error, Payload};
 
 use super::Seen;
 use super::session::{Running, Session};
+use crate::agenda::Event;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::words::{Ask, Fact, NOBODY, State, child};
@@ -22,6 +23,9 @@ impl Session {
     pub(super) fn handler_ends(&mut self, context: &mut Context, seen: &mut Seen<'_>, call: u64) {
         let Some(mut running) = self.calls.remove(&call) else { return };
         let activation = running.frame.activation;
+        if &*running.frame.name == "poison" {
+            return self.dies(context, seen, running.frame.id);
+        }
         self.maybe_swap(context, &mut running);
         let answer = if activation == 0 { self.run_action(context, &running) } else { self.run(context, &running) };
         let ended = answer.activation_ended;
@@ -42,6 +46,17 @@ impl Session {
             entity.busy = false;
         }
         self.start_next(context, seen, activation);
+    }
+
+    /// A handler ends its process. A host gives such a command up after a few times; it may not have blamed it whenever it
+    /// had taken the activation back already.
+    fn dies(&self, context: &mut Context, seen: &mut Seen<'_>, command: CommandId) {
+        context.count(Fault::HandlerKills);
+        let kills = seen.kills.entry((self.host, command)).or_default();
+        *kills += 1;
+        let (kills, most) = (*kills, 2 * context.plan.deaths());
+        context.demand(kills <= most, || format!("{command:?} has killed its process {kills} times"));
+        context.after(0, Event::ProcessKilled { process: self.process, boot: seen.process.boot });
     }
 
     /// A function that takes one command for the next answers each under the other's name.

@@ -41,7 +41,7 @@ impl World {
         let (subject, action) = choose(&mut self.context);
         // A forward whose caller has left goes on without a deadline, and so perhaps for longer than its key lasts.
         let lasts = self.context.plan.key_lasts().is_none() || action.forwarded_to().is_none();
-        let keyed = self.context.random.chance(3000) && lasts;
+        let keyed = self.context.random.chance(3000) && lasts && action != Action::Poison;
         let matches = self.context.random.chance(1500) && action.children() == [crate::words::NOBODY; 2];
         let single = self.context.plan.subjects[subject].kind != EntityKind::Action;
         let operation = Operation {

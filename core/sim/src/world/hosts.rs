@@ -130,7 +130,7 @@ impl World {
 
     pub(super) fn process_killed(&mut self, process: ProcessId, boot: u32) {
         if self.functions.processes[process].boot == boot {
-            let away = self.context.random.between(10, 2000) * MS;
+            let away = if self.context.healing { 100 * MS } else { self.context.random.between(10, 2000) * MS };
             self.functions.end(&mut self.context, process, false, away);
         }
     }
