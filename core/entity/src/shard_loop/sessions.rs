@@ -327,11 +327,16 @@ impl ShardLoop {
 
     /// Says that the function was waited for too long, if it still is.
     pub(super) fn function_wait_over(&mut self, call: CallId, slot: Slot) {
+        let (now, wait_ms) = (self.now.mono, self.settings.function_wait_ms);
         let Some(entity) = self.entities.get_mut(slot) else { return };
+        // What was due in an earlier absence says nothing about this one, which has its own.
+        if entity.parked.plus_ms(wait_ms) > now {
+            return;
+        }
         if entity.phase != Phase::Parked || self.sessions.choose(entity.id.entity_type()).is_some() {
             return;
         }
-        let error = unavailable(&entity.id, self.settings.function_wait_ms);
+        let error = unavailable(&entity.id, wait_ms);
         let Some(index) = entity.mailbox.iter().position(|job| job.id() == call) else { return };
         if let Some(job) = entity.mailbox.remove(index) {
             self.fail(job, error);
@@ -341,7 +346,8 @@ impl ShardLoop {
 
     /// Bounds the wait of everything in a parked entity's mailbox.
     pub(super) fn bound_function_wait(&mut self, slot: Slot) {
-        let Some(entity) = self.entities.get(slot) else { return };
+        let Some(entity) = self.entities.get_mut(slot) else { return };
+        entity.parked = self.now.mono;
         let at = self.now.mono.plus_ms(self.settings.function_wait_ms);
         for job in entity.mailbox.iter().filter(|job| job.ask != Ask::Watch) {
             self.calls.due_at(at, Due::FunctionWait(job.id()));
