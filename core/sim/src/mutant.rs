@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Deliberately broken variants: a simulator that does not catch them shows nothing by catching nothing else.
+//!
+//! Every rule that one node can break has one. Those of leases, membership and replicas come with what they break.
 
 use adjoin_entity::Mutant as Machine;
 
