@@ -76,9 +76,11 @@ impl Case<'_> {
         }
     }
 
-    /// Whether an operation may have held its key when an attempt at another one was looked at.
+    /// Whether an operation may have held its key when an attempt at another one was looked at: not before the first one
+    /// was sent, since a later one is told what an earlier one, whose answer waits, will be told.
     fn may_hold(&self, other: OperationId, attempt: AttemptId, records: &Records) -> bool {
-        let (sent, sent_at) = (self.history.attempts[attempt].sent, self.history.attempts[attempt].sent_at);
+        let first = self.history.operation_of(attempt).attempts.first().map_or(attempt, |first| *first);
+        let (sent, sent_at) = (self.history.attempts[first].sent, self.history.attempts[first].sent_at);
         let ended = |attempt: &AttemptId| {
             let its = &self.history.attempts[*attempt];
             let known = matches!(its.ending, Ending::Reply { .. } | Ending::Failed { outcome: Outcome::None, .. });
