@@ -41,15 +41,37 @@ mutants! {
     ExpiredIsNone "expired command said to have no effect";
     NoDedup "no dedup";
     DedupForgotten "dedup records not loaded";
+    DedupExpiresEarly "idempotency record expires early";
+    DedupExpiresLate "idempotency record answers beyond its time";
+    DedupEvictedEarly "idempotency record makes room below the bound";
+    DedupUnbounded "idempotency records beyond the bound";
+    DigestIgnored "idempotency key answers another payload";
     DuplicateBeside "duplicate runs beside its twin";
     CommandBesideQuery "command beside a query";
+    MatchIgnored "expected sequence not checked";
     MatchBeside "expected sequence checked beside running commands";
     WatchRepeats "watch element sent again";
+    BreachTaken "effects that break the contract taken";
+    StateKeptAfterBreach "activation kept after a breach of the contract";
+    FailureWrites "effects of a failed command taken";
+    OutOfTurnTaken "answer out of turn taken";
+    ShortReplayTaken "short replay taken";
+    SpecKept "spec of an earlier session kept";
+    AttemptKept "attempt not counted";
+    DeadlyAgain "deadly command sent again for ever";
+    PassivatedInFlight "passivated with an append in flight";
+    CallsUnbounded "no bound on calls";
+    ResidentUnbounded "no bound on resident entities";
+    ActivationsUnbounded "no bound on activations under way";
     OutboxBySequence "outbox numbered by sequence";
     WatermarkApart "watermark not in the batch of its inbox records";
     DeliveredEarly "delivery acknowledged before durable";
     DoneApart "end of an inbox record not in the batch of its command";
     OutboxApart "durable effect not in the batch of its command";
+    SentIsDelivered "outbox record forgotten once sent";
+    DeliveryReversed "delivery written in reverse";
+    UnfinishedForgotten "durable effects of an earlier host not resumed";
+    FailureEndsEffect "durable effect ended by a failure";
     NumberingRestarts "numbering restarts after a delete";
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn judge(world: &World) -> Judgement {
     case.check_replies();
     case.check_entrusted(store);
     case.check_order();
-    case.check_keys();
+    case.check_keys(store);
     case.check_watches();
     case.check_snapshots(store);
     let (windows, undecided) = case.check_windows();

@@ -8,7 +8,8 @@ use adjoin_model::Sequence;
 
 use crate::agenda::Time;
 use crate::context::Context;
-use crate::history::Action;
+use crate::fault::Fault;
+use crate::history::{Action, OperationId};
 use crate::words::NOBODY;
 
 /// How a client behaves.
@@ -30,6 +31,8 @@ pub(crate) struct Client {
     pub(crate) habit: Habit,
     /// The newest sequence it has seen of each subject.
     pub(crate) known: Vec<Sequence>,
+    /// What it has asked with a key that may be used again.
+    pub(crate) keyed: Vec<OperationId>,
 }
 
 /// All clients of a run: closed ones, open ones, watchers, and last one that asks on demand.
@@ -38,8 +41,12 @@ pub(crate) fn clients(context: &Context) -> Vec<Client> {
     let closed = plan.closed.iter().map(|pause| Habit::Closed(*pause));
     let open = plan.open.iter().map(|pause| Habit::Open(*pause));
     let watchers = (0..plan.watchers).map(|_| Habit::Watches);
-    let client =
-        |(number, habit)| Client { name: format!("c{number}").into(), habit, known: vec![0; plan.subjects.len()] };
+    let client = |(number, habit)| Client {
+        name: format!("c{number}").into(),
+        habit,
+        known: vec![0; plan.subjects.len()],
+        keyed: Vec::new(),
+    };
     closed.chain(open).chain(watchers).chain([Habit::OnDemand]).enumerate().map(client).collect()
 }
 
@@ -57,6 +64,9 @@ pub(crate) fn choose(context: &mut Context) -> (usize, Action) {
 }
 
 fn of_log(context: &mut Context) -> Action {
+    if context.random.chance(context.plan.chance(Fault::HandlerKills)) {
+        return Action::Poison;
+    }
     match context.random.below(100) {
         0..40 => Action::Append { parts: 1 },
         40..50 => Action::Append { parts: context.random.between(2, 5) as u16 },

@@ -26,8 +26,8 @@ pub(crate) struct Context {
     pub(crate) healing: bool,
     /// What broke a claim, each with its time.
     pub(crate) violations: Vec<String>,
-    /// Milliseconds by which the wall clock was stepped, all steps together.
-    stepped_ms: i64,
+    /// By how many milliseconds the wall clock is off, and since when, oldest first.
+    steps: Vec<(Time, i64)>,
     order: u64,
 }
 
@@ -45,7 +45,7 @@ impl Context {
             faults: Counts::default(),
             healing: false,
             violations: Vec::new(),
-            stepped_ms: 0,
+            steps: vec![(0, 0)],
             order: 0,
         }
     }
@@ -57,16 +57,30 @@ impl Context {
 
     /// Both clocks as the host reads them.
     pub(crate) fn clocks(&self) -> Now {
+        let stepped_ms = self.steps.last().map_or(0, |step| step.1);
+        Now { mono: Mono(self.now + 1_000_000), wall: self.wall(self.now, stepped_ms) }
+    }
+
+    fn wall(&self, at: Time, stepped_ms: i64) -> Wall {
         const BEGAN_MS: i64 = 1_800_000_000_000;
-        let elapsed_ms = (self.now / MS) as i64;
+        let elapsed_ms = (at / MS) as i64;
         let drifted = elapsed_ms + elapsed_ms * self.plan.drift_ppm / 1_000_000;
-        let wall = BEGAN_MS + drifted + self.stepped_ms;
-        Now { mono: Mono(self.now + 1_000_000), wall: Wall(wall.unsigned_abs()) }
+        Wall((BEGAN_MS + drifted + stepped_ms).unsigned_abs())
+    }
+
+    /// The earliest and the latest that the wall clock showed between two moments.
+    pub(crate) fn walls(&self, from: Time, to: Time) -> (Wall, Wall) {
+        let ends = self.steps.iter().skip(1).map(|step| step.0).chain([Time::MAX]);
+        let spans = self.steps.iter().zip(ends).map(|((begins, by), ends)| (from.max(*begins), to.min(ends), *by));
+        let shown = spans.filter(|(begins, ends, _)| begins <= ends);
+        let shown = shown.flat_map(|(begins, ends, by)| [self.wall(begins, by), self.wall(ends, by)]);
+        shown.fold((Wall(u64::MAX), Wall(0)), |(least, most), wall| (least.min(wall), most.max(wall)))
     }
 
     /// Steps the wall clock to anywhere within half a day of the truth.
     pub(crate) fn step_clock(&mut self) {
-        self.stepped_ms = self.random.below(24 * 3_600_000) as i64 - 12 * 3_600_000;
+        let by = self.random.below(24 * 3_600_000) as i64 - 12 * 3_600_000;
+        self.steps.push((self.now, by));
     }
 
     /// Whether a fault happens at this opportunity; counted if so.
@@ -106,5 +120,25 @@ impl Context {
     pub(crate) fn next_order(&mut self) -> u64 {
         self.order += 1;
         self.order
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wall_clock_of_a_span_is_known_through_its_steps() {
+        let mut context = Context::new(0, None, Trace::new(None));
+        context.plan.drift_ppm = 0;
+        context.steps = vec![(0, 0), (10_000 * MS, 5000), (20_000 * MS, -3000)];
+        let zero = context.wall(0, 0).0;
+        let walls = |from, to| {
+            let (least, most) = context.walls(from * MS, to * MS);
+            (least.0 - zero, most.0 - zero)
+        };
+        assert_eq!(walls(1000, 2000), (1000, 2000));
+        assert_eq!(walls(9000, 11_000), (9000, 16_000), "it was stepped forward");
+        assert_eq!(walls(19_000, 21_000), (17_000, 25_000), "and back");
     }
 }

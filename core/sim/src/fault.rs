@@ -54,9 +54,14 @@ faults! {
     FunctionSlow "function slow for a while";
     FunctionHang "handler never answers";
     HandlerFails "handler fails";
+    HandlerKills "handler kills its process";
     AnswerTwice "answer of the function delivered twice";
     HandlerStops "handler stops when cancelled";
     ActivationEnds "function ends an activation";
+    ContractBroken "function returned what it may not";
+    AnswersSwapped "function exchanged two answers";
+    ReplayShort "function lost the last event of a replay";
+    SpecChanged "function came back with another spec";
     ReplayFails "event unreadable on replay";
     SnapshotUnreadable "snapshot unreadable";
     Pressure "function short of memory";
@@ -65,6 +70,8 @@ faults! {
     Duplicate "command sent twice at once";
     Retry "command sent again";
     KeyReused "idempotency key reused for another command";
+    KeyExpired "idempotency key reused after its record expired";
+    KeyEvicted "idempotency key reused after its record made room";
     StaleMatch "expected sequence is stale";
     Burst "burst of calls";
 }

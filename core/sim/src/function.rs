@@ -8,9 +8,11 @@ mod session;
 mod stream;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use adjoin_entity::SessionId;
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
+use adjoin_entity::spec::Spec;
 use adjoin_model::{CommandId, EntityId, Epoch};
 
 use crate::agenda::{Event, HostId, MS, ProcessId, Time};
@@ -26,6 +28,8 @@ pub(crate) struct Process {
     pub(crate) boot: u32,
     /// A handler in it will never answer.
     pub(crate) hung: bool,
+    /// Which version of its spec new sessions are told.
+    pub(crate) version: usize,
 }
 
 /// All processes and sessions.
@@ -39,12 +43,15 @@ pub(crate) struct Functions {
     epochs: BTreeMap<(EntityId, HostId), Epoch>,
     /// The last attempt seen of each command.
     attempts: BTreeMap<(HostId, CommandId, EntityId, String), u32>,
+    /// How often each command killed its process.
+    kills: BTreeMap<(HostId, CommandId), u32>,
 }
 
 /// What a function checks across its sessions.
 pub(crate) struct Seen<'a> {
     epochs: &'a mut BTreeMap<(EntityId, HostId), Epoch>,
     attempts: &'a mut BTreeMap<(HostId, CommandId, EntityId, String), u32>,
+    kills: &'a mut BTreeMap<(HostId, CommandId), u32>,
     slow: bool,
     process: &'a mut Process,
 }
@@ -55,9 +62,9 @@ impl Functions {
     }
 
     /// Opens a session between a host and a process.
-    pub(crate) fn open(&mut self, host: HostId, process: ProcessId) -> SessionId {
+    pub(crate) fn open(&mut self, host: HostId, process: ProcessId, spec: Arc<Spec>) -> SessionId {
         self.next_session += 1;
-        self.sessions.insert(self.next_session, Session::new(self.next_session, host, process));
+        self.sessions.insert(self.next_session, Session::new(self.next_session, host, process, spec));
         self.next_session
     }
 
@@ -86,8 +93,8 @@ impl Functions {
     ) {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.open) else { return };
         let process = &mut self.processes[session.process];
-        let (epochs, attempts) = (&mut self.epochs, &mut self.attempts);
-        act(session, context, &mut Seen { epochs, attempts, slow: self.slow, process });
+        let (epochs, attempts, kills) = (&mut self.epochs, &mut self.attempts, &mut self.kills);
+        act(session, context, &mut Seen { epochs, attempts, kills, slow: self.slow, process });
     }
 
     /// Says to a host that memory is short.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What clients asked and what they were told, in the order in which they saw it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adjoin_entity::CallId;
@@ -26,6 +27,8 @@ pub(crate) enum Action {
     Refuse,
     /// Fails in the handler.
     Fail,
+    /// Ends the function's process, whenever it runs.
+    Poison,
     /// A command that only replies.
     Look,
     /// A query.
@@ -67,6 +70,7 @@ impl Action {
             Self::Append { .. } | Self::Huge => "append",
             Self::Refuse => "refuse",
             Self::Fail => "fail",
+            Self::Poison => "poison",
             Self::Look => "look",
             Self::Get | Self::Watch { .. } => "get",
             Self::Remove => "remove",
@@ -216,9 +220,12 @@ pub(crate) struct Seen {
 pub(crate) struct Attempt {
     pub(crate) operation: OperationId,
     pub(crate) deadline_ms: Option<u64>,
-    /// When it was sent, and when its end was seen.
+    /// When it was sent, and when its end was seen, in the order of clients.
     pub(crate) sent: u64,
     pub(crate) done: Option<u64>,
+    /// The same in time.
+    pub(crate) sent_at: Time,
+    pub(crate) done_at: Time,
     pub(crate) ending: Ending,
     /// Where it waits, once it got there.
     pub(crate) at: Option<(HostId, CallId)>,
@@ -233,6 +240,8 @@ pub(crate) struct Attempt {
 pub(crate) struct History {
     pub(crate) operations: Vec<Operation>,
     pub(crate) attempts: Vec<Attempt>,
+    /// When each command was sent to a function last.
+    pub(crate) runs: BTreeMap<CommandId, Time>,
 }
 
 /// Tells command ids of clients from those that hosts make for side effects.
@@ -244,13 +253,21 @@ pub(crate) fn command_id(attempt: AttemptId) -> CommandId {
 }
 
 impl History {
-    pub(crate) fn begin(&mut self, operation: OperationId, sent: u64, deadline_ms: Option<u64>) -> AttemptId {
+    /// `sent`: in the order of clients, and in time.
+    pub(crate) fn begin(
+        &mut self,
+        operation: OperationId,
+        (sent, sent_at): (u64, Time),
+        deadline_ms: Option<u64>,
+    ) -> AttemptId {
         let id = self.attempts.len();
         self.attempts.push(Attempt {
             operation,
             deadline_ms,
             sent,
             done: None,
+            sent_at,
+            done_at: 0,
             ending: Ending::Open,
             at: None,
             arrives: 0,

@@ -3,6 +3,7 @@
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use adjoin_sim::{Fault, Mutant, Options, Sink, Summary, run, seeds};
@@ -100,7 +101,12 @@ fn one(seed: u64, mutant: Option<Mutant>, trace: bool) -> io::Result<bool> {
 fn many(arguments: &Arguments, mutant: Option<Mutant>) -> io::Result<bool> {
     let began = Instant::now();
     let step = (arguments.seeds / 10).max(1);
+    let told = AtomicUsize::new(0);
     let sum = seeds(arguments.first, arguments.seeds, threads(arguments), mutant, |sum| {
+        // At once, so that nobody has to wait for the end of a long run to look at it.
+        if told.swap(sum.violations.len(), Ordering::Relaxed) < sum.violations.len() && sum.violations.len() <= 20 {
+            eprintln!("a rule is broken; so far by the seeds {:?}", sum.violations.keys());
+        }
         if sum.seeds % step == 0 {
             let found = sum.violations.len();
             eprintln!("{} of {} seeds, {found} with violations, {:.0?}", sum.seeds, arguments.seeds, began.elapsed());

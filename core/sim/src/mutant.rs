@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Deliberately broken variants: a simulator that does not catch them shows nothing by catching nothing else.
+//!
+//! Every rule that one node can break has one. Those of leases, membership and replicas come with what they break.
 
 use adjoin_entity::Mutant as Machine;
 
@@ -26,6 +28,8 @@ pub enum Mutant {
     ReadBackOnly,
     /// After an unknown outcome the head is read first, then the epoch is raised.
     ReadBackFirst,
+    /// A write that timed out is taken for durable.
+    UnknownAsDurable,
     /// A write that timed out is taken for refused.
     UnknownAsRefused,
     /// The machine itself is broken.
@@ -47,6 +51,7 @@ impl Mutant {
             Self::RaiseNotDurable,
             Self::ReadBackOnly,
             Self::ReadBackFirst,
+            Self::UnknownAsDurable,
             Self::UnknownAsRefused,
         ];
         outside.into_iter().chain(Machine::ALL.into_iter().map(Self::Machine)).collect()
@@ -66,6 +71,7 @@ impl Mutant {
             Self::RaiseNotDurable => "raise answered before its sync",
             Self::ReadBackOnly => "read-back without raising the epoch",
             Self::ReadBackFirst => "read-back before raising the epoch",
+            Self::UnknownAsDurable => "unknown outcome taken for durable",
             Self::UnknownAsRefused => "unknown outcome taken for a refusal",
             Self::Machine(mutant) => mutant.name(),
         }

@@ -39,11 +39,14 @@ pub(crate) struct Plan {
     pub(crate) closed: Vec<Time>,
     pub(crate) open: Vec<Time>,
     pub(crate) watchers: usize,
-    /// What each process has: the first one everything, the others perhaps less.
-    specs: Vec<Arc<Spec>>,
+    /// What each process has, in two versions: the first one everything, the others perhaps less.
+    specs: Vec<[Arc<Spec>; 2]>,
     /// Parts per million by which the wall clock is too fast.
     pub(crate) drift_ppm: i64,
     settings: Settings,
+    /// Clients send a command with its key again when they do not know how it ended. Where a record may go before it is
+    /// asked for, they would have the effect twice by right, which tells the checker nothing.
+    pub(crate) retries: bool,
     /// In ten thousand opportunities.
     chances: [u32; Fault::ALL.len()],
     /// Mean time between two strikes; 0 for never.
@@ -51,7 +54,7 @@ pub(crate) struct Plan {
 }
 
 /// Faults that may befall each opportunity, so often in ten thousand.
-const BY_CHANCE: [(Fault, u32); 21] = [
+const BY_CHANCE: [(Fault, u32); 26] = [
     (Fault::WriteRefused, 60),
     (Fault::WriteLost, 50),
     (Fault::AckLost, 60),
@@ -66,7 +69,12 @@ const BY_CHANCE: [(Fault, u32); 21] = [
     (Fault::AnswerTwice, 100),
     (Fault::HandlerStops, 5000),
     (Fault::HandlerFails, 50),
+    (Fault::HandlerKills, 15),
     (Fault::ActivationEnds, 50),
+    (Fault::ContractBroken, 60),
+    (Fault::AnswersSwapped, 60),
+    (Fault::ReplayShort, 60),
+    (Fault::SpecChanged, 3000),
     (Fault::ReplayFails, 60),
     (Fault::SnapshotUnreadable, 400),
     (Fault::ClientGone, 100),
@@ -112,6 +120,15 @@ impl Plan {
             // Nobody else can open a store that is in another process.
             pauses[Fault::TwoOwners as usize] = 0;
         }
+        let memory = memory(random);
+        if memory == Memory::Expires {
+            // Half of them only by the time that passes, half of them also by steps of the wall clock.
+            pauses[Fault::ClockStep as usize] *= random.below(2);
+        }
+        let retries = memory == Memory::Lasts || (memory == Memory::Expires && pauses[Fault::ClockStep as usize] == 0);
+        if !retries {
+            chances[Fault::Duplicate as usize] = 0;
+        }
         let processes = random.between(1, 2) as usize;
         let loops = random.between(1, 3) as u8;
         let shards = random.between(u64::from(loops), 6) as u32;
@@ -130,7 +147,8 @@ impl Plan {
             watchers: random.between(0, 3) as usize,
             specs: specs(random, processes),
             drift_ppm: if random.chance(5000) { random.between(0, 1000) as i64 - 500 } else { 0 },
-            settings: settings(random, loops, shards),
+            settings: settings(random, loops, shards, memory),
+            retries,
             chances,
             pauses,
         }
@@ -156,9 +174,9 @@ impl Plan {
         Settings { index, owner, seed, ..self.settings.clone() }
     }
 
-    /// What a process of the function has.
-    pub(crate) fn spec(&self, process: ProcessId) -> &Arc<Spec> {
-        &self.specs[process % self.specs.len()]
+    /// What a version of a process of the function has.
+    pub(crate) fn spec(&self, process: ProcessId, version: usize) -> &Arc<Spec> {
+        &self.specs[process % self.specs.len()][version % 2]
     }
 
     /// The bounds.
@@ -166,9 +184,26 @@ impl Plan {
         &self.settings.limits
     }
 
+    /// How long a client may go on with one idempotency key; `None` as long as it likes. Short of the window by what
+    /// clocks differ, and by what a call takes until it is looked at.
+    pub(crate) fn key_lasts(&self) -> Option<Time> {
+        let window = self.settings.dedup_window_ms * MS;
+        (window < KEPT_MS * MS).then(|| window - window / 50 - 1000 * MS)
+    }
+
+    /// Whether idempotency records may go while the run lasts.
+    pub(crate) fn forgets_keys(&self) -> bool {
+        self.key_lasts().is_some() || self.settings.limits.dedup_records < Limits::default().dedup_records
+    }
+
     /// Commands of one entity that the function may hold unanswered.
     pub(crate) fn window(&self) -> u32 {
         self.settings.window
+    }
+
+    /// Process deaths after which a command is given up.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.settings.deaths
     }
 
     /// How long calls wait for a function.
@@ -199,7 +234,31 @@ fn subjects(random: &mut Random) -> Vec<Subject> {
     subjects
 }
 
-fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
+/// Longer than every step of the wall clock together, so that no record expires while it is needed.
+const KEPT_MS: u64 = 100 * 3_600_000;
+
+/// What becomes of idempotency records.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Memory {
+    /// They outlast the run.
+    Lasts,
+    /// They expire while it lasts.
+    Expires,
+    /// They soon make room for others.
+    IsSmall,
+}
+
+fn memory(random: &mut Random) -> Memory {
+    match random.below(10) {
+        0..6 => Memory::Lasts,
+        6..8 => Memory::Expires,
+        _ => Memory::IsSmall,
+    }
+}
+
+fn settings(random: &mut Random, loops: u8, shards: u32, memory: Memory) -> Settings {
+    let window = random.between(4000, 30_000);
+    let records = random.pick(&[2, 4, 12]);
     let limits = Limits {
         mailbox: random.pick(&[4, 16, 64]),
         calls: random.pick(&[32, 128, 512]),
@@ -212,6 +271,7 @@ fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
         outbox: random.pick(&[4, 64]),
         inbox: random.pick(&[2, 8, 64]),
         deliveries: random.pick(&[1, 2, 16]),
+        dedup_records: if memory == Memory::IsSmall { records } else { Limits::default().dedup_records },
         ..Limits::default()
     };
     Settings {
@@ -221,8 +281,7 @@ fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
         window: random.pick(&[1, 2, 8, 32]),
         function_wait_ms: random.between(1000, 8000),
         passivate_after_ms: random.pick(&[300, 2000, 30_000]),
-        // Longer than every step of the wall clock together, so that no record expires while it is needed.
-        dedup_window_ms: 100 * 3_600_000,
+        dedup_window_ms: if memory == Memory::Expires { window } else { KEPT_MS },
         raise_again_ms: random.between(20, 500),
         page_bytes: random.pick(&[1, 300, 65_536]),
         effect_retry_ms: random.between(10, 300),
@@ -233,18 +292,31 @@ fn settings(random: &mut Random, loops: u8, shards: u32) -> Settings {
     }
 }
 
-/// Another process may lack a type: what is asked of that one waits for the first process.
-fn specs(random: &mut Random, processes: usize) -> Vec<Arc<Spec>> {
-    let whole = spec(random);
-    let part = |random: &mut Random| {
-        let mut part = whole.clone();
-        if random.chance(4000) {
-            part.types.remove(random.index(part.types.len()));
+/// Another process may lack a type: what is asked of that one waits for the first process. Versions differ in when
+/// entities are passivated and snapshots taken, in the types that another process lacks, and in a few handlers: the second
+/// one may have a query where the first one has a command, and lack others.
+fn specs(random: &mut Random, processes: usize) -> Vec<[Arc<Spec>; 2]> {
+    let mut versions = [spec(random), spec(random)];
+    for (entity_type, handler) in [("sim.Log", "spread"), ("sim.Relay", "poke")] {
+        if random.chance(3000) {
+            let its = versions[1].types.iter_mut().filter(|its| *its.name == *entity_type);
+            its.for_each(|its| its.handlers.retain(|other| *other.name != *handler));
         }
-        Arc::new(part)
+    }
+    let looks = random.chance(5000);
+    let handlers = versions[1].types.iter_mut().flat_map(|its| &mut its.handlers);
+    handlers.filter(|handler| &*handler.name == "look").for_each(|handler| handler.query = looks);
+    let part = |random: &mut Random| {
+        versions.each_ref().map(|whole| {
+            let mut part = whole.clone();
+            if random.chance(4000) {
+                part.types.remove(random.index(part.types.len()));
+            }
+            Arc::new(part)
+        })
     };
-    let others: Vec<Arc<Spec>> = (1..processes).map(|_| part(random)).collect();
-    [Arc::new(whole)].into_iter().chain(others).collect()
+    let others: Vec<_> = (1..processes).map(|_| part(random)).collect();
+    [versions.clone().map(Arc::new)].into_iter().chain(others).collect()
 }
 
 fn spec(random: &mut Random) -> Spec {
@@ -253,6 +325,7 @@ fn spec(random: &mut Random) -> Spec {
         ("append", false),
         ("refuse", false),
         ("fail", false),
+        ("poison", false),
         ("look", false),
         ("get", true),
         ("remove", false),
@@ -295,7 +368,7 @@ mod tests {
     fn the_spec_is_one_that_hosts_take() {
         for seed in 0..20 {
             let plan = Plan::new(&mut Random::new(seed));
-            assert!(plan.specs.iter().all(|spec| spec.check() == Ok(())));
+            assert!(plan.specs.iter().flatten().all(|spec| spec.check() == Ok(())));
             assert!(plan.shards >= u32::from(plan.loops));
         }
     }

@@ -289,8 +289,11 @@ impl World {
         let error = || Error::unavailable("the store did not answer in time");
         match purpose {
             Purpose::Write(shard) => {
-                let refused = self.context.mutant == Some(Mutant::UnknownAsRefused);
-                let input = if refused { ShardInput::Refused(error()) } else { ShardInput::Unknown };
+                let input = match self.context.mutant {
+                    Some(Mutant::UnknownAsRefused) => ShardInput::Refused(error()),
+                    Some(Mutant::UnknownAsDurable) => ShardInput::Durable,
+                    _ => ShardInput::Unknown,
+                };
                 self.push(host, index, Input::Shard { shard, input });
             }
             Purpose::Raise(shard, _) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The simulated store: the contract of `core/storage`, with what is synced told apart from what is only applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use adjoin_model::{
     Body, CommandId, Dedup, EntityId, EntityPage, Epoch, Head, LoadRequest, Owner, Payload, Position, Record, Sequence,
@@ -43,7 +43,8 @@ pub(crate) struct Kept {
 #[derive(Default)]
 pub(crate) struct Row {
     pub(crate) records: Vec<Kept>,
-    pub(crate) dedups: Vec<Dedup>,
+    /// Idempotency records, oldest first, each with its command.
+    pub(crate) dedups: Vec<(CommandId, Dedup)>,
     pub(crate) snapshots: Vec<Snapshot>,
 }
 
@@ -68,6 +69,14 @@ impl Effects {
             Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
         }
     }
+}
+
+/// The other keys that were recorded after the record at a place, each once: so many that the bound of records is
+/// reached, and that record has made room. With the command of the first record of each.
+pub(crate) fn keys_after(dedups: &[(CommandId, Dedup)], place: usize) -> impl Iterator<Item = CommandId> {
+    let mut seen = BTreeSet::from([&dedups[place].1.key]);
+    let fresh = dedups[place + 1..].iter().filter(move |(_, dedup)| seen.insert(&dedup.key));
+    fresh.map(|(command, _)| *command)
 }
 
 /// What a crash took.
@@ -208,7 +217,7 @@ impl Store {
         let row = self.rows.entry(record.entity.clone()).or_default();
         let Record { sequence, command, body, .. } = record.clone();
         match body {
-            Body::Dedup(dedup) => row.dedups.push(dedup),
+            Body::Dedup(dedup) => row.dedups.push((command, dedup)),
             body => row.records.push(Kept { op, epoch, sequence, command, body }),
         }
     }
@@ -288,7 +297,7 @@ impl Row {
             value: self.value(deleted).filter(|_| first),
             snapshot,
             events,
-            dedup: if first { self.dedups.clone() } else { Vec::new() },
+            dedup: if first { self.dedups.iter().map(|(_, dedup)| dedup.clone()).collect() } else { Vec::new() },
             more,
         }
     }
@@ -326,7 +335,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use adjoin_model::Wall;
+    use adjoin_model::{Answer, DedupKey, Wall};
 
     const ME: Owner = Owner(7);
 
@@ -409,6 +418,18 @@ mod tests {
         assert_eq!((below(3), below(2)), (Some(2), None), "two are kept, an older one is ignored");
         let page = store.load(&cart(), request(Some(1), None, 1));
         assert_eq!((page.events.len(), page.events[0].0, page.more), (1, 2, true));
+    }
+
+    #[test]
+    fn keys_after_a_record_are_other_keys_and_counted_once() {
+        let key = |key: &str| DedupKey::Client { caller: "c".into(), command: "append".into(), key: key.into() };
+        let answer = || Answer::Reply { payload: None, sequence: 1 };
+        let record = |(command, name)| {
+            (CommandId(command), Dedup { key: key(name), digest: 0, expires: Wall(9), answer: answer() })
+        };
+        let records = [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "c")].map(record);
+        let after = |place| keys_after(&records, place).map(|command| command.0).collect::<Vec<_>>();
+        assert_eq!((after(0), after(3), after(4)), (vec![2, 5], vec![5], vec![]));
     }
 
     fn store_snapshot(store: &Store, below: Sequence) -> Option<Sequence> {

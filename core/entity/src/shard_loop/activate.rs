@@ -62,7 +62,7 @@ impl ShardLoop {
 
     /// Starts as many activations as may be under way at once.
     pub(super) fn begin_activations(&mut self) {
-        while self.activating < self.settings.limits.activations {
+        while self.activating < self.settings.limits.activations || self.is(Mutant::ActivationsUnbounded) {
             let Some(slot) = self.waiting.pop_front() else { return };
             let Some(entity) = self.entities.get(slot).filter(|e| e.phase == Phase::Waiting) else { continue };
             match self.sessions.choose(entity.id.entity_type()) {
@@ -134,7 +134,7 @@ impl ShardLoop {
 
     fn activate(&mut self, slot: Slot, page: EntityPage) -> EntityPage {
         let activation = self.name_at(slot);
-        let (now, bound) = (self.now.wall, self.settings.limits.dedup_records);
+        let (now, bound) = (self.dedup_clock(), self.dedup_bound());
         let forgets = self.is(Mutant::DedupForgotten);
         let Some(entity) = self.entities.get_mut(slot) else { return page };
         let (shard, session, entity_id) = (entity.shard, entity.session, entity.id.clone());
@@ -173,6 +173,7 @@ impl ShardLoop {
     }
 
     pub(super) fn replayed(&mut self, session: SessionId, activation: ActivationId, sequence: Sequence) {
+        let takes_short = self.is(Mutant::ShortReplayTaken);
         let Some(slot) = self.activation(session, activation) else { return };
         let Some(entity) = self.entities.get_mut(slot).filter(|entity| entity.phase == Phase::Replaying) else {
             return;
@@ -182,7 +183,7 @@ impl ShardLoop {
         if loading.more || loading.unanswered > 0 {
             return self.read_ahead(slot);
         }
-        if sequence != loading.sent {
+        if sequence != loading.sent && !takes_short {
             let said = format!("the function folded up to {sequence}, it was sent up to {}", loading.sent);
             let error = Error::protocol(said).with_outcome(Outcome::None).at("entity", &entity.id);
             return self.activation_over(slot, On::ActivationFailed, &error);
@@ -265,6 +266,7 @@ impl ShardLoop {
     /// Puts `first` and everything that the function has not answered back to the front of the mailbox, in order; the
     /// credit that it had is free again.
     pub(super) fn requeue(&mut self, slot: Slot, first: VecDeque<Box<Job>>) {
+        let counts = !self.is(Mutant::AttemptKept);
         let Some(entity) = self.entities.get_mut(slot) else { return };
         let unanswered: Vec<Box<Job>> = entity.running.drain(..).chain(entity.queries.drain(..)).collect();
         if let Some(session) = self.sessions.get_mut(entity.session) {
@@ -275,7 +277,7 @@ impl ShardLoop {
         let watches = &entity.watches;
         again.retain(|job| job.ask != Ask::Watch || watches.iter().any(|watch| watch.call.id == job.id()));
         for mut job in again.into_iter().rev() {
-            job.again();
+            job.again(counts);
             entity.mailbox.push_front(job);
         }
         entity.growth.asked = false;

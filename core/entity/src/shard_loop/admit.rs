@@ -45,7 +45,7 @@ impl ShardLoop {
         if self.draining && !inner {
             return Err(Error::unavailable("the host is shutting down").retry_after(1000));
         }
-        if self.calls.len() >= limits.calls {
+        if self.calls.len() >= limits.calls && !self.is(Mutant::CallsUnbounded) {
             let said = format!("{} calls are under way, the most this host takes", limits.calls);
             return Err(Error::exhausted(said).retry_after(RETRY_AFTER_MS));
         }
@@ -162,7 +162,8 @@ impl ShardLoop {
                 return Err(Error::fenced("this host does not own the entity's shard").at("shard", shard));
             }
         }
-        if self.entities.len() >= self.settings.limits.resident && !self.passivate_oldest() {
+        let full = self.entities.len() >= self.settings.limits.resident && !self.is(Mutant::ResidentUnbounded);
+        if full && !self.passivate_oldest() {
             let said = format!("{} entities are resident and all are busy", self.settings.limits.resident);
             return Err(Error::exhausted(said).retry_after(RETRY_AFTER_MS));
         }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::activate::dedups;
 use super::entity::Slot;
-use super::job::{Answered, Ask, Ending, Job, digest};
+use super::job::{Answered, Ask, Ending, Job};
 use super::{Group, ShardLoop};
 use crate::frame::{AnswerFrame, Effects, HandlerResult, SideEffect, Target};
 use crate::io::SessionId;
@@ -33,7 +33,7 @@ impl ShardLoop {
         if ended && self.is_cloudstate(session) {
             self.restart(slot);
         }
-        if ended || !sound {
+        if ended || (!sound && !self.is(Mutant::StateKeptAfterBreach)) {
             // Ended by the function, or because the function's state has what the journal has not.
             self.end_activation(slot, On::Discarded, !ended);
         }
@@ -43,7 +43,11 @@ impl ShardLoop {
 
     /// The job that an answer belongs to: the oldest command, or any query.
     fn take_answered(&mut self, slot: Slot, call: u64) -> Option<Box<Job>> {
+        let any = self.is(Mutant::OutOfTurnTaken);
         let entity = self.entities.get_mut(slot)?;
+        if let Some(index) = entity.running.iter().position(|job| job.frame == call).filter(|_| any) {
+            return entity.running.remove(index);
+        }
         if entity.running.front().is_some_and(|job| job.frame == call) {
             return entity.running.pop_front();
         }
@@ -122,7 +126,8 @@ impl ShardLoop {
 
     /// In the Cloudstate protocol a failure is what the client sees, and no more: what came beside it stands.
     fn failure_keeps_effects(&self, slot: Slot) -> bool {
-        self.entities.get(slot).is_some_and(|entity| self.is_cloudstate(entity.session))
+        let cloudstate = self.entities.get(slot).is_some_and(|entity| self.is_cloudstate(entity.session));
+        cloudstate || self.is(Mutant::FailureWrites)
     }
 
     pub(super) fn is_cloudstate(&self, session: SessionId) -> bool {
@@ -143,6 +148,7 @@ impl ShardLoop {
         let limits = &self.settings.limits;
         let kind = self.sessions.kind(entity.id.entity_type());
         match kind {
+            _ if self.is(Mutant::BreachTaken) => return Ok(()),
             Some(EntityKind::EventSourced) if effects.value.is_some() => {
                 return Err(broke("an event-sourced entity returned a value"));
             }
@@ -213,7 +219,7 @@ impl ShardLoop {
     pub(super) fn dedup_record(&self, job: &Job, ending: &Ending, sequence: Sequence) -> Option<Body> {
         Some(Body::Dedup(Dedup {
             key: job.dedup_key()?,
-            digest: digest(&job.call.payload),
+            digest: self.digest_of(&job.call.payload),
             expires: self.now.wall.plus_ms(self.settings.dedup_window_ms),
             answer: Answered::record(ending, sequence),
         }))
@@ -259,7 +265,7 @@ impl ShardLoop {
     }
 
     fn grow(&mut self, slot: Slot, ordinal: u64, grown: Grown) {
-        let (now, bound) = (self.now.wall, self.settings.limits.dedup_records);
+        let (now, bound) = (self.dedup_clock(), self.dedup_bound());
         let restarts = self.is(Mutant::NumberingRestarts);
         let Some(entity) = self.entities.get_mut(slot) else { return };
         entity.groups = ordinal;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Idempotency records of one entity (`architecture.md` §4, rule 8).
 
-use adjoin_model::{Answer, Dedup, DedupKey, Wall};
+use adjoin_model::{Answer, Dedup, DedupKey, Payload, Wall};
 use alloc::collections::{BTreeMap, VecDeque};
+
+use super::ShardLoop;
+use super::job::digest;
+use crate::mutant::Mutant;
 
 /// The records of one entity, oldest first, bounded by time and number.
 #[derive(Default)]
@@ -31,6 +35,31 @@ impl Dedups {
             }
         }
         early
+    }
+}
+
+impl ShardLoop {
+    /// The time that idempotency records are held against.
+    pub(super) fn dedup_clock(&self) -> Wall {
+        match self.now.wall {
+            _ if self.is(Mutant::DedupExpiresLate) => Wall(0),
+            wall if self.is(Mutant::DedupExpiresEarly) => wall.plus_ms(self.settings.dedup_window_ms / 2),
+            wall => wall,
+        }
+    }
+
+    /// What a command's payload is recognised by.
+    pub(super) fn digest_of(&self, payload: &Payload) -> u128 {
+        if self.is(Mutant::DigestIgnored) { 0 } else { digest(payload) }
+    }
+
+    /// How many of them an entity may have.
+    pub(super) fn dedup_bound(&self) -> usize {
+        match self.settings.limits.dedup_records {
+            _ if self.is(Mutant::DedupUnbounded) => usize::MAX,
+            bound if self.is(Mutant::DedupEvictedEarly) => bound / 2,
+            bound => bound,
+        }
     }
 }
 

@@ -108,12 +108,12 @@ pub struct EffectStatus {
 impl ShardLoop {
     /// Takes over what a shard had left to do. Before the first step.
     pub fn resume(&mut self, shard: ShardId, unfinished: Unfinished) {
-        let forgets = self.is(Mutant::WatermarkApart);
+        let (forgets, forgets_all) = (self.is(Mutant::WatermarkApart), self.is(Mutant::UnfinishedForgotten));
         let Some(owned) = self.owned_mut(shard) else { return };
         for (from, durable) in unfinished.watermarks.into_iter().filter(|_| !forgets) {
             owned.inbox.watermarks.entry(from).or_default().durable = durable;
         }
-        for (position, record) in unfinished.outbox.into_iter().chain(unfinished.inbox) {
+        for (position, record) in unfinished.outbox.into_iter().chain(unfinished.inbox).filter(|_| !forgets_all) {
             self.effect_durable(shard, position, record);
         }
         self.stir(shard);
@@ -145,6 +145,10 @@ impl ShardLoop {
             {
                 owned.inbox.go(inbox, ErrandOn::Begun);
                 begun.push(inbox);
+            }
+            if self.is(Mutant::SentIsDelivered) {
+                let delivered = deliveries.iter().flat_map(|(_, records)| records).map(|record| record.position);
+                self.out.push(Output::Trim { shard, delivered: delivered.collect() });
             }
             let send = |(to, records)| Output::Deliver { from: shard, to, records };
             self.out.extend(deliveries.into_iter().map(send));
@@ -246,15 +250,18 @@ impl ShardLoop {
     /// A delivery has come: what the watermark does not cover is written, as far as there is room.
     pub(super) fn deliver(&mut self, from: ShardId, to: ShardId, records: Vec<Outgoing>) {
         let (room, at) = (self.settings.limits.inbox, self.now.wall);
-        let early = self.is(Mutant::DeliveredEarly);
+        let (early, reverses) = (self.is(Mutant::DeliveredEarly), self.is(Mutant::DeliveryReversed));
         let Some(owned) = self.owned_mut(to) else {
             return self.out.push(Output::Delivered { from, to, up_to: 0 });
         };
         let mark = owned.inbox.watermarks.get(&from).copied().unwrap_or_default();
         let room = room.saturating_sub(owned.inbox.len());
-        let fresh: Vec<Outgoing> =
+        let mut fresh: Vec<Outgoing> =
             records.into_iter().filter(|record| record.position > mark.durable).take(room).collect();
         let (count, last) = (fresh.len(), fresh.last().map_or(0, |record| record.position));
+        if reverses {
+            fresh.reverse();
+        }
         let records = fresh.into_iter().map(|record| incoming(from, at, record)).collect();
         let taken = count > 0
             && !mark.writing
@@ -323,7 +330,7 @@ impl ShardLoop {
         }
         match result {
             Ok(_) => self.end_effect(shard, inbox, ErrandOn::Answered, Ended::Ran, None),
-            Err(error) if is_answer(&error) => {
+            Err(error) if is_answer(&error) || self.is(Mutant::FailureEndsEffect) => {
                 self.end_effect(shard, inbox, ErrandOn::Answered, Ended::Refused, None);
             }
             Err(error) => self.effect_failed(shard, inbox, error),

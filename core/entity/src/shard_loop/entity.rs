@@ -55,6 +55,8 @@ pub(crate) struct Entity {
     pub(crate) ready: bool,
     /// It stands in the queue of its session for credit.
     pub(crate) starved: bool,
+    /// Since when it has waited for a function, while it does.
+    pub(crate) parked: Mono,
     used: Mono,
     older: Slot,
     newer: Slot,
@@ -110,6 +112,7 @@ impl Entity {
             restarts: false,
             ready: false,
             starved: false,
+            parked: now,
             used: now,
             older: NONE,
             newer: NONE,

@@ -4,9 +4,10 @@
 use adjoin_model::{EntityId, Error, Result};
 
 use super::ShardLoop;
-use super::entity::Slot;
+use super::entity::{Entity, Slot};
 use crate::call::{Call, Reply};
 use crate::io::{Output, SessionId};
+use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
 
 /// How often idle entities are looked for.
@@ -61,7 +62,9 @@ impl ShardLoop {
 
     /// Ends the activation of an entity with nothing in flight; says whether it did.
     fn passivate(&mut self, slot: Slot) -> bool {
-        let idle = self.entities.get(slot).is_some_and(|entity| entity.phase == Phase::Active && entity.is_idle());
+        let blind = self.is(Mutant::PassivatedInFlight);
+        let is_idle = |entity: &Entity| entity.is_idle() || (blind && entity.running.is_empty());
+        let idle = self.entities.get(slot).is_some_and(|entity| entity.phase == Phase::Active && is_idle(entity));
         if idle {
             self.end_activation(slot, On::Idle, true);
         }

@@ -102,9 +102,9 @@ impl Job {
         (self.call.payload.size() + self.call.name.len()) as u64
     }
 
-    /// Forgets an answer that was not released: the job is to be run again.
-    pub(crate) fn again(&mut self) {
-        self.attempt = self.attempt.saturating_add(1);
+    /// Forgets an answer that was not released: the job is to be run again, as another attempt if that is counted.
+    pub(crate) fn again(&mut self, counts: bool) {
+        self.attempt = self.attempt.saturating_add(u32::from(counts));
         self.frame = 0;
         self.answer = None;
     }

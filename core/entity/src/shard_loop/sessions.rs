@@ -132,15 +132,17 @@ impl Sessions {
         }
     }
 
-    fn up(&mut self, id: SessionId, spec: &Arc<Spec>, running: u32, bytes: u64) {
+    fn up(&mut self, id: SessionId, spec: &Arc<Spec>, (running, bytes): (u32, u64), renews: bool) {
         for (place, entity_type) in spec.types.iter().enumerate() {
             let known = self.types.entry(entity_type.name.clone()).or_insert_with(|| Known {
                 spec: spec.clone(),
                 place,
                 sessions: Vec::new(),
             });
-            known.spec = spec.clone();
-            known.place = place;
+            if renews {
+                known.spec = spec.clone();
+                known.place = place;
+            }
             known.sessions.push(id);
         }
         let session = Session {
@@ -222,7 +224,7 @@ impl Session {
 
 impl ShardLoop {
     pub(super) fn session_up(&mut self, id: SessionId, spec: &Arc<Spec>, running: u32, bytes: u64) {
-        self.sessions.up(id, spec, running, bytes);
+        self.sessions.up(id, spec, (running, bytes), !self.is(Mutant::SpecKept));
         for slot in self.entities.slots().collect::<Vec<_>>() {
             if self.entities.get(slot).is_some_and(|entity| entity.phase == Phase::Parked) {
                 self.resolve_parked(slot);
@@ -308,8 +310,8 @@ impl ShardLoop {
 
     /// Fails the commands that ran whenever the process died.
     fn fail_deadly(&mut self, slot: Slot) {
+        let bound = if self.is(Mutant::DeadlyAgain) { u32::MAX } else { self.settings.deaths };
         let Some(entity) = self.entities.get_mut(slot) else { return };
-        let bound = self.settings.deaths;
         let deadly: Vec<usize> = (0..entity.mailbox.len()).filter(|i| entity.mailbox[*i].deaths >= bound).collect();
         let jobs: Vec<Box<Job>> = deadly.into_iter().rev().filter_map(|i| entity.mailbox.remove(i)).collect();
         for job in jobs {
@@ -325,11 +327,16 @@ impl ShardLoop {
 
     /// Says that the function was waited for too long, if it still is.
     pub(super) fn function_wait_over(&mut self, call: CallId, slot: Slot) {
+        let (now, wait_ms) = (self.now.mono, self.settings.function_wait_ms);
         let Some(entity) = self.entities.get_mut(slot) else { return };
+        // What was due in an earlier absence says nothing about this one, which has its own.
+        if entity.parked.plus_ms(wait_ms) > now {
+            return;
+        }
         if entity.phase != Phase::Parked || self.sessions.choose(entity.id.entity_type()).is_some() {
             return;
         }
-        let error = unavailable(&entity.id, self.settings.function_wait_ms);
+        let error = unavailable(&entity.id, wait_ms);
         let Some(index) = entity.mailbox.iter().position(|job| job.id() == call) else { return };
         if let Some(job) = entity.mailbox.remove(index) {
             self.fail(job, error);
@@ -339,7 +346,8 @@ impl ShardLoop {
 
     /// Bounds the wait of everything in a parked entity's mailbox.
     pub(super) fn bound_function_wait(&mut self, slot: Slot) {
-        let Some(entity) = self.entities.get(slot) else { return };
+        let Some(entity) = self.entities.get_mut(slot) else { return };
+        entity.parked = self.now.mono;
         let at = self.now.mono.plus_ms(self.settings.function_wait_ms);
         for job in entity.mailbox.iter().filter(|job| job.ask != Ask::Watch) {
             self.calls.due_at(at, Due::FunctionWait(job.id()));

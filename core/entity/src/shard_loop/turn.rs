@@ -10,7 +10,7 @@ use core::iter;
 use super::ShardLoop;
 use super::dedup::Duplicate;
 use super::entity::{Entity, Slot};
-use super::job::{Answered, Ask, Ending, Job, digest};
+use super::job::{Answered, Ask, Ending, Job};
 use super::sessions::{Session, Sessions, Starved};
 use crate::frame::{CommandFrame, Effects, HostFrame, Target};
 use crate::mutant::Mutant;
@@ -39,7 +39,7 @@ impl ShardLoop {
                 Ask::Query | Ask::Watch | Ask::State => self.query_move(entity, job),
                 Ask::Command => self.command_move(entity, job),
                 Ask::Delete if !entity.running.is_empty() || !entity.queries.is_empty() => Move::Wait,
-                Ask::Delete => self.duplicate_move(entity, job).or(mismatch(entity, job)).unwrap_or(Move::Delete),
+                Ask::Delete => self.duplicate_move(entity, job).or(self.mismatch(entity, job)).unwrap_or(Move::Delete),
             };
             if !self.make_move(slot, next) {
                 return;
@@ -52,7 +52,7 @@ impl ShardLoop {
         if !entity.running.is_empty() || !room {
             return Move::Wait;
         }
-        mismatch(entity, job).unwrap_or(Move::Send)
+        self.mismatch(entity, job).unwrap_or(Move::Send)
     }
 
     fn command_move(&self, entity: &Entity, job: &Job) -> Move {
@@ -64,7 +64,7 @@ impl ShardLoop {
         if let Some(next) = self.duplicate_move(entity, job) {
             return next;
         }
-        mismatch(entity, job).unwrap_or(Move::Send)
+        self.mismatch(entity, job).unwrap_or(Move::Send)
     }
 
     /// A command whose idempotency key is known is not run again (rule 8).
@@ -75,7 +75,7 @@ impl ShardLoop {
             let same = twin.call.payload == job.call.payload;
             return Some(if same { Move::Follow } else { differs(job) });
         }
-        let known = entity.dedups.as_ref()?.duplicate(&key, digest(&job.call.payload), self.now.wall)?;
+        let known = entity.dedups.as_ref()?.duplicate(&key, self.digest_of(&job.call.payload), self.dedup_clock())?;
         Some(match known {
             Duplicate::Differs => differs(job),
             Duplicate::Same(Answer::Reply { payload, sequence }) => {
@@ -205,6 +205,14 @@ impl ShardLoop {
         self.end_activation(slot, On::Discarded, true);
     }
 
+    /// What is told to a call that wants another sequence than the entity is at. Asked only while no command runs.
+    fn mismatch(&self, entity: &Entity, job: &Job) -> Option<Move> {
+        let wanted = job.call.if_match.filter(|wanted| *wanted != entity.sequence && !self.is(Mutant::MatchIgnored))?;
+        let said = format!("the entity is at sequence {}, not at {wanted}", entity.sequence);
+        let error = Error::conflict(said).at("entity", &entity.id).at("sequence", entity.sequence);
+        Some(Move::Answer(Ending::Reply(Err(error)), None))
+    }
+
     /// Feeds whoever waits while there is credit: one that was fed may have had nothing to send any more, and the next
     /// one must not wait for an answer that does not come.
     pub(super) fn feed_all(&mut self) {
@@ -237,14 +245,6 @@ impl ShardLoop {
             }
         }
     }
-}
-
-/// What is told to a call that wants another sequence than the entity is at. Asked only while no command runs.
-fn mismatch(entity: &Entity, job: &Job) -> Option<Move> {
-    let wanted = job.call.if_match.filter(|wanted| *wanted != entity.sequence)?;
-    let said = format!("the entity is at sequence {}, not at {wanted}", entity.sequence);
-    let error = Error::conflict(said).at("entity", &entity.id).at("sequence", entity.sequence);
-    Some(Move::Answer(Ending::Reply(Err(error)), None))
 }
 
 fn is_twin(other: &Job, job: &Job) -> bool {

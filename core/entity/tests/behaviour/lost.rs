@@ -112,3 +112,27 @@ fn a_page_that_fails_amid_a_replay_tells_those_who_wait_and_ends_the_activation(
     host.call("ada", "add");
     assert_eq!(host.loads.len(), 1, "the next call tries again");
 }
+
+#[test]
+fn rule_10_only_an_absence_that_lasts_ends_the_wait_for_a_function() {
+    let mut host = Host::new();
+    let call = host.call("ada", "add");
+    host.down(1);
+    host.later_ms(100);
+    host.up(2);
+    host.later_ms(9_850);
+    host.down(2);
+    host.later_ms(100);
+    assert!(!host.replied(call), "ten seconds after the first absence began, but 0.1 s after the second");
+    host.commands.clear();
+    host.up(3);
+    host.run(&["A"]);
+    host.settle();
+    assert!(host.reply(call).is_ok());
+    let call = host.call("ada", "add");
+    host.down(3);
+    host.later_ms(9_999);
+    assert!(!host.replied(call));
+    host.later_ms(1);
+    assert_eq!(host.error(call), (Kind::Unavailable, Outcome::None));
+}

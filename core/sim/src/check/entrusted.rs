@@ -4,6 +4,10 @@
 //! Once at most is what the index of the journal demands of every token; that an effect stands after its cause is
 //! demanded of every child. Here: at least once, and nothing is left to do.
 
+use std::collections::BTreeMap;
+
+use adjoin_model::Sequence;
+
 use super::Case;
 use crate::history::Action;
 use crate::store::Store;
@@ -25,8 +29,32 @@ impl Case<'_> {
                 }
             }
         }
+        self.check_entrusted_order();
         for (shard, position) in store.inbox() {
             self.found.push(format!("shard {shard}: the inbox record at {position} has not ended"));
+        }
+    }
+
+    /// What one entity entrusts to another has its effect there in the order in which it was entrusted.
+    fn check_entrusted_order(&mut self) {
+        // From one subject to another: the sequence of the cause, which of its effects, the sequence of that.
+        type Ways = BTreeMap<(usize, usize), Vec<(Sequence, u64, Sequence)>>;
+        let mut ways = Ways::new();
+        for operation in &self.history.operations {
+            let Action::Entrust { .. } = operation.action else { continue };
+            let Some(cause) = self.journal.spans.get(&operation.token) else { continue };
+            for index in 0..2 {
+                let Some(effect) = self.journal.spans.get(&child(operation.token, index)) else { continue };
+                ways.entry((cause.subject, effect.subject)).or_default().push((cause.first, index, effect.first));
+            }
+        }
+        for ((from, to), mut effects) in ways {
+            effects.sort_unstable();
+            let disorder = effects.windows(2).find(|pair| pair[0].2 >= pair[1].2).map(<[_]>::to_vec);
+            if let Some(pair) = disorder {
+                let (from, to) = (self.name(from), self.name(to));
+                self.found.push(format!("durable effects of {from} at {to} are in another order: {pair:?}"));
+            }
         }
     }
 }

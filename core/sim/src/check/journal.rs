@@ -86,6 +86,12 @@ impl Journal {
         found
     }
 
+    /// The command that wrote a sequence.
+    pub(super) fn command_at(&self, subject: usize, sequence: Sequence) -> Option<CommandId> {
+        let before = usize::try_from(sequence.checked_sub(1)?).ok()?;
+        self.rows.get(subject)?.get(before).map(|row| row.command)
+    }
+
     /// The state at a sequence; `None` beyond the last one.
     pub(super) fn state(&self, subject: usize, sequence: Sequence) -> Option<State> {
         let Some(before) = sequence.checked_sub(1) else { return Some(State::default()) };

@@ -76,8 +76,23 @@ impl Session {
 
     /// Only what its process has reaches a session.
     pub(super) fn check_type(&self, context: &mut Context, name: &str) {
-        let known = context.plan.spec(self.process).entity_type(name).is_some();
+        let known = self.spec.entity_type(name).is_some();
         context.demand(known, || format!("a function without {name} is asked for one"));
+    }
+
+    /// Whether this version of the function has a handler; the state it can always show.
+    pub(super) fn has(&self, entity: &EntityId, handler: &str) -> bool {
+        let its = self.spec.entity_type(entity.entity_type());
+        handler.is_empty() || its.is_some_and(|its| its.handler(handler).is_some())
+    }
+
+    /// A function that makes no snapshots is not asked for one. With several processes the newest spec of any counts.
+    pub(super) fn check_snapshot(&self, context: &mut Context, frame: &CommandFrame) {
+        let entity = self.activations.get(&frame.activation).map(|activation| &activation.entity);
+        let its = entity.and_then(|entity| self.spec.entity_type(entity.entity_type()));
+        let never = its.is_some_and(|its| its.snapshot_every == 0) && context.plan.processes == 1;
+        let asked = frame.want_snapshot && !frame.query;
+        context.demand(!(asked && never), || format!("{}: a snapshot of what makes none", frame.name));
     }
 
     fn fail_activation(&mut self, context: &mut Context, activation: ActivationId, snapshot_unreadable: bool) {
@@ -102,7 +117,8 @@ impl Session {
         };
         let entity = activation.entity.clone();
         context.demand(!activation.last, || format!("{entity}: a replay after the last one"));
-        for (sequence, payload) in events {
+        let loses = last && !events.is_empty() && context.befalls(Fault::ReplayShort);
+        for (sequence, payload) in &events[..events.len() - usize::from(loses)] {
             activation.fold(context, *sequence, payload);
         }
         activation.last = last;

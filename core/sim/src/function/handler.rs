@@ -3,10 +3,11 @@
 
 use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult, SideEffect, Target};
 use adjoin_entity::spec::EntityKind;
-use adjoin_model::{Error, Payload};
+use adjoin_model::{CommandId, Error, Payload};
 
 use super::Seen;
 use super::session::{Running, Session};
+use crate::agenda::Event;
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::words::{Ask, Fact, NOBODY, State, child};
@@ -20,8 +21,12 @@ struct Ran {
 
 impl Session {
     pub(super) fn handler_ends(&mut self, context: &mut Context, seen: &mut Seen<'_>, call: u64) {
-        let Some(running) = self.calls.remove(&call) else { return };
+        let Some(mut running) = self.calls.remove(&call) else { return };
         let activation = running.frame.activation;
+        if &*running.frame.name == "poison" {
+            return self.dies(context, seen, running.frame.id);
+        }
+        self.maybe_swap(context, &mut running);
         let answer = if activation == 0 { self.run_action(context, &running) } else { self.run(context, &running) };
         let ended = answer.activation_ended;
         if context.befalls(Fault::AnswerTwice) {
@@ -43,6 +48,28 @@ impl Session {
         self.start_next(context, seen, activation);
     }
 
+    /// A handler ends its process. A host gives such a command up after a few times; it may not have blamed it whenever it
+    /// had taken the activation back already.
+    fn dies(&self, context: &mut Context, seen: &mut Seen<'_>, command: CommandId) {
+        context.count(Fault::HandlerKills);
+        let kills = seen.kills.entry((self.host, command)).or_default();
+        *kills += 1;
+        let (kills, most) = (*kills, 2 * context.plan.deaths());
+        context.demand(kills <= most, || format!("{command:?} has killed its process {kills} times"));
+        context.after(0, Event::ProcessKilled { process: self.process, boot: seen.process.boot });
+    }
+
+    /// A function that takes one command for the next answers each under the other's name.
+    fn maybe_swap(&mut self, context: &mut Context, running: &mut Running) {
+        let Some(activation) = self.activations.get(&running.frame.activation) else { return };
+        let next = activation.queue.front().copied().filter(|_| !running.frame.query);
+        if let Some(next) = next.and_then(|next| self.calls.get_mut(&next))
+            && context.befalls(Fault::AnswersSwapped)
+        {
+            std::mem::swap(&mut running.frame.call, &mut next.frame.call);
+        }
+    }
+
     fn run(&mut self, context: &mut Context, running: &Running) -> AnswerFrame {
         let frame = &running.frame;
         let answer = |result, effects, activation_ended| AnswerFrame {
@@ -52,6 +79,11 @@ impl Session {
             effects,
             activation_ended,
         };
+        let entity = self.activations.get(&frame.activation).map(|activation| &activation.entity);
+        if entity.is_some_and(|entity| !self.has(entity, &frame.name)) {
+            let error = Error::not_found(format!("this version of the function has no {}", frame.name));
+            return answer(HandlerResult::Failed(error), Effects::default(), false);
+        }
         let Some(activation) = self.activations.get_mut(&frame.activation) else {
             return answer(HandlerResult::Failed(Error::internal("no such activation")), Effects::default(), false);
         };
@@ -72,6 +104,9 @@ impl Session {
         let failed = matches!(ran.result, HandlerResult::Failed(_));
         if frame.want_snapshot && !failed {
             ran.effects.snapshot = Some(ran.state.payload());
+        }
+        if context.befalls(Fault::ContractBroken) {
+            break_contract(context, activation.kind, frame.query, ask, &mut ran);
         }
         activation.state = ran.state;
         answer(ran.result, ran.effects, ends)
@@ -136,6 +171,21 @@ fn handle(context: &Context, kind: EntityKind, name: &str, ask: Ask, state: Stat
         other => HandlerResult::Failed(Error::not_found(format!("{kind:?} has no {other}"))),
     };
     Ran { result, effects, state: after }
+}
+
+/// Adds what nobody may return: events to a query or to a value, to a log a value or an event that it cannot read, and
+/// anything to a failure. Were any of it kept, the journal would show a fact that nobody asked for.
+fn break_contract(context: &mut Context, kind: EntityKind, query: bool, ask: Ask, ran: &mut Ran) {
+    let fact = Fact { token: ask.token, part: 0, parts: 1 }.payload(ask.pad);
+    let failed = matches!(ran.result, HandlerResult::Failed(_));
+    match kind {
+        EntityKind::Value if failed && !query => ran.effects.value = Some(fact),
+        EntityKind::EventSourced if !failed && !query => match context.random.chance(5000) {
+            true => ran.effects.value = Some(fact),
+            false => ran.effects.events.push(Payload { type_name: "Stranger".into(), ..fact }),
+        },
+        _ => ran.effects.events.push(fact),
+    }
 }
 
 fn append(effects: &mut Effects, state: State, ask: Ask) -> State {

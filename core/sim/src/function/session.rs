@@ -2,9 +2,11 @@
 //! One session, from the function's side: frames in, frames out, and what the host owes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use adjoin_entity::SessionId;
 use adjoin_entity::frame::{ActivationId, CommandFrame, FunctionFrame, HostFrame};
+use adjoin_entity::spec::Spec;
 
 use super::Seen;
 use super::activation::{Activation, takes};
@@ -27,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) id: SessionId,
     pub(crate) host: HostId,
     pub(crate) process: ProcessId,
+    /// What the host was told when it opened.
+    pub(super) spec: Arc<Spec>,
     /// The function's side of it is there.
     pub(crate) open: bool,
     pub(super) activations: BTreeMap<ActivationId, Activation>,
@@ -40,11 +44,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, host: HostId, process: ProcessId) -> Self {
+    pub(super) fn new(id: SessionId, host: HostId, process: ProcessId, spec: Arc<Spec>) -> Self {
         Self {
             id,
             host,
             process,
+            spec,
             open: true,
             activations: BTreeMap::new(),
             over: BTreeSet::new(),
@@ -97,6 +102,7 @@ impl Session {
         }
         self.check_attempt(context, seen, &frame);
         self.check_turn(context, &frame);
+        self.check_snapshot(context, &frame);
         self.check_credit(context, &frame);
         let (call, activation) = (frame.call, frame.activation);
         let query = frame.query;

@@ -8,11 +8,15 @@ use super::World;
 use crate::agenda::{Event, MS, Time};
 use crate::client::{Habit, choose};
 use crate::fault::Fault;
-use crate::history::{Action, AttemptId, Ending, Operation, OperationId, Seen};
+use crate::history::{Action, AttemptId, Ending, Operation, OperationId, Seen, command_id};
 use crate::words::State;
 
 /// Tries beyond the first.
 const RETRIES: u8 = 5;
+/// The longest pause before one.
+const LONGEST_PAUSE: Time = 1000 * MS;
+/// So many of its keys a client may use again.
+const RECENT: usize = 30;
 
 impl World {
     pub(super) fn client_acts(&mut self, client: usize) {
@@ -31,8 +35,13 @@ impl World {
 
     /// Asks a random thing.
     pub(super) fn ask_something(&mut self, client: usize) {
+        if self.context.plan.forgets_keys() && self.context.random.chance(1000) && self.reuse_old_key(client) {
+            return;
+        }
         let (subject, action) = choose(&mut self.context);
-        let keyed = self.context.random.chance(3000);
+        // A forward whose caller has left goes on without a deadline, and so perhaps for longer than its key lasts.
+        let lasts = self.context.plan.key_lasts().is_none() || action.forwarded_to().is_none();
+        let keyed = self.context.random.chance(3000) && lasts && action != Action::Poison;
         let matches = self.context.random.chance(1500) && action.children() == [crate::words::NOBODY; 2];
         let single = self.context.plan.subjects[subject].kind != EntityKind::Action;
         let operation = Operation {
@@ -75,7 +84,13 @@ impl World {
         if operation.action == Action::Huge {
             operation.pad = 2000;
         }
+        if !self.context.plan.retries {
+            operation.retries_left = 0;
+        }
         let (id, keyed) = (self.history.operations.len(), operation.key.is_some());
+        if keyed && matches!(operation.action, Action::Append { .. } | Action::Set) {
+            self.clients[operation.client].keyed.push(id);
+        }
         self.history.operations.push(operation);
         self.try_once(id, 0);
         if keyed && self.context.befalls(Fault::Duplicate) {
@@ -98,6 +113,45 @@ impl World {
         }
     }
 
+    /// Sends a key of long ago with another command, if there is one; whether that one has its effect depends on what
+    /// became of the record.
+    fn reuse_old_key(&mut self, client: usize) -> bool {
+        let keyed = &self.clients[client].keyed;
+        let Some(recent) = keyed.len().checked_sub(1).map(|last| last.min(RECENT)) else { return false };
+        let id = keyed[keyed.len() - 1 - self.context.random.index(recent + 1)];
+        if self.history.is_open(id) {
+            return false;
+        }
+        let first = self.history.operations[id].clone();
+        let fault = self.fate_of_key(&first);
+        self.context.count(fault);
+        let fresh = self.operation(client, first.subject, first.action);
+        self.ask(Operation { key: first.key, pad: first.pad, ..fresh });
+        true
+    }
+
+    /// What has become of the record of a key, as the store and the clock say.
+    fn fate_of_key(&self, operation: &Operation) -> Fault {
+        let row = self.store.row(&self.context.plan.subjects[operation.subject].id);
+        let dedups = row.map_or(&[][..], |row| &row.dedups);
+        let its = |command| operation.attempts.iter().any(|attempt| command_id(*attempt) == command);
+        let Some(place) = dedups.iter().position(|(command, _)| its(*command)) else { return Fault::KeyReused };
+        if dedups[place].1.expires <= self.context.clocks().wall {
+            return Fault::KeyExpired;
+        }
+        let others = crate::store::keys_after(dedups, place).count();
+        if others >= self.context.plan.limits().dedup_records { Fault::KeyEvicted } else { Fault::KeyReused }
+    }
+
+    /// For how much longer a client may go on with the key of an operation, so many microseconds from now.
+    fn key_lasts(&self, operation: OperationId, later: Time) -> Option<Time> {
+        let operation = &self.history.operations[operation];
+        operation.key.filter(|_| self.context.plan.retries)?;
+        let first = operation.attempts.first().map_or(self.context.now, |first| self.history.attempts[*first].sent_at);
+        let over = first + self.context.plan.key_lasts()?;
+        Some(over.saturating_sub(self.context.now + later))
+    }
+
     /// Sends an operation with the deadline and the patience of its client.
     fn try_once(&mut self, operation: OperationId, later: Time) {
         let deadline_ms = if self.context.befalls(Fault::ShortDeadline) {
@@ -105,6 +159,8 @@ impl World {
         } else {
             self.context.random.chance(4000).then(|| self.context.random.between(100, 10_000))
         };
+        let lasts_ms = self.key_lasts(operation, later).map(|lasts| lasts / MS);
+        let deadline_ms = deadline_ms.into_iter().chain(lasts_ms).min();
         let attempt = self.send(operation, deadline_ms, later);
         if !self.context.healing && self.context.random.chance(self.context.plan.chance(Fault::ClientGone)) {
             let gone = later + self.context.random.below(50 * MS);
@@ -114,7 +170,7 @@ impl World {
 
     fn send(&mut self, operation: OperationId, deadline_ms: Option<u64>, later: Time) -> AttemptId {
         let sent = self.context.next_order();
-        let attempt = self.history.begin(operation, sent, deadline_ms);
+        let attempt = self.history.begin(operation, (sent, self.context.now), deadline_ms);
         let arrives = later + self.context.random.between(50, 300);
         self.context.after(arrives, Event::CallArrives { attempt });
         attempt
@@ -132,12 +188,13 @@ impl World {
         }
         let order = self.context.next_order();
         let its = &mut self.history.attempts[attempt];
-        (its.done, its.ending) = (Some(order), ending.clone());
+        (its.done, its.done_at, its.ending) = (Some(order), self.context.now, ending.clone());
         let id = its.operation;
         self.trace_ending(attempt, &ending);
+        let lasts = self.key_lasts(id, LONGEST_PAUSE).is_none_or(|lasts| lasts > 10 * MS);
         let operation = &mut self.history.operations[id];
         let stale = operation.if_match.is_some() && matches!(ending, Ending::Failed { kind: Kind::Conflict, .. });
-        let again = operation.key.is_some() && operation.retries_left > 0 && ending.is_retried();
+        let again = operation.key.is_some() && operation.retries_left > 0 && ending.is_retried() && lasts;
         operation.retries_left = operation.retries_left.saturating_sub(u8::from(again));
         let (client, subject, action) = (operation.client, operation.subject, operation.action);
         if let Ending::Reply { sequence, .. } = ending
@@ -150,7 +207,7 @@ impl World {
             self.context.count(Fault::StaleMatch);
         }
         if again {
-            let pause = self.context.random.between(20, 1000) * MS;
+            let pause = self.context.random.between(20 * MS, LONGEST_PAUSE);
             return self.context.after(pause, Event::Retries { operation: id });
         }
         self.over(client, id);

@@ -130,7 +130,7 @@ impl World {
 
     pub(super) fn process_killed(&mut self, process: ProcessId, boot: u32) {
         if self.functions.processes[process].boot == boot {
-            let away = self.context.random.between(10, 2000) * MS;
+            let away = if self.context.healing { 100 * MS } else { self.context.random.between(10, 2000) * MS };
             self.functions.end(&mut self.context, process, false, away);
         }
     }
@@ -140,10 +140,13 @@ impl World {
         if !self.hosts[host].is_up() || !self.functions.processes[process].up || connected {
             return;
         }
-        let session = self.functions.open(host, process);
+        if self.context.befalls(Fault::SpecChanged) {
+            self.functions.processes[process].version ^= 1;
+        }
+        let spec = self.context.plan.spec(process, self.functions.processes[process].version).clone();
+        let session = self.functions.open(host, process, spec.clone());
         self.hosts[host].sessions.insert(session);
         let (running, bytes) = self.context.plan.credit;
-        let spec = self.context.plan.spec(process).clone();
         let up = Input::SessionUp { session, spec, running, bytes };
         self.push_to_all(host, &up);
     }

@@ -200,6 +200,9 @@ impl World {
     fn note_frame(&mut self, id: HostId, session: SessionId, frame: &HostFrame) {
         let host = &mut self.hosts[id];
         match frame {
+            HostFrame::Command(command) if !command.query => {
+                self.history.runs.insert(command.id, self.context.now);
+            }
             HostFrame::Activate { activation, entity, .. } => {
                 let twice = host.active.insert(entity.clone(), *activation);
                 host.activations.insert(*activation, (entity.clone(), session));
