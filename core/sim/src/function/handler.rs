@@ -51,6 +51,7 @@ impl Session {
             result,
             effects,
             activation_ended,
+            metadata: Vec::new(),
         };
         let Some(activation) = self.activations.get_mut(&frame.activation) else {
             return answer(HandlerResult::Failed(Error::internal("no such activation")), Effects::default(), false);
@@ -90,7 +91,7 @@ impl Session {
             "gather" => HandlerResult::Reply(Some(running.stream.gathered())),
             _ => HandlerResult::Reply(Some(frame.payload.clone())),
         };
-        AnswerFrame { activation: 0, call: frame.call, result, effects, activation_ended: false }
+        AnswerFrame { activation: 0, call: frame.call, result, effects, activation_ended: false, metadata: Vec::new() }
     }
 }
 
