@@ -287,7 +287,7 @@ pub fn check_metadata(metadata: &Metadata) -> Result<()> {
         return Ok(());
     }
     let said = format!(
-        "the reply's metadata has {} entries of {bytes} bytes, at most {METADATA_ENTRIES} of {METADATA_BYTES} are taken",
+        "the reply's metadata has {} entries of {bytes} bytes, at most {METADATA_ENTRIES} of {METADATA_BYTES}",
         metadata.len()
     );
     Err(Error::exhausted(said))

@@ -38,11 +38,11 @@ pub struct DialSettings {
     pub protocol: Protocol,
     /// Takes a function that speaks the Cloudstate protocol and does not say which version, with a warning in the log.
     pub accept_unversioned: bool,
-    /// Active entities of a function that speaks the Cloudstate protocol, each on a stream of its own, past which idle ones
-    /// leave memory before their time. Past twice as many no other is begun until some have left.
+    /// Active entities of a function that speaks the Cloudstate protocol, each on a stream of its own, past which idle
+    /// ones leave memory before their time. Past twice as many no other is begun until some have left.
     pub streams: usize,
-    /// What else a function's spec has to pass, beside what holds for every host: of an edge that serves it. An error of
-    /// kind Invalid refuses the spec and is told to the function.
+    /// What else a function's spec has to pass, beside what holds for every host: of an edge that serves it. An error
+    /// of kind Invalid refuses the spec and is told to the function.
     pub check: fn(&Spec) -> Result<()>,
     /// Time for a connection to be made.
     pub connect_ms: u64,

@@ -208,8 +208,8 @@ impl Contracts {
     }
 }
 
-/// Whether the routes that a function's contract asks for can be served: the rules of `google.api.http` beside its methods.
-/// What else a contract has to fit is checked where the function is dialled.
+/// Whether the routes that a function's contract asks for can be served: the rules of `google.api.http` beside its
+/// methods. What else a contract has to fit is checked where the function is dialled.
 ///
 /// # Errors
 /// `Invalid`, with every rule that cannot, one a line.

@@ -136,10 +136,10 @@ impl<S> Cx<S> {
         self.frame.metadata.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Says something to the client beside the reply: a field of the HTTP response, or of the initial metadata of gRPC. The
-    /// host keeps back names that are its own, and what no field can hold. Nothing of it leaves when the command fails or
-    /// goes on elsewhere, nor with an answer that is given again to a repeated idempotency key. In a handler that streams
-    /// its reply it leaves with the next element; only what goes with the first can still be a field.
+    /// Says something to the client beside the reply: a field of the HTTP response, or of the initial metadata of gRPC.
+    /// The host keeps back names that are its own, and what no field can hold. Nothing of it leaves when the command
+    /// fails or goes on elsewhere, nor with an answer that is given again to a repeated idempotency key. In a handler
+    /// that streams its reply it leaves with the next element; only what goes with the first can still be a field.
     pub fn reply_metadata(&mut self, name: &str, value: impl Into<String>) {
         let entry = (name.to_ascii_lowercase(), value.into());
         match &self.ports {

@@ -27,8 +27,9 @@ use crate::http::stream::{self, Place};
 /// Answers a call of a contract's method.
 pub(crate) async fn respond(app: &Arc<App>, served: Arc<Served>, request: Request<GrpcBody>) -> Response<GrpcBody> {
     let serving = Serving { app: app.clone(), served: served.clone() };
-    let due = if served.method.client_streaming { Due::Begun } else { Due::Whole };
-    let request = request.map(|body| timed(body, due, &app.settings));
+    // A client that streams may be silent for as long as it likes.
+    let waits = served.method.client_streaming;
+    let request = if waits { request } else { request.map(|body| timed(body, Due::Whole, &app.settings)) };
     let mut grpc = Grpc::new(Raw)
         .apply_max_message_size_config(Some(app.settings.body_bytes), Some(usize::MAX))
         .accept_compressed(CompressionEncoding::Gzip)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A handler that a client names: one of a code-first type, whose payloads are JSON, or one of a contract, whose messages
-//! are made of JSON and shown as JSON.
+//! A handler that a client names: one of a code-first type, whose payloads are JSON, or one of a contract, whose
+//! messages are made of JSON and shown as JSON.
 
 use std::sync::Arc;
 

@@ -28,8 +28,8 @@ use crate::http::problem::Problem;
 use crate::meter::{self, OpenGauge, Refusal};
 use crate::settings::Settings;
 
-/// How long the head of a response waits for the first element, so that what fails at once fails with a status, and that
-/// what is said beside the element comes with the head.
+/// How long the head of a response waits for the first element, so that what fails at once fails with a status, and
+/// that what is said beside the element comes with the head.
 pub(crate) const FIRST: Duration = Duration::from_millis(250);
 
 /// How elements are written.
