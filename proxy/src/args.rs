@@ -72,6 +72,10 @@ pub(crate) struct SettingsArgs {
     /// serve, 127.0.0.1:9000 in dev].
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
+    /// An origin whose scripts may call from a browser, such as https://shop.example; may stand more than once, * lets
+    /// all [variable: ADJOIN_INGRESS__CORS_ORIGINS, with commas between].
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    cors_origins: Vec<String>,
     /// Where /ready, /alive, /metrics and the admin API are [variable: ADJOIN_ADMIN] [default: 127.0.0.1:9001].
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin: Option<String>,
@@ -106,6 +110,8 @@ impl SettingsArgs {
         say("protocol", self.protocol.and_then(|it| serde_json::to_value(it).ok()), "--protocol");
         say("accept_unversioned", self.refuse_unversioned.then_some(false.into()), "--refuse-unversioned");
         say("listen", self.listen.clone().map(Value::from), "--listen");
+        let origins = (!self.cors_origins.is_empty()).then(|| self.cors_origins.clone());
+        say("ingress.cors_origins", origins.map(Value::from), "--cors-origin");
         say("admin", self.admin.clone().map(Value::from), "--admin");
         say("admin_beyond_loopback", self.admin_beyond_loopback.then_some(true.into()), "--admin-beyond-loopback");
         say("data", self.data.as_ref().map(|path| path.to_string_lossy().into()), "--data");

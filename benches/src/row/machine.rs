@@ -69,6 +69,7 @@ impl Machine {
                         result: HandlerResult::Reply(Some(command.payload)),
                         effects: Effects { events: vec![self.event.clone()], ..Effects::default() },
                         activation_ended: false,
+                        metadata: Vec::new(),
                     }),
                     _ => return,
                 };

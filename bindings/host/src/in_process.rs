@@ -167,7 +167,7 @@ fn answer(id: RequestId, delivery: Delivery) -> ToForeign {
             ToForeign::Reply { id, payload: reply.payload, sequence: reply.sequence, replayed: reply.replayed }
         }
         Delivery::Reply(Err(error)) | Delivery::End(Some(error)) => ToForeign::Failed { id, error },
-        Delivery::Element { payload, sequence } => ToForeign::Element { id, payload, sequence },
+        Delivery::Element { payload, sequence, .. } => ToForeign::Element { id, payload, sequence },
         Delivery::End(None) => ToForeign::End { id },
         Delivery::InputCredit(elements) => ToForeign::InputCredit { id, elements },
     }

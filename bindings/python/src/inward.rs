@@ -44,6 +44,7 @@ pub(crate) fn read(tuple: &Bound<'_, PyTuple>, names: &mut Names) -> PyResult<Fr
             call: form.number(1)?,
             payload: form.json(2)?,
             effects: form.side_effects(3)?,
+            metadata: Metadata::new(),
         },
         7 => {
             let error = form.at(2)?;
@@ -107,7 +108,14 @@ impl<'py> Form<'_, 'py> {
 
     fn answer(&self, result: HandlerResult, effects: Effects, activation_ended: bool) -> PyResult<FunctionFrame> {
         let (activation, call) = (self.number(1)?, self.number(2)?);
-        Ok(FunctionFrame::Answer(AnswerFrame { activation, call, result, effects, activation_ended }))
+        Ok(FunctionFrame::Answer(AnswerFrame {
+            activation,
+            call,
+            result,
+            effects,
+            activation_ended,
+            metadata: Vec::new(),
+        }))
     }
 
     /// Events, value, delete, side effects and snapshot, from `index` on.

@@ -14,3 +14,6 @@ pub use key::KeyField;
 pub use limits::Limits;
 pub use options::{Eventing, HttpRule, Source, Verb};
 pub use service::{Method, Service};
+
+/// The key of every call to an action, by whatever protocol: it has no state that a key could name.
+pub const NO_KEY: &str = "-";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use adjoin_entity::{CallId, Input};
-use adjoin_model::{Error, Payload, Result, Sequence};
+use adjoin_model::{Error, Metadata, Payload, Result, Sequence};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::Stream;
 
@@ -19,6 +19,8 @@ pub struct Element {
     pub payload: Option<Payload>,
     /// A watch: the sequence it shows. A stream: 0.
     pub sequence: Sequence,
+    /// A stream: what the function says beside the element. A watch: nothing.
+    pub metadata: Metadata,
 }
 
 pub(crate) enum Item {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use adjoin_entity::Reply;
-use adjoin_model::{Error, Payload, Result, Sequence};
+use adjoin_model::{Error, Metadata, Payload, Result, Sequence};
 use tokio::sync::oneshot;
 
 use crate::elements::{ElementSink, Item};
@@ -48,6 +48,8 @@ pub enum Delivery {
         payload: Option<Payload>,
         /// A watch: the sequence it shows. A stream: 0.
         sequence: Sequence,
+        /// A stream: what the function says beside the element. A watch: nothing.
+        metadata: Metadata,
     },
     /// The handler takes so many more elements of the client's stream; it begins with 16.
     InputCredit(u32),

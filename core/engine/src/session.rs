@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adjoin_entity::frame::FunctionFrame;
 use adjoin_entity::{Input, SessionId, loop_of};
-use adjoin_model::{Payload, Result};
+use adjoin_model::{Metadata, Payload, Result};
 
 use crate::engine::Inner;
 use crate::handler_calls::HandlerCalls;
@@ -105,12 +105,14 @@ impl Drop for Session {
 fn frame_bytes(frame: &FunctionFrame) -> usize {
     const HEAD: usize = 128;
     let size = |payload: &Option<Payload>| payload.as_ref().map_or(0, Payload::size);
+    let entries =
+        |metadata: &Metadata| metadata.iter().map(|(name, value)| name.len() + value.len() + 48).sum::<usize>();
     HEAD + match frame {
         FunctionFrame::Answer(answer) => {
             let events: usize = answer.effects.events.iter().map(Payload::size).sum();
-            events + size(&answer.effects.value) + size(&answer.effects.snapshot)
+            events + size(&answer.effects.value) + size(&answer.effects.snapshot) + entries(&answer.metadata)
         }
-        FunctionFrame::StreamElement { payload, .. } => payload.size(),
+        FunctionFrame::StreamElement { payload, metadata, .. } => payload.size() + entries(metadata),
         FunctionFrame::Replayed { .. }
         | FunctionFrame::ActivationFailed { .. }
         | FunctionFrame::StreamEnd { .. }

@@ -85,4 +85,7 @@ pub struct Reply {
     pub sequence: Sequence,
     /// The value came from the record of an earlier command with the same idempotency key.
     pub replayed: bool,
+    /// What the handler says to the client beside its reply. Records do not keep it: only a duplicate that came while
+    /// the command ran gets it too.
+    pub metadata: Metadata,
 }

@@ -3,6 +3,7 @@
 //!
 //! The wire crate maps them to protobuf; an in-process Rust function takes them as they are.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -145,6 +146,8 @@ pub enum FunctionFrame {
         payload: Payload,
         /// Calls to make.
         effects: Vec<SideEffect>,
+        /// For the client. Only the first element's can still become headers.
+        metadata: Metadata,
     },
     /// A streamed reply has ended.
     StreamEnd {
@@ -206,6 +209,8 @@ pub struct AnswerFrame {
     /// The function ended the activation; later commands it received did not run. One of the Cloudstate protocol wants
     /// it to begin anew at once.
     pub activation_ended: bool,
+    /// For the client, beside a reply; with a failure or a forward it is not read. Bounded by [`check_metadata`].
+    pub metadata: Metadata,
 }
 
 /// What a handler returned.
@@ -264,4 +269,26 @@ pub struct SideEffect {
     pub synchronous: bool,
     /// Through the outbox: made for certain, and once where its target keeps a state.
     pub durable: bool,
+}
+
+/// Entries that a reply's metadata has at most.
+pub const METADATA_ENTRIES: usize = 256;
+
+/// Bytes of names and values that a reply's metadata has at most.
+pub const METADATA_BYTES: usize = 64 << 10;
+
+/// Whether a reply may carry this.
+///
+/// # Errors
+/// `Exhausted`, naming the bound.
+pub fn check_metadata(metadata: &Metadata) -> Result<()> {
+    let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if metadata.len() <= METADATA_ENTRIES && bytes <= METADATA_BYTES {
+        return Ok(());
+    }
+    let said = format!(
+        "the reply's metadata has {} entries of {bytes} bytes, at most {METADATA_ENTRIES} of {METADATA_BYTES}",
+        metadata.len()
+    );
+    Err(Error::exhausted(said))
 }

@@ -2,7 +2,8 @@
 //! What a shard loop takes in and gives out. Drivers carry these; they decide nothing about them.
 
 use adjoin_model::{
-    EntityId, EntityPage, Error, Head, LoadRequest, Payload, Position, Result, Sequence, ShardBatch, ShardId, Snapshot,
+    EntityId, EntityPage, Error, Head, LoadRequest, Metadata, Payload, Position, Result, Sequence, ShardBatch, ShardId,
+    Snapshot,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -154,6 +155,8 @@ pub enum Output {
         payload: Option<Payload>,
         /// A watch: the sequence it shows. A stream: 0.
         sequence: Sequence,
+        /// A stream: what the function says beside the element. A watch: nothing.
+        metadata: Metadata,
     },
     /// The function takes so many more elements of the client's stream; it begins with 16.
     StreamInputCredit {

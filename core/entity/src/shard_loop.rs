@@ -209,8 +209,8 @@ impl ShardLoop {
             }
             FunctionFrame::Answer(answer) if answer.activation == 0 => self.action_answer(session, answer),
             FunctionFrame::Answer(answer) => self.answer(session, answer),
-            FunctionFrame::StreamElement { call, payload, effects } => {
-                self.stream_element(session, call, payload, effects);
+            FunctionFrame::StreamElement { call, payload, effects, metadata } => {
+                self.stream_element(session, call, (payload, metadata), effects);
             }
             FunctionFrame::StreamEnd { call, error } => self.stream_end(session, call, error),
             FunctionFrame::StreamInputCredit { call, elements } => self.stream_input_credit(session, call, elements),

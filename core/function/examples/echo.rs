@@ -65,6 +65,7 @@ fn answer(frame: HostFrame) -> Option<FunctionFrame> {
         result: HandlerResult::Reply(Some(command.payload)),
         effects: Effects::default(),
         activation_ended: false,
+        metadata: Vec::new(),
     }))
 }
 

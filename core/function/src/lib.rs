@@ -4,6 +4,7 @@
 mod address;
 pub mod cloudstate;
 mod connections;
+mod contract;
 mod dial;
 mod generated;
 mod inbound;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use adjoin_entity::spec::Spec;
+use adjoin_model::Result;
 use adjoin_wire::VERSIONS;
 use adjoin_wire::protocol::{Hello, VersionRange};
 
@@ -36,6 +38,12 @@ pub struct DialSettings {
     pub protocol: Protocol,
     /// Takes a function that speaks the Cloudstate protocol and does not say which version, with a warning in the log.
     pub accept_unversioned: bool,
+    /// Active entities of a function that speaks the Cloudstate protocol, each on a stream of its own, past which idle
+    /// ones leave memory before their time. Past twice as many no other is begun until some have left.
+    pub streams: usize,
+    /// What else a function's spec has to pass, beside what holds for every host: of an edge that serves it. An error
+    /// of kind Invalid refuses the spec and is told to the function.
+    pub check: fn(&Spec) -> Result<()>,
     /// Time for a connection to be made.
     pub connect_ms: u64,
     /// Time for the function to answer Discover, ReportSpecError, and Welcome.
@@ -61,6 +69,8 @@ impl Default for DialSettings {
         Self {
             protocol: Protocol::Auto,
             accept_unversioned: true,
+            streams: 10_000,
+            check: |_| Ok(()),
             connect_ms: 5_000,
             answer_ms: 10_000,
             keep_alive_ms: 30_000,

@@ -11,6 +11,7 @@ use adjoin_wire::welcome;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::cloudstate::{self, Found};
+use crate::contract;
 use crate::dial::{Discovered, Link};
 use crate::inbound::Inbound;
 use crate::settings::Protocol;
@@ -39,7 +40,8 @@ type ToFunction = UnboundedSender<Vec<adjoin_entity::frame::HostFrame>>;
 pub(crate) async fn ask(link: &mut Link) -> core::result::Result<Agreed, Refusal> {
     let protocol = link.settings().protocol;
     if protocol != Protocol::Cloudstate {
-        match link.discover().await.and_then(checked) {
+        let check = link.settings().check;
+        match link.discover().await.and_then(|discovered| checked(discovered, check)) {
             Ok(discovered) => return Ok(Agreed::Adjoin(discovered)),
             Err(error) if protocol == Protocol::Auto && is_foreign(&error) => {}
             Err(error) => return Err(Refusal { error, cloudstate: false }),
@@ -52,8 +54,10 @@ pub(crate) async fn ask(link: &mut Link) -> core::result::Result<Agreed, Refusal
     })
 }
 
-fn checked(discovered: Discovered) -> Result<Discovered> {
+fn checked(discovered: Discovered, also: fn(&Spec) -> Result<()>) -> Result<Discovered> {
     discovered.spec.check()?;
+    contract::check(&discovered.spec)?;
+    also(&discovered.spec)?;
     Ok(discovered)
 }
 

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
-use adjoin_entity::spec::Spec;
+use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
 use adjoin_function::{
     Address, DialSettings, Event, ServeSettings, Session, Sessions, Status, Supervised, serve, supervise,
 };
@@ -148,6 +148,59 @@ async fn a_refused_spec_is_told_to_both_sides_once_for_each_process() {
     assert!(events.recv().await.is_none(), "and once");
     let (_server, _events) = serve(bind(&address).await, spec(), ServeSettings::default()).expect("sound");
     assert_eq!(*host.up().await.0, spec());
+}
+
+/// An entity by a contract: the descriptors of the test services, and one that they may have.
+fn contracted(kind: EntityKind, service: &str, handlers: Vec<Handler>) -> Spec {
+    let protos = ["tests/cloudstate/protos", "../contract/tests/protos"];
+    let mut compiler = protox::Compiler::new(protos).expect("both folders");
+    compiler.include_imports(true).open_files(["event_sourced.proto", "action.proto"]).expect("sound protos");
+    let services = vec![format!("cloudstate.tck.model.{service}")];
+    let entity_type = EntityType { handlers, services, ..EntityType::new("model.One", kind) };
+    Spec { descriptors: compiler.encode_file_descriptor_set().into(), ..Spec::new("tests", vec![entity_type]) }
+}
+
+#[tokio::test]
+async fn every_error_of_a_contract_is_told_to_both_sides() {
+    use EntityKind::{Action, EventSourced};
+    let handlers = |name| vec![shop::handler(name)];
+    let two = |spec: Spec| {
+        let second = EntityType { name: "model.Other".into(), ..spec.types[0].clone() };
+        Spec { types: vec![spec.types[0].clone(), second], ..spec }
+    };
+    let sound = || contracted(EventSourced, "EventSourcedTwo", handlers("Call"));
+    let streamed = Handler { streamed_out: true, ..shop::handler("Watch") };
+    let cases = [
+        (Spec { descriptors: "".into(), ..sound() }, "no descriptors"),
+        (Spec { descriptors: vec![255; 9].into(), ..sound() }, ""),
+        (contracted(EventSourced, "Nothing", handlers("Call")), "Nothing, which the descriptors do not have"),
+        (two(sound()), "model.One and model.Other both serve cloudstate.tck.model.EventSourcedTwo"),
+        (
+            contracted(EventSourced, "EventSourcedTwo", handlers("Other")),
+            "EventSourcedTwo.Call: model.One has no handler",
+        ),
+        (
+            contracted(EventSourced, "Keyless", handlers("Call")),
+            "Keyless.Call: cloudstate.tck.model.Response has no field",
+        ),
+        (contracted(Action, "Streams", handlers("Watch")), "streams otherwise"),
+    ];
+    for (spec, part) in cases {
+        let (_folder, address) = kept();
+        let (server, mut events) = serve(bind(&address).await, spec, ServeSettings::default()).expect("sound");
+        let mut host = Host::of(&address);
+        let status = host.status(|status| matches!(status, Status::SpecRefused { .. })).await;
+        let Status::SpecRefused { problem } = status else { unreachable!() };
+        assert!(problem.kind == Kind::Invalid && problem.message.contains(part), "{part}: {problem}");
+        match soon("a report", events.recv()).await {
+            Some(Event::SpecRefused(said)) => assert_eq!(said, problem.message),
+            Some(Event::Session(_)) | None => panic!("no report"),
+        }
+        server.stop().await;
+        let mended = contracted(Action, "Streams", vec![streamed.clone()]);
+        let (_server, _events) = serve(bind(&address).await, mended.clone(), ServeSettings::default()).expect("sound");
+        assert_eq!(*host.up().await.0, mended, "taken when it returns");
+    }
 }
 
 #[tokio::test]

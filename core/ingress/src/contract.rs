@@ -6,9 +6,9 @@ mod answer;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use adjoin_contract::{Contract, Limits, Method};
+use adjoin_contract::{Contract, Limits, Method, NO_KEY};
 use adjoin_engine::{Catalog, Known, Request as EngineRequest};
-use adjoin_entity::spec::{Answers, EntityKind, EntityType, Handler};
+use adjoin_entity::spec::{Answers, EntityKind, EntityType, Handler, Spec};
 use adjoin_model::{EntityId, Error, Payload, Result};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -17,9 +17,6 @@ pub(crate) use answer::{has_deadline, status, type_differs};
 
 use crate::http::head;
 use crate::transcode::{self, Router};
-
-/// The key of a call to an action: it has no state that a key could name.
-const NO_KEY: &str = "-";
 
 /// A method of a contract that a handler of an entity type serves.
 #[derive(Debug)]
@@ -30,6 +27,8 @@ pub(crate) struct Served {
     /// `/shop.Cart/AddItem`
     pub(crate) path: String,
     handler: Arc<str>,
+    /// Which handler of its type that is.
+    at: usize,
     /// `type.googleapis.com/shop.Item`
     input_type: Arc<str>,
     pub(crate) output_type: String,
@@ -48,10 +47,16 @@ impl Served {
             answers: Answers::Adjoin,
             path: format!("/post.Box/{name}"),
             handler: name.into(),
+            at: 0,
             input_type: "".into(),
             output_type: String::new(),
             method,
         }
+    }
+
+    /// The handler that serves it.
+    pub(crate) fn handler(&self) -> &Handler {
+        &self.entity_type.handlers[self.at]
     }
 
     /// An encoded input as a payload.
@@ -105,6 +110,8 @@ struct Read {
 pub(crate) struct Contracts {
     read: Vec<Arc<Read>>,
     methods: HashMap<String, Arc<Served>>,
+    /// By entity type, then by handler.
+    named: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Served>>>,
     /// Their paths over HTTP.
     pub(crate) router: Router,
     /// Full names, in order.
@@ -155,7 +162,7 @@ impl Contracts {
             };
             self.services.push(name.clone());
             for method in &service.methods {
-                match served(known, name, method) {
+                match served(owner, known.answers, name, method) {
                     Ok(served) => self.add(served),
                     Err(said) => self.notes.push(format!("{name}/{} is not served: {said}", method.name)),
                 }
@@ -169,6 +176,8 @@ impl Contracts {
         for binding in transcode::bindings(&served, &mut self.notes) {
             self.router.add(binding, &mut self.notes);
         }
+        let named = self.named.entry(served.entity_type.name.clone()).or_default();
+        named.entry(served.handler.clone()).or_insert_with(|| served.clone());
         if let Some(other) = self.methods.insert(path, served) {
             let path = &other.path;
             self.notes.push(format!("{path} is served by {owner}, no longer by {}", other.entity_type.name));
@@ -179,10 +188,46 @@ impl Contracts {
         self.methods.get(path)
     }
 
+    /// The handler of a contract-first type; none where the type is no such one.
+    ///
+    /// # Errors
+    /// `NotFound` for a handler that no service of the type has.
+    pub(crate) fn named(&self, entity_type: &str, command: &str) -> Option<Result<&Arc<Served>>> {
+        let handlers = self.named.get(entity_type)?;
+        let missing = || {
+            let shown: String = command.chars().take(64).collect();
+            let error = Error::not_found("no service of this entity type has such a method");
+            error.at("type", entity_type).at("command", shown)
+        };
+        Some(handlers.get(command).ok_or_else(missing))
+    }
+
     /// The contracts that could be read.
     pub(crate) fn contracts(&self) -> impl Iterator<Item = &Arc<Contract>> {
         self.read.iter().filter_map(|read| read.contract.as_ref().ok())
     }
+}
+
+/// Whether the routes that a function's contract asks for can be served: the rules of `google.api.http` beside its
+/// methods. What else a contract has to fit is checked where the function is dialled.
+///
+/// # Errors
+/// `Invalid`, with every rule that cannot, one a line.
+pub fn check(spec: &Spec) -> Result<()> {
+    let owners: Vec<Arc<EntityType>> =
+        spec.types.iter().filter(|one| is_contract_first(one)).cloned().map(Arc::new).collect();
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let contract = Contract::parse(&spec.descriptors, &Limits::default())?;
+    let mut problems = Vec::new();
+    for owner in &owners {
+        let services = owner.services.iter().filter_map(|name| contract.service(name));
+        let methods = services.flat_map(|service| service.methods.iter().map(|method| (&service.name, method)));
+        let served = methods.filter_map(|(service, method)| served(owner, spec.answers, service, method).ok());
+        served.for_each(|served| drop(transcode::bindings(&Arc::new(served), &mut problems)));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems.join("\n"))) }
 }
 
 /// Whether an entity type is served by the services of its contract, and by them only.
@@ -194,16 +239,23 @@ pub(crate) fn is_contract_first(entity_type: &EntityType) -> bool {
 ///
 /// # Errors
 /// Why it is not.
-fn served(known: &Known, service: &str, method: &Method) -> core::result::Result<Served, String> {
-    let owner = &known.entity_type;
-    let handler = owner.handler(&method.name).ok_or_else(|| format!("{} has no such handler", owner.name))?;
+fn served(
+    owner: &Arc<EntityType>,
+    answers: Answers,
+    service: &str,
+    method: &Method,
+) -> core::result::Result<Served, String> {
+    let at = owner.handlers.iter().position(|handler| *handler.name == *method.name);
+    let at = at.ok_or_else(|| format!("{} has no such handler", owner.name))?;
+    let handler = &owner.handlers[at];
     check_shape(owner, handler, method)?;
     let type_name = |message: &prost_reflect::MessageDescriptor| format!("type.googleapis.com/{}", message.full_name());
     Ok(Served {
         entity_type: owner.clone(),
-        answers: known.answers,
+        answers,
         path: format!("/{service}/{}", method.name),
         handler: handler.name.clone(),
+        at,
         input_type: type_name(&method.input).into(),
         output_type: type_name(&method.output),
         method: method.clone(),

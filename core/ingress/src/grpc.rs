@@ -5,6 +5,7 @@ mod contract;
 mod entities;
 mod exchange;
 mod health;
+mod named;
 mod reflection;
 mod replies;
 pub(crate) mod status;
@@ -66,7 +67,9 @@ where
 }
 
 async fn dispatch(app: &Arc<App>, request: Request<GrpcBody>) -> Response<GrpcBody> {
-    let whole = |body| timed::timed(body, Due::Whole, &app.settings);
+    let exchange = request.uri().path().ends_with("/Exchange");
+    let due = if exchange { Due::Begun } else { Due::Whole };
+    let whole = |body| timed::timed(body, due, &app.settings);
     let service = request.uri().path().split('/').nth(1).unwrap_or("");
     match service {
         "grpc.health.v1.Health" => meter::health(),

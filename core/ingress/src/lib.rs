@@ -3,6 +3,7 @@
 
 mod app;
 mod ask;
+mod beside;
 mod body;
 mod contract;
 mod generated;
@@ -15,6 +16,7 @@ pub mod schema;
 mod settings;
 mod transcode;
 
+pub use contract::check;
 /// The client of the generic service, for tools and SDKs.
 pub use generated::client::entities_client::EntitiesClient;
 pub use listen::{Ingress, serve};

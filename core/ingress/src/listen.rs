@@ -4,6 +4,7 @@
 mod connection;
 mod guard;
 mod refuse;
+mod whole;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ mod call;
 mod encode;
 mod fields;
 mod input;
+pub(crate) mod message;
 mod openapi;
 mod output;
 mod refusal;

@@ -63,6 +63,7 @@ impl Frame for FunctionFrame {
                 call: id_in("stream_element.call", element.call)?,
                 payload: body_in(element.payload),
                 effects: element.effects.into_iter().map(side_effect_in).collect::<Result<_>>()?,
+                metadata: metadata_in(element.metadata),
             },
             Message::StreamEnd(end) => Self::StreamEnd {
                 call: id_in("stream_end.call", end.call)?,
@@ -99,11 +100,14 @@ fn message(frame: FunctionFrame) -> Message {
             })
         }
         FunctionFrame::Answer(answer) => Message::Answer(answer_out(answer)),
-        FunctionFrame::StreamElement { call, payload, effects } => Message::StreamElement(protocol::StreamElement {
-            call,
-            payload: body_out(payload),
-            effects: effects.into_iter().map(side_effect_out).collect(),
-        }),
+        FunctionFrame::StreamElement { call, payload, effects, metadata } => {
+            Message::StreamElement(protocol::StreamElement {
+                call,
+                payload: body_out(payload),
+                effects: effects.into_iter().map(side_effect_out).collect(),
+                metadata: metadata_out(metadata),
+            })
+        }
         FunctionFrame::StreamEnd { call, error } => {
             Message::StreamEnd(protocol::StreamEnd { call, failure: error.map(failure_out) })
         }
@@ -148,6 +152,7 @@ fn answer_out(answer: AnswerFrame) -> protocol::Answer {
         effects: answer.effects.side_effects.into_iter().map(side_effect_out).collect(),
         snapshot: answer.effects.snapshot.map(payload_out),
         activation_ended: answer.activation_ended,
+        metadata: metadata_out(answer.metadata),
     }
 }
 
@@ -165,8 +170,14 @@ fn answer_in(answer: protocol::Answer) -> Result<AnswerFrame> {
         side_effects: answer.effects.into_iter().map(side_effect_in).collect::<Result<_>>()?,
         snapshot: answer.snapshot.map(payload_in),
     };
-    let call = id_in("answer.call", answer.call)?;
-    Ok(AnswerFrame { activation: answer.activation, call, result, effects, activation_ended: answer.activation_ended })
+    Ok(AnswerFrame {
+        activation: answer.activation,
+        call: id_in("answer.call", answer.call)?,
+        result,
+        effects,
+        activation_ended: answer.activation_ended,
+        metadata: metadata_in(answer.metadata),
+    })
 }
 
 /// A payload without a type name is no result, and then it has no data either.

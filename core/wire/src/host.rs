@@ -119,12 +119,19 @@ fn message(frame: HostFrame) -> Message {
 }
 
 fn call_answer_out(id: HandlerCall, result: Result<Reply>) -> protocol::CallAnswer {
-    let (sequence, replayed) = result.as_ref().map_or((0, false), |reply| (reply.sequence, reply.replayed));
-    let result = match result {
-        Ok(reply) => CallResult::Reply(reply.payload.map(payload_out).unwrap_or_default()),
-        Err(error) => CallResult::Failure(failure_out(error)),
-    };
-    protocol::CallAnswer { id, result: Some(result), sequence, replayed }
+    match result {
+        Ok(Reply { payload, sequence, replayed, metadata }) => protocol::CallAnswer {
+            id,
+            result: Some(CallResult::Reply(payload.map(payload_out).unwrap_or_default())),
+            sequence,
+            replayed,
+            metadata: metadata_out(metadata),
+        },
+        Err(error) => {
+            let result = Some(CallResult::Failure(failure_out(error)));
+            protocol::CallAnswer { id, result, ..protocol::CallAnswer::default() }
+        }
+    }
 }
 
 fn call_answer_in(answer: protocol::CallAnswer) -> Result<HostFrame> {
@@ -133,6 +140,7 @@ fn call_answer_in(answer: protocol::CallAnswer) -> Result<HostFrame> {
             payload: reply_in("call_answer.reply", reply)?,
             sequence: answer.sequence,
             replayed: answer.replayed,
+            metadata: metadata_in(answer.metadata),
         }),
         CallResult::Failure(failure) => Err(failure_in(failure)?),
     };

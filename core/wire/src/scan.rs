@@ -15,15 +15,15 @@ struct Shape {
 
 static REPLAY: Shape = Shape { repeated: &[2], entered: &[] };
 static COMMAND: Shape = Shape { repeated: &[11, 12], entered: &[] };
-static CALL_ANSWER: Shape = Shape { repeated: &[], entered: &[(3, &FAILURE)] };
+static CALL_ANSWER: Shape = Shape { repeated: &[6], entered: &[(3, &FAILURE)] };
 static HOST_FRAME: Shape = Shape { repeated: &[], entered: &[(3, &REPLAY), (4, &COMMAND), (10, &CALL_ANSWER)] };
 
 static FAILURE: Shape = Shape { repeated: &[4], entered: &[] };
 static TARGET: Shape = Shape { repeated: &[5], entered: &[] };
 static SIDE_EFFECT: Shape = Shape { repeated: &[], entered: &[(1, &TARGET)] };
 static ACTIVATION_FAILED: Shape = Shape { repeated: &[], entered: &[(2, &FAILURE)] };
-static ANSWER: Shape = Shape { repeated: &[6, 9], entered: &[(4, &FAILURE), (5, &TARGET), (9, &SIDE_EFFECT)] };
-static STREAM_ELEMENT: Shape = Shape { repeated: &[3], entered: &[(3, &SIDE_EFFECT)] };
+static ANSWER: Shape = Shape { repeated: &[6, 9, 12], entered: &[(4, &FAILURE), (5, &TARGET), (9, &SIDE_EFFECT)] };
+static STREAM_ELEMENT: Shape = Shape { repeated: &[3, 4], entered: &[(3, &SIDE_EFFECT)] };
 static STREAM_END: Shape = Shape { repeated: &[], entered: &[(2, &FAILURE)] };
 static CALL: Shape = Shape { repeated: &[3], entered: &[(2, &TARGET)] };
 static FUNCTION_FRAME: Shape = Shape {

@@ -116,6 +116,7 @@ fn a_hundred_thousand_small_answers_fill_whole_batches() {
             result: HandlerResult::Reply(None),
             effects: Effects::default(),
             activation_ended: false,
+            metadata: Vec::new(),
         })
     };
     let mut encoder = Encoder::new(BOUNDS);

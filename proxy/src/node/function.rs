@@ -29,7 +29,8 @@ impl Function {
     pub(super) fn dial(address: Address, settings: &Settings, engine: Engine, readiness: Gauge) -> Self {
         let limits = engine.settings().limits;
         let (protocol, accept_unversioned) = (settings.protocol.into(), settings.accept_unversioned);
-        let dialling = DialSettings { protocol, accept_unversioned, ..DialSettings::default() };
+        let check = adjoin_ingress::check;
+        let dialling = DialSettings { protocol, accept_unversioned, check, ..DialSettings::default() };
         let supervised = supervise(address.clone(), dialling, limits, engine);
         let telling = tokio::spawn(tell(address, supervised.status(), readiness));
         Self { supervised, telling }

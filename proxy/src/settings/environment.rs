@@ -53,6 +53,8 @@ fn value_like(present: Option<&Value>, text: &str) -> Value {
             "false" | "0" => false.into(),
             other => other.into(),
         },
+        // Nothing between the commas is nothing: so a list can be emptied.
+        Some(Value::Array(_)) => text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect(),
         _ => text.into(),
     }
 }
@@ -113,11 +115,13 @@ mod tests {
             ("ADJOIN_MEMORY", "1"),
             ("ADJOIN_DATA", "7"),
             ("ADJOIN_SHARDS", "64"),
+            ("ADJOIN_INGRESS__CORS_ORIGINS", "https://a.example, http://b.example:8080"),
             ("ADJOIN_LOG_FORMAT", "json"),
         ])
         .unwrap();
         assert_eq!((settings.listen.port(), settings.engine.limits.mailbox, settings.memory), (7, 9, true));
         assert_eq!(settings.shards, Some(64));
+        assert_eq!(settings.ingress.cors_origins, ["https://a.example", "http://b.example:8080"]);
         assert_eq!((settings.data, settings.log_format), (Some("7".into()), super::super::LogFormat::Json));
     }
 

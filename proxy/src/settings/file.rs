@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn a_file_sets_what_it_says_and_nothing_else() {
-        let settings = read("memory = true\n[engine.limits]\nmailbox = 7\n").unwrap();
+        let text = "memory = true\n[engine.limits]\nmailbox = 7\n[ingress]\ncors_origins = [\"https://a.example\"]\n";
+        let settings = read(text).unwrap();
+        assert_eq!(settings.ingress.cors_origins, ["https://a.example"]);
         assert!(settings.memory);
         assert_eq!(settings.engine.limits.mailbox, 7);
         assert_eq!(settings.shards, Settings::default().shards);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use adjoin_engine::Request;
 use adjoin_entity::frame::{CommandFrame, Effects, HandlerResult, SideEffect, Target};
-use adjoin_model::{CommandId, EntityId, Epoch, Error, Payload, Result};
+use adjoin_model::{CommandId, EntityId, Epoch, Error, Metadata, Payload, Result};
 use serde::de::DeserializeOwned;
 
 use crate::asking;
@@ -44,6 +44,7 @@ pub struct Cx<S> {
     /// Why the command fails whatever the handler returns.
     fault: Option<Error>,
     forward: Option<Target>,
+    said: Metadata,
     ports: Option<Ports>,
     outbox: Rc<Outbox>,
     pub(crate) shared: Arc<Shared>,
@@ -74,6 +75,7 @@ impl<S> Cx<S> {
             effects: Effects::default(),
             fault: None,
             forward: None,
+            said: Metadata::new(),
             ports: None,
             outbox,
             shared,
@@ -132,6 +134,18 @@ impl<S> Cx<S> {
     #[must_use]
     pub fn metadata(&self, name: &str) -> Option<&str> {
         self.frame.metadata.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Says something to the client beside the reply: a field of the HTTP response, or of the initial metadata of gRPC.
+    /// The host keeps back names that are its own, and what no field can hold. Nothing of it leaves when the command
+    /// fails or goes on elsewhere, nor with an answer that is given again to a repeated idempotency key. In a handler
+    /// that streams its reply it leaves with the next element; only what goes with the first can still be a field.
+    pub fn reply_metadata(&mut self, name: &str, value: impl Into<String>) {
+        let entry = (name.to_ascii_lowercase(), value.into());
+        match &self.ports {
+            Some(ports) => ports.say(entry),
+            None => self.said.push(entry),
+        }
     }
 
     /// What is left of the caller's deadline; `None` without one.
@@ -286,6 +300,8 @@ pub(crate) struct Ended<S> {
     pub(crate) call: u64,
     pub(crate) result: HandlerResult,
     pub(crate) effects: Effects,
+    /// Beside a reply.
+    pub(crate) metadata: Metadata,
     /// It failed after a change, and the state before had not been kept.
     pub(crate) lost_before: bool,
 }

@@ -240,5 +240,5 @@ async fn run_later(this: Dispatch, activation: ActivationId, call: FrameCall, ta
 }
 
 pub(crate) fn answer(activation: ActivationId, call: FrameCall, result: HandlerResult) -> AnswerFrame {
-    AnswerFrame { activation, call, result, effects: Default::default(), activation_ended: false }
+    AnswerFrame { activation, call, result, effects: Default::default(), activation_ended: false, metadata: Vec::new() }
 }

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 
 use adjoin_entity::frame::{FrameCall, FunctionFrame, SideEffect};
-use adjoin_model::{Code, Error, Payload};
+use adjoin_model::{Code, Error, Metadata, Payload};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -46,6 +46,7 @@ struct Port {
     input_ended: Cell<bool>,
     consumed: Cell<u32>,
     effects: RefCell<Vec<SideEffect>>,
+    said: RefCell<Metadata>,
     changed: Notify,
 }
 
@@ -60,6 +61,7 @@ impl Ports {
             input_ended: Cell::new(false),
             consumed: Cell::new(0),
             effects: RefCell::default(),
+            said: RefCell::default(),
             changed: Notify::new(),
         }))
     }
@@ -80,6 +82,11 @@ impl Ports {
     /// An effect leaves with the next element.
     pub(crate) fn effect(&self, effect: SideEffect) {
         self.0.effects.borrow_mut().push(effect);
+    }
+
+    /// What is said beside the reply leaves with the next element.
+    pub(crate) fn say(&self, entry: (String, String)) {
+        self.0.said.borrow_mut().push(entry);
     }
 
     /// Whether effects were asked for after the last element, with which they can no longer leave.
@@ -132,11 +139,11 @@ impl<R: Serialize> Out<R> {
         }
         port.credit.set(port.credit.get() - 1);
         let payload = Payload::new(JSON.clone(), data);
-        let effects = port.effects.take();
+        let (effects, metadata) = (port.effects.take(), port.said.take());
         if is(Mutant::LastElementLost) && payload.data == b"1".as_slice() {
             return Ok(());
         }
-        port.outbox.push(FunctionFrame::StreamElement { call: port.call, payload, effects });
+        port.outbox.push(FunctionFrame::StreamElement { call: port.call, payload, effects, metadata });
         Ok(())
     }
 }

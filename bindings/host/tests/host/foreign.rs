@@ -187,7 +187,14 @@ pub(crate) fn answer(command: &CommandFrame, reply: u64, events: usize) -> Funct
 
 fn answered(command: &CommandFrame, result: HandlerResult, effects: Effects) -> FunctionFrame {
     let (activation, call) = (command.activation, command.call);
-    FunctionFrame::Answer(AnswerFrame { activation, call, result, effects, activation_ended: false })
+    FunctionFrame::Answer(AnswerFrame {
+        activation,
+        call,
+        result,
+        effects,
+        activation_ended: false,
+        metadata: Vec::new(),
+    })
 }
 
 struct Pump {
@@ -285,6 +292,7 @@ impl Pump {
                     call,
                     payload: Payload::new("json", n.to_string().into_bytes()),
                     effects: vec![],
+                    metadata: vec![],
                 };
                 (0..40).map(one).chain([FunctionFrame::StreamEnd { call, error: None }]).collect()
             }

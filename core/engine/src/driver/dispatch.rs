@@ -7,6 +7,7 @@ use adjoin_model::{Mono, Now, ShardId};
 
 use super::Driver;
 use super::edges::Sent;
+use crate::elements::Element;
 use crate::message::{Edge, Message, Waiting};
 use crate::readers::Job;
 use crate::responder::{Delivery, Responder};
@@ -25,11 +26,13 @@ impl Driver {
         match output {
             Output::Reply { call, result } => self.end(call, Delivery::Reply(result), now),
             Output::End { call, error } => self.end(call, Delivery::End(error), now),
-            Output::Element { call, payload, sequence } => match self.edges.element(call, payload, sequence) {
-                Sent::Listened => {}
-                Sent::Taken => self.inputs.push(Input::Taken { call, elements: 1 }),
-                Sent::Deaf => self.inputs.push(Input::Cancel(call)),
-            },
+            Output::Element { call, payload, sequence, metadata } => {
+                match self.edges.element(call, Element { payload, sequence, metadata }) {
+                    Sent::Listened => {}
+                    Sent::Taken => self.inputs.push(Input::Taken { call, elements: 1 }),
+                    Sent::Deaf => self.inputs.push(Input::Cancel(call)),
+                }
+            }
             Output::StreamInputCredit { call, elements } => self.edges.input_credit(call, elements),
             Output::Forward(call) => self.forward(call, now),
             Output::Effect { effect, call } => self.effect(effect, call, now),

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use adjoin_entity::{CallId, Input, Reply};
-use adjoin_model::{Error, Payload, Result, Sequence};
+use adjoin_model::{Error, Result};
 
 use super::meter::MeterId;
 use crate::elements::{Element, Item};
@@ -117,12 +117,12 @@ impl Edges {
     }
 
     /// Passes an element on.
-    pub(super) fn element(&mut self, call: CallId, payload: Option<Payload>, sequence: Sequence) -> Sent {
+    pub(super) fn element(&mut self, call: CallId, element: Element) -> Sent {
         let Some((waiting, _)) = self.waiting.get(&call) else { return Sent::Deaf };
         match &waiting.edge {
             Edge::Effect { .. } | Edge::Responder(Responder::Nobody) => Sent::Taken,
             Edge::Responder(Responder::Stream(sink)) => {
-                let item = Item::Element { element: Element { payload, sequence }, from: self.index };
+                let item = Item::Element { element, from: self.index };
                 if sink.send(item) {
                     return Sent::Listened;
                 }
@@ -131,7 +131,8 @@ impl Edges {
             }
             Edge::Responder(Responder::Queue { sink, token }) => {
                 let (sink, token) = (sink.clone(), *token);
-                self.queue(&sink, token, Delivery::Element { payload, sequence });
+                let Element { payload, sequence, metadata } = element;
+                self.queue(&sink, token, Delivery::Element { payload, sequence, metadata });
                 Sent::Listened
             }
             Edge::Responder(Responder::Once(_)) => {
@@ -201,7 +202,7 @@ fn as_reply(delivery: Delivery) -> Result<Reply> {
         Delivery::Reply(result) => result,
         Delivery::End(Some(error)) => Err(error),
         Delivery::End(None) | Delivery::Element { .. } | Delivery::InputCredit(_) => {
-            Ok(Reply { payload: None, sequence: 0, replayed: false })
+            Ok(Reply { payload: None, sequence: 0, replayed: false, metadata: Vec::new() })
         }
     }
 }
@@ -209,13 +210,13 @@ fn as_reply(delivery: Delivery) -> Result<Reply> {
 /// The end of a call for somebody who waits for elements: a single reply is a stream of one.
 fn as_items(delivery: Delivery, from: u8) -> Vec<Item> {
     match delivery {
-        Delivery::Reply(Ok(Reply { payload, sequence, .. })) => {
-            vec![Item::Element { element: Element { payload, sequence }, from }, Item::End(None)]
+        Delivery::Reply(Ok(Reply { payload, sequence, metadata, .. })) => {
+            vec![Item::Element { element: Element { payload, sequence, metadata }, from }, Item::End(None)]
         }
         Delivery::Reply(Err(error)) => vec![Item::End(Some(error))],
         Delivery::End(error) => vec![Item::End(error)],
-        Delivery::Element { payload, sequence } => {
-            vec![Item::Element { element: Element { payload, sequence }, from }]
+        Delivery::Element { payload, sequence, metadata } => {
+            vec![Item::Element { element: Element { payload, sequence, metadata }, from }]
         }
         Delivery::InputCredit(_) => Vec::new(),
     }

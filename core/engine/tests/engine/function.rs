@@ -199,8 +199,12 @@ impl Function {
             }
             "list" => {
                 let count: u32 = text(&command.payload).parse().expect("a number");
-                let one =
-                    |n: u32| FunctionFrame::StreamElement { call, payload: json(&n.to_string()), effects: vec![] };
+                let one = |n: u32| FunctionFrame::StreamElement {
+                    call,
+                    payload: json(&n.to_string()),
+                    effects: vec![],
+                    metadata: Vec::new(),
+                };
                 (0..count).map(one).chain([FunctionFrame::StreamEnd { call, error: None }]).collect()
             }
             name => {
@@ -215,7 +219,10 @@ impl Function {
         collected.push(text(payload));
         let credit = FunctionFrame::StreamInputCredit { call, elements: 1 };
         if *echoes {
-            return vec![FunctionFrame::StreamElement { call, payload: payload.clone(), effects: vec![] }, credit];
+            return vec![
+                FunctionFrame::StreamElement { call, payload: payload.clone(), effects: vec![], metadata: Vec::new() },
+                credit,
+            ];
         }
         vec![credit]
     }
@@ -226,7 +233,14 @@ impl Function {
             return vec![FunctionFrame::StreamEnd { call, error: None }];
         }
         let result = reply(&collected.join(","));
-        let answer = AnswerFrame { activation: 0, call, result, effects: Effects::default(), activation_ended: false };
+        let answer = AnswerFrame {
+            activation: 0,
+            call,
+            result,
+            effects: Effects::default(),
+            activation_ended: false,
+            metadata: Vec::new(),
+        };
         vec![FunctionFrame::Answer(answer)]
     }
 }
@@ -247,5 +261,6 @@ fn answer(command: &CommandFrame, result: HandlerResult, effects: Effects) -> Fu
         result,
         effects,
         activation_ended: false,
+        metadata: Vec::new(),
     })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Actions: no state, no order, not redelivered; their replies may be streams.
 
-use adjoin_model::{Error, Outcome, Payload};
+use adjoin_model::{Error, Metadata, Outcome, Payload};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use super::sessions::Starved;
 use super::stream::Blocked;
 use super::turn::command_frame;
 use crate::call::{Call, CallId};
-use crate::frame::{AnswerFrame, FrameCall, HandlerResult, HostFrame, SideEffect};
+use crate::frame::{AnswerFrame, FrameCall, HandlerResult, HostFrame, SideEffect, check_metadata};
 use crate::io::{Output, SessionId};
 
 /// Elements that a function may send before the edge has taken any.
@@ -96,7 +96,8 @@ impl ShardLoop {
         if self.is_stream(frame.call) && self.is_cloudstate(session) {
             return self.stream_part(session, frame);
         }
-        let Some(action) = self.take_action(session, frame.call) else { return };
+        let Some(mut action) = self.take_action(session, frame.call) else { return };
+        action.job.in_order = self.is_cloudstate(session);
         let broken = frame.effects.writes().then_some("an action returned events or a value, but it has no state");
         let durable = frame.effects.side_effects.iter().any(|effect| effect.durable);
         let effects = frame.effects.side_effects;
@@ -111,12 +112,12 @@ impl ShardLoop {
             HandlerResult::Failed(error) => self.end_action(action, Err(error)),
             HandlerResult::Forward(target) => {
                 let wrote = !effects.is_empty();
-                self.make_effects(&action.job.call, effects, 0);
-                self.forward(action.job, target, wrote);
+                self.go_on(action.job, target, wrote, effects);
             }
-            HandlerResult::Reply(payload) if !action.streams => {
-                self.reply(action.job, Ok(plain_reply(payload)), effects);
-            }
+            HandlerResult::Reply(payload) if !action.streams => match check_metadata(&frame.metadata) {
+                Ok(()) => self.reply(action.job, Ok(plain_reply(payload, frame.metadata)), effects),
+                Err(error) => self.end_action(action, Err(error.with_outcome(Outcome::Unknown))),
+            },
             HandlerResult::Reply(_) => {
                 self.end_action(action, Err(Error::protocol("a streamed handler answered without a stream")));
             }
@@ -144,7 +145,7 @@ impl ShardLoop {
                 }
             }
             (false, Err(error)) => self.fail(action.job, error),
-            (false, Ok(())) => self.tell(action.job, Ok(plain_reply(None))),
+            (false, Ok(())) => self.tell(action.job, Ok(plain_reply(None, Metadata::new()))),
         }
     }
 
@@ -152,14 +153,15 @@ impl ShardLoop {
         &mut self,
         session: SessionId,
         frame: FrameCall,
-        payload: Payload,
+        (payload, metadata): (Payload, Metadata),
         effects: Vec<SideEffect>,
     ) {
         let Some(action) = self.actions.get_mut(&frame).filter(|a| a.session == session && a.streams) else { return };
-        if effects.iter().any(|effect| effect.durable) {
+        let durable = effects.iter().any(|effect| effect.durable);
+        if let Err(error) = if durable { Err(no_outbox()) } else { check_metadata(&metadata) } {
             let call = action.job.id();
             if self.calls.remove(call).is_some() {
-                self.out.push(Output::End { call, error: Some(no_outbox()) });
+                self.out.push(Output::End { call, error: Some(error) });
             }
             self.abandon_action(frame);
             return;
@@ -167,7 +169,7 @@ impl ShardLoop {
         let (from, call) = (action.effects, action.job.call.clone());
         action.effects += effects.len();
         if !action.job.abandoned {
-            self.out.push(Output::Element { call: call.id, payload: Some(payload), sequence: 0 });
+            self.out.push(Output::Element { call: call.id, payload: Some(payload), sequence: 0, metadata });
         }
         self.make_effects(&call, effects, from);
     }

@@ -10,7 +10,7 @@ use super::activate::dedups;
 use super::entity::Slot;
 use super::job::{Answered, Ask, Ending, Job};
 use super::{Group, ShardLoop};
-use crate::frame::{AnswerFrame, Effects, HandlerResult, SideEffect, Target};
+use crate::frame::{AnswerFrame, Effects, HandlerResult, SideEffect, Target, check_metadata};
 use crate::io::SessionId;
 use crate::mutant::Mutant;
 use crate::phase::On;
@@ -21,7 +21,8 @@ impl ShardLoop {
     pub(super) fn answer(&mut self, session: SessionId, frame: AnswerFrame) {
         let Some(slot) = self.activation(session, frame.activation) else { return };
         let ended = frame.activation_ended;
-        let Some(job) = self.take_answered(slot, frame.call) else { return self.out_of_turn(slot, frame.call) };
+        let Some(mut job) = self.take_answered(slot, frame.call) else { return self.out_of_turn(slot, frame.call) };
+        job.in_order = self.is_cloudstate(session);
         if let Some(session) = self.sessions.get_mut(session) {
             session.give_credit(job.bytes());
         }
@@ -70,13 +71,17 @@ impl ShardLoop {
     }
 
     /// Says whether the function's state is still the journal's.
-    fn query_answered(&mut self, slot: Slot, job: Box<Job>, frame: AnswerFrame) -> bool {
+    fn query_answered(&mut self, slot: Slot, mut job: Box<Job>, frame: AnswerFrame) -> bool {
         let wrote = frame.effects.writes() || !frame.effects.side_effects.is_empty();
         let ending = match (job.ask, frame.result) {
             _ if wrote => Ending::Reply(Err(broke("a query returned effects"))),
             (_, HandlerResult::Forward(_)) => Ending::Reply(Err(broke("a query was forwarded"))),
             (Ask::State, HandlerResult::Reply(_)) => Ending::Reply(Ok(frame.effects.snapshot)),
-            (_, HandlerResult::Reply(payload)) => Ending::Reply(self.bounded(payload)),
+            (_, HandlerResult::Reply(payload)) => {
+                let bounded = check_metadata(&frame.metadata).and_then(|()| self.bounded(payload));
+                job.metadata = frame.metadata;
+                Ending::Reply(bounded)
+            }
             (_, HandlerResult::Failed(error)) => Ending::Reply(Err(failed(error))),
         };
         self.finish_plain(slot, job, ending);
@@ -84,7 +89,7 @@ impl ShardLoop {
     }
 
     /// Says whether the function's state is still the journal's.
-    fn command_answered(&mut self, slot: Slot, job: Box<Job>, frame: AnswerFrame) -> bool {
+    fn command_answered(&mut self, slot: Slot, mut job: Box<Job>, frame: AnswerFrame) -> bool {
         if job.want_snapshot
             && let Some(entity) = self.entities.get_mut(slot)
         {
@@ -97,7 +102,10 @@ impl ShardLoop {
                 self.finish_plain(slot, job, Ending::Reply(Err(failed(error))));
                 return true;
             }
-            HandlerResult::Reply(payload) => Ending::Reply(Ok(payload)),
+            HandlerResult::Reply(payload) => {
+                job.metadata = frame.metadata;
+                Ending::Reply(Ok(payload))
+            }
             HandlerResult::Forward(target) if job.call.inbox.is_some() => {
                 // Nobody waits for the answer, and it must not get lost: it goes on as it came.
                 effects.side_effects.push(SideEffect { target, synchronous: false, durable: true });
@@ -105,7 +113,8 @@ impl ShardLoop {
             }
             HandlerResult::Forward(target) => Ending::Forward(target),
         };
-        if let Err(error) = self.check_effects(slot, &effects, &ending) {
+        let checked = check_metadata(&job.metadata).and_then(|()| self.check_effects(slot, &effects, &ending));
+        if let Err(error) = checked {
             let changed = effects.writes();
             self.finish_plain(slot, job, Ending::Reply(Err(error)));
             return !changed;

@@ -514,5 +514,5 @@ fn no_effect(shard: ShardId, inbox: Position) -> Error {
 }
 
 fn nothing() -> Reply {
-    Reply { payload: None, sequence: 0, replayed: false }
+    Reply { payload: None, sequence: 0, replayed: false, metadata: Vec::new() }
 }

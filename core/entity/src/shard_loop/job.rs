@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One command or query on its way: waiting, with the function, or waiting for its append.
 
-use adjoin_model::{Answer, DedupKey, Mono, Payload, Result, Sequence};
+use adjoin_model::{Answer, DedupKey, Metadata, Mono, Payload, Result, Sequence};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -51,6 +51,10 @@ pub(crate) struct Job {
     pub(crate) followers: Vec<Call>,
     /// Set once it is answered.
     pub(crate) answer: Option<Box<Answered>>,
+    /// What the function said beside a reply.
+    pub(crate) metadata: Metadata,
+    /// Its side effects are made one after the other, and a forward behind them, as the Cloudstate protocol has it.
+    pub(crate) in_order: bool,
 }
 
 /// How a job ended, held until what it rests on is durable.
@@ -90,6 +94,8 @@ impl Job {
             want_snapshot: false,
             followers: Vec::new(),
             answer: None,
+            metadata: Metadata::new(),
+            in_order: false,
         })
     }
 
@@ -107,6 +113,7 @@ impl Job {
         self.attempt = self.attempt.saturating_add(u32::from(counts));
         self.frame = 0;
         self.answer = None;
+        self.metadata = Metadata::new();
     }
 
     /// What a duplicate of it is recognised by, if its caller gave a key.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What leaves, once what it rests on is durable (rules 2 and 3).
 
-use adjoin_model::{CommandId, Error, Outcome, Payload, Result, Sequence, ShardId, Snapshot};
+use adjoin_model::{CommandId, Error, Metadata, Outcome, Payload, Result, Sequence, ShardId, Snapshot};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -17,11 +17,20 @@ use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
 use crate::shard::{Settled, ShardInput};
 
-/// A reply that waits for synchronous side effects.
+/// What waits for synchronous side effects.
 pub(crate) struct Held {
     job: Box<Job>,
-    reply: Result<Reply>,
+    then: Then,
     open: usize,
+    /// Those that are made once the ones before have ended, with their places.
+    rest: VecDeque<(usize, SideEffect)>,
+}
+
+/// What comes behind a command's side effects.
+enum Then {
+    Reply(Result<Reply>),
+    /// Says also whether the command has had an effect.
+    Forward(Target, bool),
 }
 
 impl ShardLoop {
@@ -169,12 +178,12 @@ impl ShardLoop {
         match ending {
             Ending::Forward(target) => {
                 let wrote = writes || recorded || !side_effects.is_empty();
-                self.make_effects(&job.call, side_effects, 0);
-                self.forward(job, target, wrote);
+                self.go_on(job, target, wrote, side_effects);
             }
             Ending::Reply(Ok(payload)) if job.ask == Ask::Watch => self.watch_answered(slot, job, payload, sequence),
             Ending::Reply(result) => {
-                let reply = result.map(|payload| Reply { payload, sequence, replayed: recorded });
+                let metadata = core::mem::take(&mut job.metadata);
+                let reply = result.map(|payload| Reply { payload, sequence, replayed: recorded, metadata });
                 self.reply(job, reply, side_effects);
             }
         }
@@ -182,25 +191,48 @@ impl ShardLoop {
 
     /// Makes side effects, then replies; synchronous ones hold the reply, never the entity.
     pub(super) fn reply(&mut self, job: Box<Job>, reply: Result<Reply>, side_effects: Vec<SideEffect>) {
+        self.proceed(job, Then::Reply(reply), side_effects.into_iter().enumerate().collect());
+    }
+
+    /// Makes side effects, then lets the call go on elsewhere. It waits for them only where they are made in order.
+    pub(super) fn go_on(&mut self, job: Box<Job>, target: Target, wrote: bool, side_effects: Vec<SideEffect>) {
+        if job.in_order {
+            return self.proceed(job, Then::Forward(target, wrote), side_effects.into_iter().enumerate().collect());
+        }
+        self.make_effects(&job.call, side_effects, 0);
+        self.forward(job, target, wrote);
+    }
+
+    fn proceed(&mut self, job: Box<Job>, then: Then, mut rest: VecDeque<(usize, SideEffect)>) {
         let mut open = 0;
-        for (index, effect) in side_effects.into_iter().enumerate() {
-            let waits = effect.synchronous && self.calls.place(job.id()).is_some();
-            let name = waits.then(|| {
-                self.calls.next_effect += 1;
-                self.calls.next_effect
-            });
-            if let Some(name) = name {
-                open += 1;
-                self.calls.effects.insert(name, job.id());
+        while let Some((index, effect)) = rest.pop_front() {
+            open += usize::from(self.make_effect(&job, index, effect));
+            if open > 0 && job.in_order {
+                break;
             }
-            let call = effect_call(&job.call, effect.target, index, waits);
-            self.out.push(Output::Effect { effect: name, call });
         }
-        if open == 0 {
-            return self.tell(job, reply);
+        if open > 0 {
+            self.calls.put(job.id(), Place::Held);
+            self.calls.held.insert(job.id(), Held { job, then, open, rest });
+            return;
         }
-        self.calls.put(job.id(), Place::Held);
-        self.calls.held.insert(job.id(), Held { job, reply, open });
+        match then {
+            Then::Reply(reply) => self.tell(job, reply),
+            Then::Forward(target, wrote) => self.forward(job, target, wrote),
+        }
+    }
+
+    /// Says whether its end is waited for.
+    fn make_effect(&mut self, job: &Job, index: usize, effect: SideEffect) -> bool {
+        let waits = effect.synchronous && self.calls.place(job.id()).is_some();
+        let name = waits.then(|| {
+            self.calls.next_effect += 1;
+            self.calls.effects.insert(self.calls.next_effect, job.id());
+            self.calls.next_effect
+        });
+        let call = effect_call(&job.call, effect.target, index, waits);
+        self.out.push(Output::Effect { effect: name, call });
+        waits
     }
 
     /// A synchronous side effect has ended; how is its own affair, the reply is that of the command.
@@ -214,7 +246,7 @@ impl ShardLoop {
         if held.open == 0
             && let Some(held) = self.calls.held.remove(&call)
         {
-            self.tell(held.job, held.reply);
+            self.proceed(held.job, held.then, held.rest);
         }
     }
 
@@ -222,8 +254,11 @@ impl ShardLoop {
     pub(super) fn leave_held(&mut self, call: CallId) {
         let Some(held) = self.calls.held.get_mut(&call) else { return };
         held.job.abandoned = true;
-        if held.job.followers.is_empty() {
-            self.calls.held.remove(&call);
+        if held.job.followers.is_empty()
+            && let Some(Held { job, then, rest, .. }) = self.calls.held.remove(&call)
+        {
+            // What the command has asked for is made all the same; nobody waits for any of it.
+            self.proceed(job, then, rest);
         }
     }
 
@@ -289,7 +324,7 @@ pub(super) fn effect_call(call: &Call, target: Target, index: usize, waits: bool
 }
 
 /// What a reply of an action is made of.
-pub(super) fn plain_reply(payload: Option<Payload>) -> Reply {
+pub(super) fn plain_reply(payload: Option<Payload>, metadata: Metadata) -> Reply {
     let sequence: Sequence = 0;
-    Reply { payload, sequence, replayed: false }
+    Reply { payload, sequence, replayed: false, metadata }
 }

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Parts of a streamed reply of the Cloudstate protocol: each makes its calls before it goes out, in order.
 
-use adjoin_model::{Error, Payload, Result};
+use adjoin_model::{Error, Metadata, Payload, Result};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use super::ShardLoop;
 use super::calls::Place;
 use super::release::effect_call;
-use crate::call::{Call, CallId, Reply};
-use crate::frame::{AnswerFrame, FrameCall, FunctionFrame, HandlerResult, HostFrame, SideEffect, Target};
+use crate::call::{CallId, Reply};
+use crate::frame::{
+    AnswerFrame, FrameCall, FunctionFrame, HandlerResult, HostFrame, SideEffect, Target, check_metadata,
+};
 use crate::io::{Output, SessionId};
 
 /// Parts that wait behind one that is blocked; a function that sends more has forgotten its credit.
 const HELD: usize = 1024;
 
-/// A part that waits, and what came behind it.
+/// A part that waits for one call, and what comes behind that.
 pub(crate) struct Blocked {
-    open: usize,
     part: Part,
+    /// Calls that are still to be made for it.
+    rest: VecDeque<SideEffect>,
     held: VecDeque<FunctionFrame>,
 }
 
 enum Part {
     /// An element; none when there were only calls to make.
-    Element(Option<Payload>),
+    Element(Option<Payload>, Metadata),
     /// The element is another handler's reply.
     Forward(Target),
     /// What the forward gave takes its place.
@@ -57,28 +59,21 @@ impl ShardLoop {
             return;
         }
         let part = match frame.result {
-            HandlerResult::Reply(payload) => Part::Element(payload),
+            HandlerResult::Reply(payload) => match check_metadata(&frame.metadata) {
+                Ok(()) => Part::Element(payload, frame.metadata),
+                Err(error) => Part::End(error),
+            },
             HandlerResult::Failed(error) => Part::End(error),
             HandlerResult::Forward(target) => Part::Forward(target),
         };
-        let open = self.part_effects(frame.call, frame.effects.side_effects);
-        self.part(frame.call, part, open, VecDeque::new());
+        self.part(frame.call, part, frame.effects.side_effects.into(), VecDeque::new());
     }
 
-    /// Makes the calls; says how many of them the part waits for.
-    fn part_effects(&mut self, frame: FrameCall, effects: Vec<SideEffect>) -> usize {
-        let Some(action) = self.actions.get_mut(&frame) else { return 0 };
-        let (from, call) = (action.effects, action.job.call.clone());
-        action.effects += effects.len();
-        let mut open = 0;
-        for (index, effect) in (from..).zip(effects) {
-            open += usize::from(effect.synchronous);
-            self.part_call(&call, effect.target, index, effect.synchronous);
-        }
-        open
-    }
-
-    fn part_call(&mut self, call: &Call, target: Target, index: usize, waits: bool) {
+    /// Makes a call for a part; it waits for one that is synchronous.
+    fn part_call(&mut self, frame: FrameCall, target: Target, waits: bool) {
+        let Some(action) = self.actions.get_mut(&frame) else { return };
+        let (index, call) = (action.effects, &action.job.call);
+        action.effects += 1;
         let effect = waits.then(|| {
             self.calls.next_effect += 1;
             self.calls.effects.insert(self.calls.next_effect, call.id);
@@ -87,25 +82,25 @@ impl ShardLoop {
         self.out.push(Output::Effect { effect, call: effect_call(call, target, index, waits) });
     }
 
-    /// Lets a part out, or blocks the reply until its calls have ended.
-    fn part(&mut self, frame: FrameCall, part: Part, open: usize, held: VecDeque<FunctionFrame>) {
-        let Some(action) = self.actions.get_mut(&frame) else { return };
-        if open > 0 {
-            action.blocked = Some(Box::new(Blocked { open, part, held }));
-            return;
+    /// Makes the calls of a part, one after the other, then lets it out.
+    fn part(&mut self, frame: FrameCall, part: Part, mut rest: VecDeque<SideEffect>, held: VecDeque<FunctionFrame>) {
+        while let Some(effect) = rest.pop_front() {
+            self.part_call(frame, effect.target, effect.synchronous);
+            if effect.synchronous {
+                return self.block(frame, Blocked { part, rest, held });
+            }
         }
+        let Some(action) = self.actions.get_mut(&frame) else { return };
         match part {
-            Part::Element(None) | Part::Forwarded => {}
-            Part::Element(payload) => {
+            Part::Element(None, _) | Part::Forwarded => {}
+            Part::Element(payload, metadata) => {
                 if !action.job.abandoned {
-                    self.out.push(Output::Element { call: action.job.id(), payload, sequence: 0 });
+                    self.out.push(Output::Element { call: action.job.id(), payload, sequence: 0, metadata });
                 }
             }
             Part::Forward(target) => {
-                let (call, index) = (action.job.call.clone(), action.effects);
-                action.effects += 1;
-                action.blocked = Some(Box::new(Blocked { open: 1, part: Part::Forwarded, held }));
-                return self.part_call(&call, target, index, true);
+                self.part_call(frame, target, true);
+                return self.block(frame, Blocked { part: Part::Forwarded, rest, held });
             }
             Part::End(error) => return self.break_stream(frame, error),
         }
@@ -115,12 +110,18 @@ impl ShardLoop {
         }
     }
 
+    /// Lets nothing out of a reply until the call that was made last has ended.
+    fn block(&mut self, frame: FrameCall, blocked: Blocked) {
+        if let Some(action) = self.actions.get_mut(&frame) {
+            action.blocked = Some(Box::new(blocked));
+        }
+    }
+
     /// A call that a part of a streamed reply waits for has ended. Only a forward's own end matters.
     pub(super) fn part_done(&mut self, call: CallId, result: Result<Reply>) {
         let Some(Place::Action(frame)) = self.calls.place(call) else { return };
         let Some(action) = self.actions.get_mut(&frame) else { return };
         let Some(mut blocked) = action.blocked.take() else { return };
-        blocked.open = blocked.open.saturating_sub(1);
         if matches!(blocked.part, Part::Forwarded) {
             blocked.part = match result {
                 Ok(reply) => {
@@ -128,13 +129,13 @@ impl ShardLoop {
                         let session = action.session;
                         self.send(session, HostFrame::StreamCredit { call: frame, elements: 1 });
                     }
-                    Part::Element(reply.payload)
+                    Part::Element(reply.payload, reply.metadata)
                 }
                 Err(error) => Part::End(error),
             };
         }
-        let Blocked { open, part, held } = *blocked;
-        self.part(frame, part, open, held);
+        let Blocked { part, rest, held } = *blocked;
+        self.part(frame, part, rest, held);
     }
 
     /// Ends a streamed reply before the function does: the function's call is cancelled.

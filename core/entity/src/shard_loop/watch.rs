@@ -2,7 +2,7 @@
 //! Watches: the latest answer of a query, by pull. An element is asked for only once the one before was taken, so a
 //! slow watcher costs nothing and sees the newest state next.
 
-use adjoin_model::{Error, Payload, Sequence};
+use adjoin_model::{Error, Metadata, Payload, Sequence};
 use alloc::boxed::Box;
 
 use super::ShardLoop;
@@ -77,7 +77,7 @@ impl ShardLoop {
         if watch.seen.is_none_or(|seen| seen < sequence) || repeats {
             watch.seen = Some(sequence);
             watch.state = State::Untaken;
-            self.out.push(Output::Element { call: job.id(), payload, sequence });
+            self.out.push(Output::Element { call: job.id(), payload, sequence, metadata: Metadata::new() });
         } else {
             watch.state = State::Waits;
         }

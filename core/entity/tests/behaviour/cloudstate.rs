@@ -71,8 +71,14 @@ fn what_came_beside_a_failure_of_any_other_function_does_not() {
 
 fn ended(host: &mut Host, result: HandlerResult, effects: Effects) {
     let command = host.command();
-    let answer =
-        AnswerFrame { activation: command.activation, call: command.call, result, effects, activation_ended: true };
+    let answer = AnswerFrame {
+        activation: command.activation,
+        call: command.call,
+        result,
+        effects,
+        activation_ended: true,
+        metadata: Vec::new(),
+    };
     host.answer_frame(1, FunctionFrame::Answer(answer));
 }
 
@@ -115,12 +121,12 @@ fn mailer(host: &mut Host) -> (u64, adjoin_entity::frame::CommandFrame) {
 }
 
 fn element(host: &mut Host, call: u64) {
-    let frame = FunctionFrame::StreamElement { call, payload: json("1"), effects: vec![] };
+    let frame = FunctionFrame::StreamElement { call, payload: json("1"), effects: vec![], metadata: Vec::new() };
     host.answer_frame(1, frame);
 }
 
 fn done(host: &mut Host, effect: Option<u64>, payload: &str) {
-    let reply = Reply { payload: Some(json(payload)), sequence: 0, replayed: false };
+    let reply = Reply { payload: Some(json(payload)), sequence: 0, replayed: false, metadata: Vec::new() };
     host.step(vec![Input::EffectDone { effect: effect.expect("waited for"), result: Ok(reply) }]);
 }
 
@@ -146,10 +152,10 @@ fn a_part_of_a_stream_waits_for_its_synchronous_side_effects() {
     let (_, command) = mailer(&mut host);
     let side_effects = vec![side_effect(id("bob"), "add", true), side_effect(id("eve"), "add", false)];
     host.answer(&command, reply("1"), Effects { side_effects, ..Effects::default() });
-    assert_eq!((host.effects.len(), host.elements.len()), (2, 0));
+    assert_eq!((host.effects.len(), host.elements.len()), (1, 0), "the second comes behind the first");
     let effect = host.effects[0].0;
     done(&mut host, effect, "ignored");
-    assert_eq!(host.elements.len(), 1);
+    assert_eq!((host.effects.len(), host.elements.len()), (2, 1));
     host.answer(&command, HandlerResult::Reply(None), Effects::default());
     assert_eq!(host.elements.len(), 1, "nothing to show");
 }
@@ -161,4 +167,87 @@ fn a_failure_in_a_stream_ends_it_and_cancels_the_function() {
     host.answer(&command, refused(), Effects::default());
     assert!(matches!(&host.ends[..], [(id, Some(error))] if *id == call && error.message == "no"));
     assert_eq!(host.cancelled(), 1);
+}
+
+fn three_effects() -> Effects {
+    let side_effects = [("one", true), ("two", false), ("three", true)];
+    let side_effects = side_effects.map(|(key, synchronous)| side_effect(id(key), "add", synchronous)).into();
+    Effects { side_effects, ..Effects::default() }
+}
+
+/// The calls that were made for a command since the last look, and what the last one's end is told under.
+fn made(host: &mut Host) -> (Vec<String>, Option<u64>) {
+    let effects: Vec<_> = host.effects.drain(..).collect();
+    let last = effects.last().and_then(|(effect, _)| *effect);
+    (effects.iter().map(|(_, call)| call.entity.key().to_owned()).collect(), last)
+}
+
+#[test]
+fn side_effects_are_made_one_after_the_other_and_hold_the_reply() {
+    let mut host = cloudstate();
+    let call = host.call("ada", "add");
+    let command = host.command();
+    host.answer(&command, reply("1"), three_effects());
+    let (first, one) = made(&mut host);
+    assert_eq!(first, ["one"], "the next waits for it");
+    done(&mut host, one, "1");
+    let (next, three) = made(&mut host);
+    assert_eq!(next, ["two", "three"]);
+    assert!(!host.replied(call));
+    done(&mut host, three, "1");
+    assert!(host.reply(call).is_ok());
+}
+
+#[test]
+fn a_forward_waits_for_the_side_effects_before_it() {
+    let mut host = cloudstate();
+    for key in ["entity", "action"] {
+        host.forwards.clear();
+        let command = match key {
+            "entity" => {
+                host.call("ada", "add");
+                host.command()
+            }
+            _ => {
+                let entity = adjoin_model::EntityId::new("shop.Mailer", "any").expect("an id");
+                let call = host.new_call(entity, "send");
+                host.send(call);
+                host.command()
+            }
+        };
+        host.answer(&command, HandlerResult::Forward(target(id("bob"), "add")), three_effects());
+        let (_, one) = made(&mut host);
+        done(&mut host, one, "1");
+        let (_, three) = made(&mut host);
+        assert!(host.forwards.is_empty(), "{key}: not before the third has ended");
+        done(&mut host, three, "1");
+        assert!(matches!(&host.forwards[..], [call] if call.entity == id("bob") && call.wrote), "{key}");
+    }
+}
+
+#[test]
+fn what_is_left_is_made_though_the_caller_has_gone() {
+    let mut host = cloudstate();
+    let call = host.call("ada", "add");
+    let command = host.command();
+    host.answer(&command, HandlerResult::Forward(target(id("bob"), "add")), three_effects());
+    made(&mut host);
+    host.step(vec![Input::Cancel(call)]);
+    assert_eq!(made(&mut host).0, ["two", "three", "bob"]);
+    assert!(host.forwards.is_empty() && !host.replied(call));
+}
+
+#[test]
+fn side_effects_of_a_streams_part_are_made_one_after_the_other() {
+    let mut host = cloudstate();
+    let (call, command) = mailer(&mut host);
+    host.answer(&command, reply("1"), three_effects());
+    element(&mut host, command.call);
+    let (first, one) = made(&mut host);
+    assert_eq!((first, host.elements.len()), (vec!["one".to_owned()], 0));
+    done(&mut host, one, "1");
+    let (next, three) = made(&mut host);
+    assert_eq!((next.len(), host.elements.len()), (2, 0));
+    done(&mut host, three, "1");
+    assert_eq!(host.elements, [(call, 0), (call, 0)]);
 }

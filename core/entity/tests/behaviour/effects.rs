@@ -231,7 +231,8 @@ fn a_streamed_reply_flows_by_credit_and_ends_once() {
         host.frames.iter().map(|(_, frame)| given(frame)).sum()
     };
     assert_eq!(credit(&host), 16);
-    let element = |call| FunctionFrame::StreamElement { call, payload: json("1"), effects: Vec::new() };
+    let element =
+        |call| FunctionFrame::StreamElement { call, payload: json("1"), effects: Vec::new(), metadata: Vec::new() };
     host.answer_frame(1, element(command.call));
     assert_eq!(host.elements, [(call, 0)]);
     host.step(vec![Input::Taken { call, elements: 1 }]);

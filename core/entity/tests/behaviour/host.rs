@@ -13,8 +13,8 @@ use adjoin_entity::{
     Call, CallId, EffectId, Input, Operation, Outgoing, Output, Reply, SessionId, Settings, ShardInput, ShardLoop,
 };
 use adjoin_model::{
-    CommandId, EntityId, EntityPage, Epoch, Error, Head, Kind, LoadRequest, Mono, Now, Outcome, Owner, Payload, Result,
-    Sequence, ShardBatch, ShardId, Snapshot, Wall,
+    CommandId, EntityId, EntityPage, Epoch, Error, Head, Kind, LoadRequest, Metadata, Mono, Now, Outcome, Owner,
+    Payload, Result, Sequence, ShardBatch, ShardId, Snapshot, Wall,
 };
 
 pub(crate) const ME: Owner = Owner(7);
@@ -307,6 +307,17 @@ impl Host {
     }
 
     pub(crate) fn answer(&mut self, command: &CommandFrame, result: HandlerResult, effects: Effects) {
+        self.answer_with(command, result, effects, Vec::new());
+    }
+
+    /// The function answers a command and says this to the client.
+    pub(crate) fn answer_with(
+        &mut self,
+        command: &CommandFrame,
+        result: HandlerResult,
+        effects: Effects,
+        metadata: Metadata,
+    ) {
         let session = self.sessions.get(&command.activation).copied().unwrap_or(1);
         let answer = AnswerFrame {
             activation: command.activation,
@@ -314,6 +325,7 @@ impl Host {
             result,
             effects,
             activation_ended: false,
+            metadata,
         };
         self.answer_frame(session, FunctionFrame::Answer(answer));
     }

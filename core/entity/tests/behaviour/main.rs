@@ -10,5 +10,6 @@ mod effects;
 mod found;
 mod idempotency;
 mod lost;
+mod metadata;
 mod outbox;
 mod turns;

@@ -464,7 +464,10 @@ fn an_action_has_no_outbox() {
     let stream = host.send(stream);
     let command = host.command();
     let effects = vec![durable(id("eve"))];
-    host.answer_frame(1, FunctionFrame::StreamElement { call: command.call, payload: json("1"), effects });
+    host.answer_frame(
+        1,
+        FunctionFrame::StreamElement { call: command.call, payload: json("1"), effects, metadata: Vec::new() },
+    );
     assert_eq!(host.ends.iter().map(|(call, error)| (*call, error.is_some())).collect::<Vec<_>>(), [(stream, true)]);
 }
 

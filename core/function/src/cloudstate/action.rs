@@ -4,14 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult, SideEffect};
+use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult};
 use adjoin_model::{Code, Error, Outcome, Payload};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 
 use super::model::Method;
-use super::outcome::{Answers, unknown};
+use super::outcome::{Answers, Ended, unknown};
 use super::payload::{any, entries};
 use super::protocol::Metadata;
 use super::protocol::action::action_protocol_client::ActionProtocolClient;
@@ -88,15 +88,14 @@ impl Call<'_> {
     }
 
     async fn answer(&self, response: Result<Response<ActionResponse>, Status>) {
-        let (result, side_effects) = match response {
+        let ended = match response {
             Ok(response) => {
                 let ActionResponse { response, side_effects } = response.into_inner();
-                let ended = self.answers().outcome(response.map(as_action), side_effects);
-                (ended.result, ended.side_effects)
+                self.answers().outcome(response.map(as_action), side_effects)
             }
-            Err(status) => (HandlerResult::Failed(failed(&status)), Vec::new()),
+            Err(status) => Ended::failed(failed(&status)),
         };
-        self.say(result, side_effects).await;
+        self.say(ended).await;
     }
 
     fn answers(&self) -> Answers<'_> {
@@ -154,13 +153,15 @@ impl Call<'_> {
         let ActionResponse { response, side_effects } = response;
         let ended = self.answers().outcome(response.map(as_action), side_effects);
         let counts = !matches!(ended.result, HandlerResult::Reply(None));
-        self.say(ended.result, ended.side_effects).await;
+        self.say(ended).await;
         counts
     }
 
-    async fn say(&self, result: HandlerResult, side_effects: Vec<SideEffect>) {
+    async fn say(&self, ended: Ended) {
+        let Ended { result, metadata, side_effects } = ended;
         let effects = Effects { side_effects, ..Effects::default() };
-        let answer = AnswerFrame { activation: 0, call: self.command.call, result, effects, activation_ended: false };
+        let answer =
+            AnswerFrame { activation: 0, call: self.command.call, result, effects, activation_ended: false, metadata };
         self.shared.say(vec![FunctionFrame::Answer(answer)]).await;
     }
 

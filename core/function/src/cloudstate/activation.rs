@@ -262,6 +262,7 @@ impl<D: Dialect> Activation<D> {
             result: ended.result,
             effects,
             activation_ended: restart,
+            metadata: ended.metadata,
         };
         shared.say(vec![FunctionFrame::Answer(answer)]).await;
         if restart { Err(End::Restart) } else { Ok(()) }
@@ -311,6 +312,7 @@ fn failed(command: &CommandFrame, error: Error) -> FunctionFrame {
         result: HandlerResult::Failed(error),
         effects: Effects::default(),
         activation_ended: false,
+        metadata: Vec::new(),
     })
 }
 

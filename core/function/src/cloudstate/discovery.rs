@@ -46,7 +46,9 @@ pub(crate) async fn discover(link: &Link) -> Result<Found> {
     let mut client = client(link).max_decoding_message_size(DISCOVERY_BYTES);
     let declared = link.answer("discover", client.discover(proxy_info(&settings.host))).await;
     let declared = declared.map_err(|error| foreign(error, link))?.into_inner();
-    read(declared, settings.accept_unversioned).map_err(|error| error.at("function", link.address()))
+    let found =
+        read(declared, settings.accept_unversioned).and_then(|found| (settings.check)(&found.spec).map(|()| found));
+    found.map_err(|error| error.at("function", link.address()))
 }
 
 /// Tells the function about a problem. That it cannot be told is no problem of its own.

@@ -3,15 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use adjoin_contract::Contract;
+use adjoin_contract::{Contract, NO_KEY};
 use adjoin_entity::frame::Target;
 use adjoin_entity::spec::EntityKind;
 use adjoin_model::{EntityId, Payload};
-
-/// Names that calls of an action go round by: an action has no state, and so no key.
-const ACTION_KEYS: u32 = 256;
 
 /// An entity type of a function.
 #[derive(Clone, Debug)]
@@ -42,7 +38,6 @@ pub(crate) struct Model {
     pub(super) types: Vec<Arc<Declared>>,
     pub(super) by_name: BTreeMap<Arc<str>, usize>,
     pub(super) by_service: BTreeMap<Arc<str>, usize>,
-    round: AtomicU32,
 }
 
 impl Declared {
@@ -56,7 +51,7 @@ impl Model {
         let by = |name: fn(&Declared) -> Arc<str>| types.iter().enumerate().map(|(at, one)| (name(one), at)).collect();
         let (by_name, by_service) = (by(|one| one.name.clone()), by(|one| one.service.clone()));
         let types = types.into_iter().map(Arc::new).collect();
-        Self { contract, types, by_name, by_service, round: AtomicU32::new(0) }
+        Self { contract, types, by_name, by_service }
     }
 
     /// The type of this name in the core.
@@ -80,7 +75,7 @@ impl Model {
         })?;
         let payload = payload.unwrap_or_else(|| Payload::new(method.input.as_str(), Vec::new()));
         let key = match declared.kind {
-            EntityKind::Action => (self.round.fetch_add(1, Ordering::Relaxed) % ACTION_KEYS).to_string(),
+            EntityKind::Action => NO_KEY.to_owned(),
             EntityKind::EventSourced | EntityKind::Value => self.key(service, command, &payload)?,
         };
         let entity = EntityId::new(declared.name.clone(), key).map_err(|error| error.message)?;
@@ -92,5 +87,30 @@ impl Model {
         let method = methods.iter().find(|method| method.name == command);
         let method = method.ok_or_else(|| format!("{service} has no method {command}"))?;
         method.key(&payload.data).map_err(|error| format!("{service}.{command}: {}", error.message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_of_an_action_has_the_key_that_the_ingress_gives() {
+        let method = Method {
+            service: "a.Mailer".into(),
+            name: "Send".into(),
+            input: "type.googleapis.com/a.Letter".into(),
+            output: String::new(),
+            streamed_in: false,
+            streamed_out: false,
+        };
+        let name: Arc<str> = "a.Mailer".into();
+        let declared = Declared { kind: EntityKind::Action, name: name.clone(), service: name, methods: vec![method] };
+        let contract = Contract::parse(&[], &adjoin_contract::Limits::default()).expect("empty");
+        let model = Model::new(contract, vec![declared]);
+        for _ in 0..3 {
+            let target = model.target("a.Mailer", "Send", None).expect("found");
+            assert_eq!((target.entity.entity_type(), target.entity.key()), ("a.Mailer", NO_KEY));
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! What a function answers, as the machine takes it: reply, failure or forward, and the calls to make.
 
 use adjoin_entity::frame::{HandlerResult, SideEffect, Target};
-use adjoin_model::{Code, Error, Outcome};
+use adjoin_model::{Code, Error, Metadata, Outcome};
 use prost_types::Any;
 
 use super::model::{Method, Model};
@@ -22,7 +22,16 @@ pub(super) struct Answers<'a> {
 /// What is to become of a call.
 pub(super) struct Ended {
     pub(super) result: HandlerResult,
+    /// Beside a reply.
+    pub(super) metadata: Metadata,
     pub(super) side_effects: Vec<SideEffect>,
+}
+
+impl Ended {
+    /// A failure, and nothing beside it.
+    pub(super) fn failed(error: Error) -> Self {
+        Self { result: HandlerResult::Failed(error), metadata: Metadata::new(), side_effects: Vec::new() }
+    }
 }
 
 /// A failure that the client sees as the reference proxy shows it: UNKNOWN with this text.
@@ -39,13 +48,13 @@ impl Answers<'_> {
     /// Reply, failure or forward, with the side effects that came beside it. A call that cannot be found is told to the
     /// function; if the client waits for it, it fails the command.
     pub(super) fn outcome(self, action: Option<Action>, wanted: Vec<Wanted>) -> Ended {
-        let mut result = self.result(action);
+        let (mut result, said) = self.result(action);
         let mut side_effects = Vec::with_capacity(wanted.len());
         for effect in wanted {
             let synchronous = effect.synchronous;
             match self.target("side-effect of", effect.service_name, effect.command_name, effect.payload) {
                 Ok(target) => {
-                    let target = Target { metadata: super::payload::metadata(effect.metadata), ..target };
+                    let target = Target { metadata: metadata(effect.metadata), ..target };
                     side_effects.push(SideEffect { target, synchronous, durable: false });
                 }
                 Err(error) if synchronous => {
@@ -55,17 +64,17 @@ impl Answers<'_> {
                 Err(_) => {}
             }
         }
-        Ended { result, side_effects }
+        Ended { result, metadata: said, side_effects }
     }
 
-    fn result(self, action: Option<Action>) -> HandlerResult {
-        match action {
+    fn result(self, action: Option<Action>) -> (HandlerResult, Metadata) {
+        let result = match action {
             None => HandlerResult::Reply(None),
-            Some(Action::Reply(Reply { payload: body, .. })) => {
+            Some(Action::Reply(Reply { payload: body, metadata: said })) => {
                 if let Some(body) = &body {
                     self.check_type(body);
                 }
-                HandlerResult::Reply(body.map(payload))
+                return (HandlerResult::Reply(body.map(payload)), metadata(said));
             }
             Some(Action::Failure(Failure { description, .. })) => HandlerResult::Failed(unknown(description)),
             Some(Action::Forward(Forward { service_name, command_name, payload, metadata: headers })) => {
@@ -75,7 +84,8 @@ impl Answers<'_> {
                     Err(error) => HandlerResult::Failed(error),
                 }
             }
-        }
+        };
+        (result, Metadata::new())
     }
 
     /// A reply of another type than the method's is passed on all the same: only the function can know better.

@@ -3,6 +3,7 @@
 
 use adjoin_model::{Metadata, Payload};
 use prost_types::Any;
+use tonic::metadata::BinaryMetadataValue;
 
 use super::protocol::metadata_entry::Value;
 use super::protocol::{Metadata as Entries, MetadataEntry};
@@ -26,11 +27,18 @@ pub(super) fn entries(metadata: &Metadata) -> Entries {
     Entries { entries: metadata.iter().map(entry).collect() }
 }
 
-/// What of a function's metadata can be carried: text. Names are in lower case, as everywhere in the core.
+/// A function's metadata. Names are in lower case, as everywhere in the core; bytes are carried as gRPC does, in base64
+/// under a name that ends in `-bin`, and under no other.
 pub(super) fn metadata(entries: Option<Entries>) -> Metadata {
     let text = |entry: MetadataEntry| match entry.value {
         Some(Value::StringValue(value)) => Some((entry.key.to_ascii_lowercase(), value)),
-        Some(Value::BytesValue(_)) | None => None,
+        Some(Value::BytesValue(bytes)) => {
+            let name = entry.key.to_ascii_lowercase();
+            let encoded = BinaryMetadataValue::from_bytes(&bytes);
+            let text = String::from_utf8_lossy(encoded.as_encoded_bytes()).into_owned();
+            name.ends_with("-bin").then_some((name, text))
+        }
+        None => None,
     };
     entries.into_iter().flat_map(|entries| entries.entries).filter_map(text).collect()
 }

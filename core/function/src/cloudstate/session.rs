@@ -67,7 +67,8 @@ impl Session {
         let shared = Arc::new(Shared { channel, message_bytes, model, reporter, frames: sender });
         let mut tasks = JoinSet::new();
         tasks.spawn(reporting);
-        let router = Router { shared, activations: HashMap::new(), actions: HashMap::new() };
+        let streams = link.settings().streams;
+        let router = Router { shared, streams, activations: HashMap::new(), actions: HashMap::new() };
         tasks.spawn(router.run(to_function, gone.clone()));
         Self { frames, gone, _tasks: tasks }
     }
@@ -89,6 +90,8 @@ impl Session {
 
 struct Router {
     shared: Arc<Shared>,
+    /// Activations past which the host is asked to end idle ones; past twice as many, none is begun.
+    streams: usize,
     activations: HashMap<ActivationId, UnboundedSender<Order>>,
     actions: HashMap<FrameCall, UnboundedSender<Input>>,
 }
@@ -158,6 +161,21 @@ impl Router {
         tasks: &mut JoinSet<()>,
     ) {
         let Some(declared) = self.shared.model.declared(entity.entity_type()).cloned() else { return };
+        if self.activations.len() >= self.streams {
+            self.forget_ended();
+        }
+        let open = self.activations.len();
+        if open >= self.streams.saturating_mul(2) {
+            let said =
+                format!("{open} entities of this function are active and busy, each on a stream: the most it takes");
+            let error = Error::exhausted(said).retry_after(1000);
+            let refusal = FunctionFrame::ActivationFailed { activation: id, error, snapshot_unreadable: false };
+            tasks.spawn(told(self.shared.clone(), refusal));
+            return;
+        }
+        if open >= self.streams {
+            tasks.spawn(told(self.shared.clone(), FunctionFrame::Pressure { level: 1 }));
+        }
         let (sender, orders) = mpsc::unbounded_channel();
         self.activations.insert(id, sender);
         let start = Start { id, entity, sequence, state, orders };
@@ -191,6 +209,11 @@ impl Router {
             drop(inputs.send(input));
         }
     }
+}
+
+/// Says one thing to the host, when it has room for it.
+async fn told(shared: Arc<Shared>, frame: FunctionFrame) {
+    shared.say(vec![frame]).await;
 }
 
 /// What an activation begins with.

@@ -138,5 +138,6 @@ fn said(response: Option<Said>, side_effects: Vec<p::SideEffect>) -> ActionRespo
 }
 
 fn replied(message: &str) -> Said {
-    Said::Reply(p::Reply { payload: Some(any("action.Response", &text(message))), metadata: None })
+    let metadata = (message == "told").then(|| crate::function::told(message));
+    Said::Reply(p::Reply { payload: Some(any("action.Response", &text(message))), metadata })
 }

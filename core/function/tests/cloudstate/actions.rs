@@ -3,7 +3,7 @@
 
 use adjoin_engine::Request;
 use adjoin_function::cloudstate::protocol as p;
-use adjoin_model::{Code, EntityId, Payload, Result};
+use adjoin_model::{Code, EntityId, Metadata, Payload, Result};
 use p::action::ActionCommand;
 use prost_types::Any;
 
@@ -50,6 +50,38 @@ async fn a_unary_call_carries_its_metadata() {
     let sent = whole("ProcessUnary", groups(vec![vec![say("hi")]]), brought());
     assert_eq!(world.function.next().await, Seen::Action("unary", sent));
     world.function.nothing_more();
+    world.end().await;
+}
+
+/// What is carried of the metadata that the function tells.
+fn carried() -> Metadata {
+    [("x-told", "told"), ("x-told", "again"), ("raw-bin", "AAE")].map(|(key, value)| (key.into(), value.into())).into()
+}
+
+#[tokio::test]
+async fn metadata_of_replies_elements_and_forwards_is_carried() {
+    let mut world = World::new().await;
+    let request = |name, steps| call(MODEL, "any", name, groups(steps));
+    let reply = within("a reply", world.engine.call(request("ProcessUnary", vec![vec![say("told")]]))).await;
+    assert_eq!(reply.expect("well").metadata, carried());
+    let steps = vec![vec![say("1")], vec![say("told")]];
+    let mut elements = world.engine.stream(request("ProcessStreamedOut", steps));
+    for expected in [vec![], carried()] {
+        let element = within("an element", elements.next()).await.expect("one").expect("well");
+        assert_eq!(element.metadata, expected);
+    }
+    for _ in 0..2 {
+        assert!(matches!(world.function.next().await, Seen::Action(..)));
+    }
+    assert_eq!(unary(&world, vec![Step::Forward(text("told"))]).await.expect("a reply"), Some(String::new()));
+    assert!(matches!(world.function.next().await, Seen::Action("unary", _)));
+    let Seen::Action("unary", forwarded) = world.function.next().await else { panic!("no forward") };
+    let string = |(key, value): (String, String)| {
+        let value = Some(p::metadata_entry::Value::StringValue(value));
+        p::MetadataEntry { key, value }
+    };
+    let entries = carried().into_iter().map(string).collect();
+    assert_eq!(forwarded, whole("Call", any("action.OtherRequest", &text("told")), Some(p::Metadata { entries })));
     world.end().await;
 }
 

@@ -10,6 +10,8 @@ use crate::function::{Function, Seen, entity, spec};
 use crate::world::{World, dialling, memory, within};
 
 const EVENT_SOURCED: &str = "cloudstate.eventsourced.EventSourced";
+const VALUE: &str = "cloudstate.valueentity.ValueEntity";
+const CRDT: &str = "cloudstate.crdt.Crdt";
 
 fn declaring(entities: Vec<p::Entity>) -> p::EntitySpec {
     p::EntitySpec { entities, ..spec() }
@@ -69,6 +71,10 @@ async fn every_error_of_a_spec_is_told_to_the_function_and_to_the_host() {
     let sound = || entity(EVENT_SOURCED, service, "one");
     let mut incomplete = prost_types::FileDescriptorSet::decode(&spec().proto[..]).expect("sound");
     incomplete.file.last_mut().expect("files").dependency.push("nowhere.proto".into());
+    let mut circular = prost_types::FileDescriptorSet::decode(&spec().proto[..]).expect("sound");
+    let last = circular.file.last_mut().expect("files");
+    let looped = last.name().to_owned();
+    last.dependency.push(looped.clone());
     let cases = [
         (declaring(vec![]), vec!["no entity"]),
         (versioned(0, 3), vec!["0.3", "0.2"]),
@@ -86,7 +92,16 @@ async fn every_error_of_a_spec_is_told_to_the_function_and_to_the_host() {
         ),
         (declaring(vec![entity(EVENT_SOURCED, service, "")]), vec!["entity type"]),
         (p::EntitySpec { proto: incomplete.encode_to_vec(), ..spec() }, vec!["nowhere.proto"]),
+        (p::EntitySpec { proto: circular.encode_to_vec(), ..spec() }, vec!["circle", looped.as_str()]),
         (p::EntitySpec { proto: vec![255; 9], ..spec() }, vec![]),
+        (declaring(vec![entity(VALUE, "Streams", "one")]), vec!["Streams", "Watch"]),
+        (declaring(vec![entity(VALUE, "Keyless", "one")]), vec!["Keyless.Call", "entity_key"]),
+        (declaring(vec![entity(CRDT, "Keyless", "one")]), vec!["Keyless.Call", "entity_key"]),
+        (declaring(vec![entity(CRDT, "action.ActionTckModel", "one")]), vec!["ActionTckModel", "ProcessStreamedIn"]),
+        (
+            declaring(vec![sound(), entity(VALUE, "valueentity.ValueEntityTwo", "one")]),
+            vec!["EventSourcedTckModel", "ValueEntityTwo", "\"one\""],
+        ),
         (declaring(vec![entity("cloudstate.crdt.Crdt", service, "c")]), vec!["replicated", "not run yet"]),
     ];
     for (spec, parts) in cases {

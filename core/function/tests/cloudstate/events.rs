@@ -32,6 +32,30 @@ async fn commands_are_numbered_from_one_and_carry_no_metadata() {
 }
 
 #[tokio::test]
+async fn idle_entities_leave_when_a_function_has_more_streams_than_it_is_given() {
+    let settings = adjoin_function::DialSettings { streams: 2, ..crate::world::dialling() };
+    let mut world = World::dialling(memory(), Function::serve(spec()).await, settings).await;
+    for key in ["a", "b", "c"] {
+        assert_eq!(world.process(key, vec![emit(key)]).await.expect("a reply"), key);
+    }
+    while !matches!(world.function.next().await, Seen::HalfClosed(1 | 2)) {}
+    for key in ["a", "b", "c"] {
+        assert_eq!(world.process(key, vec![]).await.expect("still there"), key);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn metadata_of_an_entitys_reply_is_carried() {
+    let world = World::new().await;
+    let body = crate::messages::request("ada", vec![emit("told")]);
+    let request = crate::world::call("event-sourced-tck-model", "ada", "Process", body);
+    let reply = crate::world::within("a reply", world.engine.call(request)).await.expect("well");
+    assert_eq!(reply.metadata[0], ("x-told".into(), "told".into()));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn one_command_is_with_the_function_at_a_time_and_all_are_in_order() {
     let pace = Arc::new(Semaphore::new(0));
     let function = Function::at("127.0.0.1:0", spec(), Some(pace.clone())).await;

@@ -211,13 +211,13 @@ pub(crate) fn forward(kind: &str, id: &str) -> p::Forward {
         service_name: format!("cloudstate.tck.model.{service}"),
         command_name: command.into(),
         payload: Some(payload),
-        metadata: None,
+        metadata: (id == "told").then(|| told(id)),
     }
 }
 
 pub(crate) fn effect(kind: &str, id: &str, synchronous: bool) -> p::SideEffect {
-    let p::Forward { service_name, command_name, payload, .. } = forward(kind, id);
-    p::SideEffect { service_name, command_name, payload, synchronous, metadata: None }
+    let p::Forward { service_name, command_name, payload, metadata } = forward(kind, id);
+    p::SideEffect { service_name, command_name, payload, synchronous, metadata }
 }
 
 pub(crate) fn failure(command_id: i64, description: &str, restart: bool) -> p::Failure {
@@ -230,5 +230,15 @@ pub(crate) fn client_action(action: p::client_action::Action) -> Option<p::Clien
 
 pub(crate) fn reply(name: &str, said: &str) -> p::client_action::Action {
     let payload = Some(crate::messages::any(name, &crate::messages::text(said)));
-    p::client_action::Action::Reply(p::Reply { payload, metadata: None })
+    p::client_action::Action::Reply(p::Reply { payload, metadata: (said == "told").then(|| told(said)) })
+}
+
+/// Metadata of every form.
+pub(crate) fn told(text: &str) -> p::Metadata {
+    use p::metadata_entry::Value::{BytesValue, StringValue};
+    let entry = |key: &str, value| p::MetadataEntry { key: key.into(), value: Some(value) };
+    let mut entries = vec![entry("X-Told", StringValue(text.into())), entry("x-told", StringValue("again".into()))];
+    entries.extend([entry("Raw-Bin", BytesValue(vec![0, 1])), entry("raw", BytesValue(vec![0, 1]))]);
+    entries.push(p::MetadataEntry { key: "nothing".into(), value: None });
+    p::Metadata { entries }
 }

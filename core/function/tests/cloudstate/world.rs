@@ -43,10 +43,14 @@ impl World {
     }
 
     pub(crate) async fn with(store: Arc<dyn Store>, function: Function) -> Self {
+        Self::dialling(store, function, dialling()).await
+    }
+
+    pub(crate) async fn dialling(store: Arc<dyn Store>, function: Function, dialling: DialSettings) -> Self {
         let settings = Settings { loops: 2, ..Settings::default() };
         let engine = Engine::start(store, settings, Arc::new(SystemClock)).await.expect("an engine");
         let address = function.address.parse().expect("an address");
-        let supervised = supervise(address, dialling(), Limits::default(), engine.clone());
+        let supervised = supervise(address, dialling, Limits::default(), engine.clone());
         let world = Self { engine, function, supervised };
         world.connected().await;
         world

@@ -76,6 +76,7 @@ pub fn echo(frame: &HostFrame) -> Option<FunctionFrame> {
         result: HandlerResult::Reply(Some(command.payload.clone())),
         effects: Effects::default(),
         activation_ended: false,
+        metadata: Vec::new(),
     }))
 }
 

@@ -12,7 +12,8 @@ pub mod entities_client {
     )]
     use tonic::codegen::*;
     use tonic::codegen::http::Uri;
-    /// Every entity type of the service, by name.
+    /// Every entity type of the service, by name. Of a contract-first type a body is the proto3 JSON of the method's
+    /// message; it need not repeat the entity's key where that is one field.
     ///
     /// Errors are gRPC statuses; details carry google.rpc.ErrorInfo with the kind as `reason` and `outcome` (none, unknown)
     /// in its metadata, so a client knows whether it may send the command again.
@@ -265,7 +266,8 @@ pub mod entities_server {
             >,
         ) -> std::result::Result<tonic::Response<Self::ExchangeStream>, tonic::Status>;
     }
-    /// Every entity type of the service, by name.
+    /// Every entity type of the service, by name. Of a contract-first type a body is the proto3 JSON of the method's
+    /// message; it need not repeat the entity's key where that is one field.
     ///
     /// Errors are gRPC statuses; details carry google.rpc.ErrorInfo with the kind as `reason` and `outcome` (none, unknown)
     /// in its metadata, so a client knows whether it may send the command again.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use adjoin_engine::{Element, Elements, Upstream};
-use adjoin_model::{Error, Outcome, Result};
+use adjoin_model::{Error, Metadata, Outcome, Payload, Result};
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Request, Response};
 use tokio::sync::oneshot;
@@ -13,16 +13,23 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::BoxFuture;
+use tonic::metadata::MetadataMap;
 use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Status, Streaming};
 
 use crate::app::App;
+use crate::beside;
 use crate::contract::{self, Served};
-use crate::grpc::replies::Replies;
+use crate::grpc::replies::{Begun, Replies};
+use crate::grpc::timed::{Due, timed};
+use crate::http::stream::{self, Place};
 
 /// Answers a call of a contract's method.
 pub(crate) async fn respond(app: &Arc<App>, served: Arc<Served>, request: Request<GrpcBody>) -> Response<GrpcBody> {
     let serving = Serving { app: app.clone(), served: served.clone() };
+    // A client that streams may be silent for as long as it likes.
+    let waits = served.method.client_streaming;
+    let request = if waits { request } else { request.map(|body| timed(body, Due::Whole, &app.settings)) };
     let mut grpc = Grpc::new(Raw)
         .apply_max_message_size_config(Some(app.settings.body_bytes), Some(usize::MAX))
         .accept_compressed(CompressionEncoding::Gzip)
@@ -53,7 +60,7 @@ impl Serving {
         request.timeout = request.timeout.or(self.app.timeout());
         let reply = self.app.engine.call(request).await.map_err(&failed)?;
         let (sequence, replayed) = (reply.sequence, reply.replayed);
-        let mut response = self.message(reply.payload, &failed)?;
+        let mut response = self.message(reply.payload, reply.metadata, &failed)?;
         let metadata = response.metadata_mut();
         if self.served.has_state()
             && let Ok(tag) = format!("\"{sequence}\"").parse()
@@ -67,29 +74,32 @@ impl Serving {
     }
 
     /// A single reply. Without a message it is a bare status, of a call that has ended well.
-    fn message(&self, reply: Option<adjoin_model::Payload>, failed: &impl Fn(Error) -> Status) -> Answer<Bytes> {
+    fn message(&self, reply: Option<Payload>, said: Metadata, failed: &impl Fn(Error) -> Status) -> Answer<Bytes> {
         let message = self.served.output(reply).map_err(failed)?;
-        message.map(tonic::Response::new).ok_or_else(|| Status::new(tonic::Code::Ok, ""))
+        let mut headers = HeaderMap::new();
+        beside::lift(said, &mut headers);
+        let metadata = MetadataMap::from_headers(headers);
+        match message {
+            Some(message) => Ok(tonic::Response::from_parts(metadata, message, tonic::Extensions::default())),
+            None => Err(Status::with_metadata(tonic::Code::Ok, "", metadata)),
+        }
     }
 
-    fn observe(&self, headers: &HeaderMap, message: Bytes) -> Result<Messages> {
+    async fn observe(&self, headers: &HeaderMap, message: Bytes) -> Result<tonic::Response<Messages>> {
         let request = self.served.request(headers, message)?;
         let place = self.app.streams.place(&self.app.settings)?;
-        Ok(self.replies(headers, self.app.engine.stream(request), place))
+        Ok(self.replies(headers, self.app.engine.stream(request), place).await)
     }
 
-    fn replies(&self, headers: &HeaderMap, elements: Elements, place: crate::http::stream::Place) -> Messages {
+    async fn replies(&self, headers: &HeaderMap, elements: Elements, place: Place) -> tonic::Response<Messages> {
         let served = self.served.clone();
         let message = move |element: Element| served.output(element.payload).map(Option::unwrap_or_default);
-        Box::pin(Replies::with(elements, place, self.failed(headers), message))
+        let begun = Begun::soon(elements, place, self.served.method.client_streaming).await;
+        begun.response(|begun| Box::pin(Replies::with(begun, self.failed(headers), message)) as Messages)
     }
 
     /// Opens a call with a stream of input.
-    fn open(
-        &self,
-        headers: &HeaderMap,
-        input: Streaming<Bytes>,
-    ) -> Result<(Elements, Pump, crate::http::stream::Place)> {
+    fn open(&self, headers: &HeaderMap, input: Streaming<Bytes>) -> Result<(Elements, Pump, Place)> {
         let request = self.served.request(headers, Bytes::new())?;
         let mut place = self.app.streams.place(&self.app.settings)?;
         let broken = place.breakable();
@@ -145,12 +155,15 @@ impl UnaryService<Bytes> for Serving {
 impl ServerStreamingService<Bytes> for Serving {
     type Response = Bytes;
     type ResponseStream = Messages;
-    type Future = std::future::Ready<Answer<Messages>>;
+    type Future = BoxFuture<tonic::Response<Messages>, Status>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (metadata, _, message) = request.into_parts();
-        let answer = self.observe(metadata.as_ref(), message).map(tonic::Response::new);
-        std::future::ready(answer.map_err(self.failed(metadata.as_ref())))
+        let serving = self.clone();
+        Box::pin(async move {
+            let (metadata, _, message) = request.into_parts();
+            let headers = metadata.as_ref();
+            serving.observe(headers, message).await.map_err(serving.failed(headers))
+        })
     }
 }
 
@@ -165,10 +178,11 @@ impl ClientStreamingService<Bytes> for Serving {
             let failed = serving.failed(metadata.as_ref());
             let (mut elements, pump, mut place) = serving.open(metadata.as_ref(), input).map_err(&failed)?;
             let pumping = tokio::spawn(pump.run());
-            let reply = crate::http::stream::next(&mut elements, &mut place).await;
+            let reply = stream::next(&mut elements, &mut place).await;
             pumping.abort();
             let reply = reply.transpose().map_err(&failed)?;
-            serving.message(reply.and_then(|element| element.payload), &failed)
+            let (payload, said) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+            serving.message(payload, said, &failed)
         })
     }
 }
@@ -176,18 +190,17 @@ impl ClientStreamingService<Bytes> for Serving {
 impl StreamingService<Bytes> for Serving {
     type Response = Bytes;
     type ResponseStream = Messages;
-    type Future = std::future::Ready<Answer<Messages>>;
+    type Future = BoxFuture<tonic::Response<Messages>, Status>;
 
     fn call(&mut self, request: tonic::Request<Streaming<Bytes>>) -> Self::Future {
-        let (metadata, _, input) = request.into_parts();
-        let headers = metadata.as_ref();
-        std::future::ready(match self.open(headers, input) {
-            Ok((elements, pump, place)) => {
-                // Ends with the call: the engine closes the upstream of one that is over.
-                tokio::spawn(pump.run());
-                Ok(tonic::Response::new(self.replies(headers, elements, place)))
-            }
-            Err(error) => Err(self.failed(headers)(error)),
+        let serving = self.clone();
+        Box::pin(async move {
+            let (metadata, _, input) = request.into_parts();
+            let headers = metadata.as_ref();
+            let (elements, pump, place) = serving.open(headers, input).map_err(serving.failed(headers))?;
+            // Ends with the call: the engine closes the upstream of one that is over.
+            tokio::spawn(pump.run());
+            Ok(serving.replies(headers, elements, place).await)
         })
     }
 }

@@ -5,21 +5,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use adjoin_engine::{Element, Request as EngineRequest};
-use adjoin_model::{EntityId, Error, Result};
+use adjoin_model::{Error, Result};
 use adjoin_wire::client::{CallRequest, CallResponse, ExchangeRequest, StreamResponse, WatchRequest, WatchResponse};
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio_stream::Stream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
-use crate::ask;
+use crate::beside;
 use crate::generated::client::entities_server::Entities;
 use crate::grpc::exchange;
-use crate::grpc::replies::Replies;
+use crate::grpc::named::Named;
+use crate::grpc::replies::{Begun, Replies};
 use crate::grpc::status::status;
-use crate::http::{head, json};
-use crate::routes::Route;
+use crate::http::head;
 
 /// The service over an app.
 pub(crate) struct Generic(pub(crate) Arc<App>);
@@ -33,16 +34,12 @@ pub(super) struct Asked<'a> {
 }
 
 impl Generic {
-    pub(super) async fn ask(&self, headers: &HeaderMap, asked: Asked<'_>) -> Result<(Arc<Route>, EngineRequest)> {
+    pub(super) async fn ask(&self, headers: &HeaderMap, asked: Asked<'_>) -> Result<(Named, EngineRequest)> {
         let table = self.0.routes.ready().await?;
-        let route = table.find(asked.entity_type, asked.command)?.clone();
-        route.seen(false);
-        if !asked.body.is_empty() {
-            json::check(&asked.body, self.0.settings.json_depth)?;
-        }
-        let entity = EntityId::new(route.entity_type.name.clone(), asked.key)?;
-        let request = ask::request(entity, &route, headers, asked.body)?;
-        Ok((route, request))
+        let named = Named::find(&table, asked.entity_type, asked.command)?;
+        named.seen(false);
+        let request = named.request(headers, asked.key, asked.body, self.0.settings.json_depth)?;
+        Ok((named, request))
     }
 
     async fn run(&self, request: Request<CallRequest>) -> Result<Response<CallResponse>> {
@@ -53,14 +50,18 @@ impl Generic {
         if route.handler().streamed_out {
             return Err(Error::invalid("this handler streams its reply: call it by Stream").at("command", command));
         }
-        refuse_input(&route)?;
+        route.refuse_input()?;
         if if_sequence.is_some() && !route.has_state() {
             return Err(Error::invalid("an action has no sequence that if_sequence could name"));
         }
         request.if_match = if_sequence.or(request.if_match);
         request.timeout = request.timeout.or(self.0.timeout());
         let reply = self.0.engine.call(request).await?;
-        let mut response = Response::new(CallResponse { body: ask::json_of(reply.payload), sequence: reply.sequence });
+        let message = CallResponse { body: route.shown(reply.payload)?, sequence: reply.sequence };
+        let mut headers = HeaderMap::new();
+        beside::lift(reply.metadata, &mut headers);
+        let mut response =
+            Response::from_parts(MetadataMap::from_headers(headers), message, tonic::Extensions::default());
         if reply.replayed {
             response.metadata_mut().insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
         }
@@ -78,10 +79,12 @@ impl Generic {
         route.seen(true);
         let after = if after_sequence > 0 { Some(after_sequence) } else { head::last_event_id(metadata.as_ref())? };
         let place = self.0.streams.place(&self.0.settings)?;
-        let elements = self.0.engine.watch(request, after);
-        let message =
-            |element: Element| Ok(WatchResponse { body: ask::json_of(element.payload), sequence: element.sequence });
-        let replies = Replies::new(elements, place, route.entity_type.name.clone(), message);
+        let begun = Begun::at_once(self.0.engine.watch(request, after), place);
+        let name = route.entity_type().name.clone();
+        let message = move |element: Element| {
+            Ok(WatchResponse { body: route.shown(element.payload)?, sequence: element.sequence })
+        };
+        let replies = Replies::new(begun, name, message);
         Ok(Response::new(Box::pin(replies)))
     }
 
@@ -93,26 +96,22 @@ impl Generic {
         if !route.handler().streamed_out {
             return Err(Error::invalid("this handler has one reply: call it by Call").at("command", command));
         }
-        refuse_input(&route)?;
+        route.refuse_input()?;
         let place = self.0.streams.place(&self.0.settings)?;
-        let elements = self.0.engine.stream(request);
-        let message = |element: Element| Ok(StreamResponse { body: ask::json_of(element.payload) });
-        let replies = Replies::new(elements, place, route.entity_type.name.clone(), message);
-        Ok(Response::new(Box::pin(replies)))
+        let begun = Begun::soon(self.0.engine.stream(request), place, false).await;
+        Ok(streamed(begun, route))
     }
+}
+
+/// A streamed reply, element by element.
+pub(super) fn streamed(begun: Begun, route: Named) -> Response<StreamStream> {
+    let name = route.entity_type().name.clone();
+    let message = move |element: Element| Ok(StreamResponse { body: route.shown(element.payload)? });
+    begun.response(|begun| Box::pin(Replies::new(begun, name, message)) as StreamStream)
 }
 
 type WatchStream = Pin<Box<dyn Stream<Item = core::result::Result<WatchResponse, Status>> + Send>>;
 pub(super) type StreamStream = Pin<Box<dyn Stream<Item = core::result::Result<StreamResponse, Status>> + Send>>;
-
-/// A call without a stream, of a handler that would wait for one.
-fn refuse_input(route: &Route) -> Result<()> {
-    if !route.handler().streamed_in {
-        return Ok(());
-    }
-    let command = route.handler().name.to_string();
-    Err(Error::invalid("this handler takes a stream: call it by Exchange").at("command", command))
-}
 
 /// What the details of an error call their domain: the entity type, as far as it is one.
 fn domain(entity_type: &str) -> String {

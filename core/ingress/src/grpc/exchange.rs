@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Entities.Exchange`: the client's stream, one JSON value a message, and what it is answered.
 
-use adjoin_engine::{Element, Upstream};
-use adjoin_model::{Code, Error, Outcome, Result};
+use adjoin_engine::Upstream;
+use adjoin_model::{Code, Error, Outcome, Payload, Result};
 use adjoin_wire::client::exchange_request::Part;
-use adjoin_wire::client::{CallRequest, ExchangeRequest, StreamResponse};
-use bytes::Bytes;
+use adjoin_wire::client::{CallRequest, ExchangeRequest};
 use http::HeaderMap;
 use tokio::sync::oneshot;
 use tonic::{Response, Streaming};
 
-use crate::ask;
-use crate::grpc::entities::{Asked, Generic, StreamStream};
-use crate::grpc::replies::Replies;
-use crate::http::json;
+use crate::grpc::entities::{Asked, Generic, StreamStream, streamed};
+use crate::grpc::named::Named;
+use crate::grpc::replies::Begun;
 
 impl Generic {
     /// Opens the call that the first message names; the rest of the stream goes to the handler as it takes it.
@@ -39,10 +37,8 @@ impl Generic {
         let (upstream, elements) = self.0.engine.duplex(request);
         let depth = self.0.settings.json_depth;
         // Ends with the call: the engine closes the upstream of one that is over.
-        tokio::spawn(Pump { upstream, input, broken, depth }.run());
-        let message = |element: Element| Ok(StreamResponse { body: ask::json_of(element.payload) });
-        let replies = Replies::new(elements, place, route.entity_type.name.clone(), message);
-        Ok(Response::new(Box::pin(replies)))
+        tokio::spawn(Pump { upstream, input, broken, depth, named: route.clone() }.run());
+        Ok(streamed(Begun::soon(elements, place, true).await, route))
     }
 }
 
@@ -65,6 +61,7 @@ struct Pump {
     /// Hears why no more can be passed on.
     broken: oneshot::Sender<Error>,
     depth: u8,
+    named: Named,
 }
 
 impl Pump {
@@ -72,7 +69,7 @@ impl Pump {
         loop {
             match self.next().await {
                 Ok(Some(element)) => {
-                    if self.upstream.send(ask::json_payload(element)).await.is_err() {
+                    if self.upstream.send(element).await.is_err() {
                         return;
                     }
                 }
@@ -86,14 +83,13 @@ impl Pump {
         }
     }
 
-    async fn next(&mut self) -> Result<Option<Bytes>> {
+    async fn next(&mut self) -> Result<Option<Payload>> {
         match self.input.message().await {
             Ok(Some(ExchangeRequest { part: Some(Part::End(_)) })) => Ok(None),
             // A client that cancels, or dies, can look like one that has ended its stream.
             Ok(None) => Err(Error::unavailable("the stream ended without its end").with_code(Code::Cancelled)),
             Ok(Some(ExchangeRequest { part: Some(Part::Element(element)) })) => {
-                json::check(&element, self.depth)?;
-                Ok(Some(element))
+                self.named.element(element, self.depth).map(Some)
             }
             Ok(Some(_)) => Err(Error::invalid("every message of an exchange but the first is an element or the end")),
             Err(_) => Err(Error::invalid("a message of the stream cannot be read")),

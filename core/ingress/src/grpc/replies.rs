@@ -4,20 +4,63 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use adjoin_engine::{Element, Elements};
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Frame;
 use tokio_stream::Stream;
 use tonic::Status;
 use tonic::body::Body as GrpcBody;
+use tonic::metadata::MetadataMap;
 
+use crate::beside;
 use crate::grpc::status::status;
-use crate::http::stream::{Place, poll_element};
+use crate::http::stream::{self, First, Place, poll_element};
+
+/// How long the head of a response to a client that streams waits for the first element: many send only once they have
+/// the head.
+const FIRST_OF_EXCHANGE: Duration = Duration::from_millis(50);
+
+/// A streamed reply that has begun: with its first element, where that came soon.
+pub(crate) struct Begun {
+    first: First,
+    elements: Elements,
+    place: Place,
+}
+
+impl Begun {
+    /// Without waiting: of a watch, whose elements have nothing beside them.
+    pub(crate) fn at_once(elements: Elements, place: Place) -> Self {
+        Self { first: None, elements, place }
+    }
+
+    /// Waits a moment for the first element, since what is said beside it can only go out with the head.
+    pub(crate) async fn soon(mut elements: Elements, mut place: Place, streamed_in: bool) -> Self {
+        let limit = if streamed_in { FIRST_OF_EXCHANGE } else { stream::FIRST };
+        let first = tokio::time::timeout(limit, stream::next(&mut elements, &mut place)).await.ok();
+        Self { first, elements, place }
+    }
+
+    /// Takes what was said beside the first element.
+    fn metadata(&mut self) -> MetadataMap {
+        let mut headers = HeaderMap::new();
+        beside::lift(stream::said(&mut self.first), &mut headers);
+        MetadataMap::from_headers(headers)
+    }
+
+    /// The response whose messages `replies` makes of it.
+    pub(crate) fn response<T>(mut self, replies: impl FnOnce(Self) -> T) -> tonic::Response<T> {
+        let metadata = self.metadata();
+        tonic::Response::from_parts(metadata, replies(self), tonic::Extensions::default())
+    }
+}
 
 /// A stream of messages made of elements. An element is taken when the connection has room.
 pub(crate) struct Replies<F, E> {
+    first: First,
     elements: Elements,
     place: Place,
     message: F,
@@ -27,15 +70,16 @@ pub(crate) struct Replies<F, E> {
 }
 
 impl<T, F: FnMut(Element) -> Result<T> + Unpin> Replies<F, Box<dyn Fn(Error) -> Status + Send>> {
-    pub(crate) fn new(elements: Elements, place: Place, entity_type: Arc<str>, message: F) -> Self {
-        Self::with(elements, place, Box::new(move |error| status(&error, &entity_type)), message)
+    pub(crate) fn new(begun: Begun, entity_type: Arc<str>, message: F) -> Self {
+        Self::with(begun, Box::new(move |error| status(&error, &entity_type)), message)
     }
 }
 
 impl<T, F: FnMut(Element) -> Result<T> + Unpin, E: Fn(Error) -> Status + Unpin> Replies<F, E> {
     /// With statuses of another form.
-    pub(crate) fn with(elements: Elements, place: Place, failed: E, message: F) -> Self {
-        Self { elements, place, message, failed, over: false }
+    pub(crate) fn with(begun: Begun, failed: E, message: F) -> Self {
+        let Begun { first, elements, place } = begun;
+        Self { first, elements, place, message, failed, over: false }
     }
 
     fn end(&mut self, error: Error) -> Poll<Option<core::result::Result<T, Status>>> {
@@ -52,7 +96,11 @@ impl<T, F: FnMut(Element) -> Result<T> + Unpin, E: Fn(Error) -> Status + Unpin> 
             return Poll::Ready(None);
         }
         let this = &mut *self;
-        match poll_element(&mut this.elements, &mut this.place, context) {
+        let item = match this.first.take() {
+            Some(first) => Poll::Ready(first),
+            None => poll_element(&mut this.elements, &mut this.place, context),
+        };
+        match item {
             Poll::Pending => Poll::Pending,
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Ready(Some(Err(error))) => self.end(error),

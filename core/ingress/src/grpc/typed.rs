@@ -4,8 +4,9 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use adjoin_engine::{Element, Request as EngineRequest, Upstream};
-use adjoin_model::{EntityId, Error, Outcome, Result};
+use adjoin_engine::{Element, Elements, Request as EngineRequest, Upstream};
+use adjoin_entity::Reply;
+use adjoin_model::{EntityId, Error, Metadata, Outcome, Payload, Result};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use prost::Message as _;
@@ -15,16 +16,19 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::BoxFuture;
+use tonic::metadata::MetadataMap;
 use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Status, Streaming};
 
 use crate::app::App;
 use crate::ask;
+use crate::beside;
 use crate::grpc::contract;
-use crate::grpc::replies::Replies;
+use crate::grpc::replies::{Begun, Replies};
 use crate::grpc::status::status;
 use crate::grpc::timed::{Due, timed};
 use crate::http::head;
+use crate::http::stream::{self, Place};
 use crate::schema::typed::TypedMethod;
 
 /// Answers a call of a contract's service or of a derived one, or that there is none.
@@ -58,10 +62,10 @@ pub(crate) async fn respond(app: &Arc<App>, request: Request<GrpcBody>) -> Respo
     }
 }
 
-type Answer<T> = core::result::Result<tonic::Response<T>, Status>;
 type Messages = Pin<Box<dyn Stream<Item = core::result::Result<DynamicMessage, Status>> + Send>>;
 
 /// One call of one method.
+#[derive(Clone)]
 struct Serving {
     app: Arc<App>,
     method: Arc<TypedMethod>,
@@ -86,11 +90,12 @@ impl Serving {
         let mut request = self.ask(metadata.as_ref(), &message)?;
         request.timeout = request.timeout.or(self.app.timeout());
         let reply = self.app.engine.call(request).await?;
-        self.answer(ask::json_of(reply.payload), reply.sequence, reply.replayed)
+        self.answer(reply)
     }
 
-    fn answer(&self, result: Bytes, sequence: u64, replayed: bool) -> Result<tonic::Response<DynamicMessage>> {
-        let mut response = tonic::Response::new(self.method.response(&result, sequence)?);
+    fn answer(&self, reply: Reply) -> Result<tonic::Response<DynamicMessage>> {
+        let Reply { payload, sequence, replayed, metadata: said } = reply;
+        let mut response = self.message(payload, sequence, said)?;
         let metadata = response.metadata_mut();
         if let Ok(tag) = format!("\"{sequence}\"").parse() {
             metadata.insert("etag", tag);
@@ -101,22 +106,39 @@ impl Serving {
         Ok(response)
     }
 
-    fn observe(&self, request: tonic::Request<DynamicMessage>) -> Result<Messages> {
+    fn message(
+        &self,
+        payload: Option<Payload>,
+        sequence: u64,
+        said: Metadata,
+    ) -> Result<tonic::Response<DynamicMessage>> {
+        let message = self.method.response(&ask::json_of(payload), sequence)?;
+        let mut headers = HeaderMap::new();
+        beside::lift(said, &mut headers);
+        Ok(tonic::Response::from_parts(MetadataMap::from_headers(headers), message, tonic::Extensions::default()))
+    }
+
+    async fn observe(&self, request: tonic::Request<DynamicMessage>) -> Result<tonic::Response<Messages>> {
         let (metadata, _, message) = request.into_parts();
         let request = self.ask(metadata.as_ref(), &message)?;
         let place = self.app.streams.place(&self.app.settings)?;
-        let elements = if self.method.method.watch {
-            self.app.engine.watch(request, head::last_event_id(metadata.as_ref())?)
+        let begun = if self.method.method.watch {
+            let after = head::last_event_id(metadata.as_ref())?;
+            Begun::at_once(self.app.engine.watch(request, after), place)
         } else {
-            self.app.engine.stream(request)
+            Begun::soon(self.app.engine.stream(request), place, false).await
         };
+        Ok(begun.response(|begun| self.replies(begun)))
+    }
+
+    fn replies(&self, begun: Begun) -> Messages {
         let method = self.method.clone();
         let message = move |element: Element| method.response(&ask::json_of(element.payload), element.sequence);
-        Ok(Box::pin(Replies::new(elements, place, self.method.entity_type.name.clone(), message)))
+        Box::pin(Replies::new(begun, self.method.entity_type.name.clone(), message))
     }
 
     /// Opens a call with a stream of input; the first message names the entity.
-    async fn open(&self, request: tonic::Request<Streaming<DynamicMessage>>) -> Result<(Messages, Pump)> {
+    async fn open(&self, request: tonic::Request<Streaming<DynamicMessage>>) -> Result<(Elements, Pump, Place)> {
         let (metadata, _, mut input) = request.into_parts();
         let first = input
             .next()
@@ -128,10 +150,8 @@ impl Serving {
         let mut place = self.app.streams.place(&self.app.settings)?;
         let broken = place.breakable();
         let (upstream, elements) = self.app.engine.duplex(request);
-        let method = self.method.clone();
-        let message = move |element: Element| method.response(&ask::json_of(element.payload), element.sequence);
-        let replies = Replies::new(elements, place, self.method.entity_type.name.clone(), message);
-        Ok((Box::pin(replies), Pump { upstream, method: self.method.clone(), first: body, input, broken }))
+        let pump = Pump { upstream, method: self.method.clone(), first: body, input, broken };
+        Ok((elements, pump, place))
     }
 
     fn failed(&self) -> impl Fn(Error) -> Status + use<> {
@@ -185,7 +205,7 @@ impl UnaryService<DynamicMessage> for Serving {
     type Future = BoxFuture<tonic::Response<DynamicMessage>, Status>;
 
     fn call(&mut self, request: tonic::Request<DynamicMessage>) -> Self::Future {
-        let serving = Self { app: self.app.clone(), method: self.method.clone() };
+        let serving = self.clone();
         Box::pin(async move { serving.run(request).await.map_err(serving.failed()) })
     }
 }
@@ -193,11 +213,11 @@ impl UnaryService<DynamicMessage> for Serving {
 impl ServerStreamingService<DynamicMessage> for Serving {
     type Response = DynamicMessage;
     type ResponseStream = Messages;
-    type Future = std::future::Ready<Answer<Messages>>;
+    type Future = BoxFuture<tonic::Response<Messages>, Status>;
 
     fn call(&mut self, request: tonic::Request<DynamicMessage>) -> Self::Future {
-        let answer = self.observe(request).map(tonic::Response::new).map_err(self.failed());
-        std::future::ready(answer)
+        let serving = self.clone();
+        Box::pin(async move { serving.observe(request).await.map_err(serving.failed()) })
     }
 }
 
@@ -206,16 +226,15 @@ impl ClientStreamingService<DynamicMessage> for Serving {
     type Future = BoxFuture<tonic::Response<DynamicMessage>, Status>;
 
     fn call(&mut self, request: tonic::Request<Streaming<DynamicMessage>>) -> Self::Future {
-        let serving = Self { app: self.app.clone(), method: self.method.clone() };
+        let serving = self.clone();
         Box::pin(async move {
-            let (mut replies, pump) = serving.open(request).await.map_err(serving.failed())?;
+            let (mut elements, pump, mut place) = serving.open(request).await.map_err(serving.failed())?;
             let pumping = tokio::spawn(pump.run());
-            let reply = replies.next().await;
+            let reply = stream::next(&mut elements, &mut place).await.transpose();
             pumping.abort();
-            match reply {
-                Some(reply) => reply.map(tonic::Response::new),
-                None => serving.answer(Bytes::from_static(b"null"), 0, false).map_err(serving.failed()),
-            }
+            let reply = reply.map_err(serving.failed())?;
+            let (payload, said) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+            serving.message(payload, 0, said).map_err(serving.failed())
         })
     }
 }
@@ -226,12 +245,13 @@ impl StreamingService<DynamicMessage> for Serving {
     type Future = BoxFuture<tonic::Response<Messages>, Status>;
 
     fn call(&mut self, request: tonic::Request<Streaming<DynamicMessage>>) -> Self::Future {
-        let serving = Self { app: self.app.clone(), method: self.method.clone() };
+        let serving = self.clone();
         Box::pin(async move {
-            let (replies, pump) = serving.open(request).await.map_err(serving.failed())?;
+            let (elements, pump, place) = serving.open(request).await.map_err(serving.failed())?;
             // Ends with the call: the engine closes the upstream of one that is over.
             tokio::spawn(pump.run());
-            Ok(tonic::Response::new(replies))
+            let begun = Begun::soon(elements, place, true).await;
+            Ok(begun.response(|begun| serving.replies(begun)))
         })
     }
 }

@@ -12,6 +12,7 @@ use http_body::Body as HttpBody;
 
 use crate::app::App;
 use crate::ask;
+use crate::beside;
 use crate::body::Body;
 use crate::http::problem::Problem;
 use crate::http::query::{self, Pairs};
@@ -102,6 +103,7 @@ async fn run(app: &App, mut request: EngineRequest, route: &Route) -> Result<Res
 fn reply_of(reply: Reply, route: &Route) -> Response<Body> {
     let mut response = result(reply.payload);
     let headers = response.headers_mut();
+    beside::lift(reply.metadata, headers);
     if route.handler().query {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use adjoin_engine::{Element, Elements};
-use adjoin_model::{Error, Payload, Result};
+use adjoin_model::{Error, Metadata, Payload, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
@@ -22,13 +22,15 @@ use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
+use crate::beside;
 use crate::body::Body;
 use crate::http::problem::Problem;
 use crate::meter::{self, OpenGauge, Refusal};
 use crate::settings::Settings;
 
-/// How long the head of the response waits for the first element, so that what fails at once fails with a status.
-const FIRST: Duration = Duration::from_millis(250);
+/// How long the head of a response waits for the first element, so that what fails at once fails with a status, and
+/// that what is said beside the element comes with the head.
+pub(crate) const FIRST: Duration = Duration::from_millis(250);
 
 /// How elements are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,9 +152,12 @@ pub(crate) fn closing() -> Error {
     Error::unavailable("this host shuts down: connect again, with the last id seen").retry_after(1000)
 }
 
+/// The first thing that came, where the head has waited for it: an element, an error, or the end.
+pub(crate) type First = Option<Option<Result<Element>>>;
+
 /// The body of a watch or a streamed reply.
 pub(crate) struct ElementBody {
-    first: Option<Option<Result<Element>>>,
+    first: First,
     elements: Elements,
     form: Form,
     watch: bool,
@@ -183,18 +188,28 @@ pub(crate) async fn respond_as(
     settings: &Settings,
     shape: Option<Shape>,
 ) -> core::result::Result<Response<Body>, Problem> {
-    let first = match tokio::time::timeout(FIRST, next(&mut elements, &mut place)).await {
+    let mut first = match tokio::time::timeout(FIRST, next(&mut elements, &mut place)).await {
         Ok(Some(Err(error))) => return Err(error.into()),
         Ok(first) => Some(first),
         Err(_) => None,
     };
+    let said = said(&mut first);
     let keep_alive = Duration::from_millis(settings.keep_alive_ms);
     let silence = Box::pin(sleep_until(Instant::now() + keep_alive));
     let body = ElementBody { first, elements, form, watch, place, keep_alive, silence, shape, over: false };
     let mut response = Response::new(Body::Elements(Box::new(body)));
+    beside::lift(said, response.headers_mut());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// Takes what the function says beside the first element, where that has come.
+pub(crate) fn said(first: &mut First) -> Metadata {
+    match first {
+        Some(Some(Ok(element))) => std::mem::take(&mut element.metadata),
+        _ => Metadata::new(),
+    }
 }
 
 /// The next element, or why the stream ends from this side.

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::ask;
+use crate::beside;
 use crate::body::Body;
 use crate::http::problem::Problem;
 use crate::http::stream::{self, Form};
@@ -39,7 +40,10 @@ where
         return stream::respond(elements, Form::accepted(&parts.headers), false, place, &app.settings).await;
     }
     let reply = stream::next(&mut elements, &mut place).await.transpose()?;
-    Ok(call::result(reply.and_then(|element| element.payload)))
+    let (payload, metadata) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    let mut response = call::result(payload);
+    beside::lift(metadata, response.headers_mut());
+    Ok(response)
 }
 
 /// Passes the lines of a body on, each as what `payload` makes of it. Ends with the client's stream, with the call, or

@@ -26,6 +26,7 @@ use crate::meter::{Metered, Refusal, watched};
 use crate::settings::Settings;
 
 use super::guard::Guarded;
+use super::whole::whole;
 
 /// hyper refuses oversized heads by itself without saying why, so its own bounds lie above ours.
 const ABOVE_OURS: usize = 4;
@@ -67,7 +68,7 @@ async fn run(
         let (app, open) = (app.clone(), Open::new(&counted));
         let last = is_last(&request);
         async move {
-            let (response, metered) = watched(request, async |request| app.respond(request).await).await;
+            let (response, metered) = watched(whole(request), async |request| app.respond(request).await).await;
             let mut response = response.map(|body| Counted { body, metered, _open: open });
             if last {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

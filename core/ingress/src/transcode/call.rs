@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adjoin_engine::Elements;
 use adjoin_entity::Reply;
 use adjoin_entity::spec::Answers;
-use adjoin_model::{Error, Payload, Result};
+use adjoin_model::{Error, Metadata, Payload, Result};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::request::Parts;
@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, Response};
 use http_body::Body as HttpBody;
 
 use crate::app::App;
+use crate::beside;
 use crate::body::Body;
 use crate::http::problem::Problem;
 use crate::http::stream::{self, Form, Place};
@@ -95,8 +96,8 @@ async fn run(app: &App, binding: &Binding, parts: &Parts, mut request: adjoin_en
     let conditional = request.if_match.is_some();
     let reply = app.engine.call(request).await;
     let reply = reply.map_err(|error| Refusal::Call(Problem::of_call(error, conditional)))?;
-    let Reply { payload, sequence, replayed } = reply;
-    let mut response = one(binding, payload)?;
+    let Reply { payload, sequence, replayed, metadata } = reply;
+    let mut response = one(binding, payload, metadata)?;
     let headers = response.headers_mut();
     if matches!(parts.method, Method::GET | Method::HEAD) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -106,10 +107,11 @@ async fn run(app: &App, binding: &Binding, parts: &Parts, mut request: adjoin_en
 }
 
 /// A single reply.
-fn one(binding: &Binding, payload: Option<Payload>) -> Answer {
+fn one(binding: &Binding, payload: Option<Payload>, metadata: Metadata) -> Answer {
     let reply = binding.served.output(payload).map_err(Refusal::call)?.ok_or(Refusal::NoReply)?;
     let output = output::of(binding, &reply).map_err(Refusal::call)?;
     let mut response = Response::new(Body::Whole(output.data));
+    beside::lift(metadata, response.headers_mut());
     if let Some(kind) = output.content_type {
         response.headers_mut().insert(CONTENT_TYPE, kind);
     }
@@ -182,5 +184,6 @@ async fn downstream(
         return stream_out(app, binding, parts, elements, place).await;
     }
     let reply = stream::next(&mut elements, &mut place).await.transpose().map_err(Refusal::call)?;
-    one(binding, reply.and_then(|element| element.payload))
+    let (payload, metadata) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    one(binding, payload, metadata)
 }

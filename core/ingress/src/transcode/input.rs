@@ -66,14 +66,14 @@ impl Input {
         match &self.binding.body {
             BodyRule::None => Ok(DynamicMessage::new(input.clone())),
             BodyRule::Whole if input.full_name() == HTTP_BODY => Ok(self.http_body(input, body)),
-            BodyRule::Whole => self.json(input, None, &body),
+            BodyRule::Whole => json(input, None, &body, self.json_depth),
             BodyRule::Field(field) => match field.kind().as_message() {
                 Some(message) if message.full_name() == HTTP_BODY && !field.is_list() => {
                     let mut made = DynamicMessage::new(input.clone());
                     made.set_field(field, Value::Message(self.http_body(message, body)));
                     Ok(made)
                 }
-                _ => self.json(input, Some(field.json_name()), &body),
+                _ => json(input, Some(field.json_name()), &body, self.json_depth),
             },
         }
     }
@@ -87,27 +87,6 @@ impl Input {
             let _ = made.try_set_field_by_number(number, value);
         }
         made
-    }
-
-    /// JSON of the whole message, or of one field. An empty body is an empty message.
-    fn json(&self, of: &MessageDescriptor, field: Option<&str>, body: &[u8]) -> Result<DynamicMessage> {
-        if body.iter().all(u8::is_ascii_whitespace) {
-            return Ok(DynamicMessage::new(of.clone()));
-        }
-        json::check(body, self.json_depth)?;
-        check_values(body)?;
-        let wrapped;
-        let text = match field {
-            None => body,
-            // It is one JSON value, so it can say nothing about other fields.
-            Some(name) => {
-                wrapped = [b"{\"", name.as_bytes(), b"\":", body, b"}"].concat();
-                &wrapped
-            }
-        };
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let read = DynamicMessage::deserialize(of.clone(), &mut reader);
-        read.map_err(|error| Error::invalid(format!("the body is no {}: {}", of.full_name(), cut(&error.to_string()))))
     }
 
     fn query(&self, message: &mut DynamicMessage) -> Result<()> {
@@ -125,6 +104,27 @@ impl Input {
         }
         Ok(())
     }
+}
+
+/// JSON of the whole message, or of one field. An empty body is an empty message.
+pub(crate) fn json(of: &MessageDescriptor, field: Option<&str>, body: &[u8], depth: u8) -> Result<DynamicMessage> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(DynamicMessage::new(of.clone()));
+    }
+    json::check(body, depth)?;
+    check_values(body)?;
+    let wrapped;
+    let text = match field {
+        None => body,
+        // It is one JSON value, so it can say nothing about other fields.
+        Some(name) => {
+            wrapped = [b"{\"", name.as_bytes(), b"\":", body, b"}"].concat();
+            &wrapped
+        }
+    };
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let read = DynamicMessage::deserialize(of.clone(), &mut reader);
+    read.map_err(|error| Error::invalid(format!("the body is no {}: {}", of.full_name(), cut(&error.to_string()))))
 }
 
 /// Counts what may become a value, before anything does.

@@ -4,7 +4,7 @@
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
 use http::HeaderValue;
-use prost_reflect::{DynamicMessage, FieldDescriptor, SerializeOptions};
+use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, SerializeOptions};
 
 use crate::transcode::binding::Binding;
 use crate::transcode::input::HTTP_BODY;
@@ -38,6 +38,16 @@ pub(crate) fn of(binding: &Binding, reply: &[u8]) -> Result<Output> {
         Some(field) => field_json(&message, field),
     };
     Ok(Output { content_type: Some(JSON), data: data.ok_or_else(|| unfit(output.full_name()))? })
+}
+
+/// The JSON of a whole encoded message.
+///
+/// # Errors
+/// As [`of`].
+pub(crate) fn whole(output: &MessageDescriptor, reply: &[u8]) -> Result<Bytes> {
+    let unfit = || unfit(output.full_name());
+    let message = DynamicMessage::decode(output.clone(), reply).map_err(|_| unfit())?;
+    json(&message).ok_or_else(unfit)
 }
 
 fn unfit(name: &str) -> Error {

@@ -2,6 +2,9 @@
 //! Contract-first services over gRPC, called as a client with the same `.proto` would.
 
 use adjoin_entity::spec::Answers;
+use adjoin_ingress::EntitiesClient;
+use adjoin_wire::client::exchange_request::Part;
+use adjoin_wire::client::{CallRequest, ExchangeRequest};
 use prost::Message;
 use serde_json::json;
 use tokio_stream::StreamExt;
@@ -212,4 +215,81 @@ async fn code_first_services_go_on_beside_it() {
     assert_eq!(added.json(), json!(1));
     let contract_first = host.post("/post.Box/ada/Send", "{}").await;
     assert_eq!(contract_first.kind(), "NotFound");
+}
+
+fn named(entity_type: &str, key: &str, command: &str, body: &str) -> CallRequest {
+    CallRequest {
+        entity_type: entity_type.into(),
+        entity_key: key.into(),
+        command: command.into(),
+        body: body.to_owned().into(),
+        if_sequence: None,
+    }
+}
+
+#[tokio::test]
+async fn the_generic_service_speaks_json_to_contract_first_types() {
+    let host = post::host(Answers::Adjoin).await;
+    let mut client = EntitiesClient::new(host.channel().await);
+    let json = |body: &[u8]| serde_json::from_slice::<serde_json::Value>(body).expect("JSON");
+    let sent = client.call(named("post.Box", "ada", "Send", r#"{"text":"hello"}"#)).await.expect("sent").into_inner();
+    assert_eq!((json(&sent.body), sent.sequence), (json!({"letters": "1", "lastText": "hello"}), 1));
+    let same = r#"{"box":"ada","text":"again"}"#;
+    assert_eq!(client.call(named("post.Box", "ada", "Send", same)).await.expect("sent").into_inner().sequence, 2);
+    let seen = client.call(named("post.Box", "ada", "Look", "")).await.expect("seen").into_inner();
+    assert_eq!(json(&seen.body)["letters"][0]["box"], "ada", "the key fills its field");
+    let echoed = client.call(named("post.Mailer", "any", "Echo", r#"{"text":"hi"}"#)).await.expect("echoed");
+    assert_eq!(json(&echoed.get_ref().body)["text"], "hi");
+
+    let mut days =
+        client.stream(named("post.Mailer", "-", "Digest", r#"{"count":2}"#)).await.expect("opened").into_inner();
+    let mut said = Vec::new();
+    while let Some(day) = days.message().await.expect("well") {
+        said.push(json(&day.body)["text"].clone());
+    }
+    assert_eq!(said, ["day 0", "day 1"]);
+}
+
+#[tokio::test]
+async fn the_generic_service_says_what_does_not_fit_a_contract() {
+    let host = post::host(Answers::Adjoin).await;
+    let mut client = EntitiesClient::new(host.channel().await);
+    let cases = [
+        (named("post.Box", "ada", "Send", r#"{"box":"bob"}"#), Code::InvalidArgument, "another entity"),
+        (named("post.Box", "ada", "Send", r#"{"nothing":1}"#), Code::InvalidArgument, "no post.Letter"),
+        (named("post.Box", "ada", "Send", "{"), Code::InvalidArgument, ""),
+        (named("post.Box", "", "Send", "{}"), Code::InvalidArgument, "key"),
+        (named("post.Box", "ada", "Burn", "{}"), Code::NotFound, "such a method"),
+        (named("post.Mailer", "-", "Sum", "{}"), Code::InvalidArgument, "Exchange"),
+        (named("post.Mailer", "-", "Digest", "{}"), Code::InvalidArgument, "Stream"),
+        (named("post.Mailer", "-", "Wrong", "{}"), Code::Internal, "gives type.googleapis.com/post.Report"),
+    ];
+    for (call, code, part) in cases {
+        let command = call.command.clone();
+        let error = client.call(call).await.expect_err(&command);
+        assert!(error.code() == code && error.message().contains(part), "{command}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_generic_service_exchanges_json_with_an_action_of_a_contract() {
+    let host = post::host(Answers::Adjoin).await;
+    let mut client = EntitiesClient::new(host.channel().await);
+    let part = |part| ExchangeRequest { part: Some(part) };
+    let element = |count: i32| part(Part::Element(json!({"count": count}).to_string().into()));
+    let call = part(Part::Call(named("post.Mailer", "-", "Double", "")));
+    let parts = vec![call, element(1), element(2), part(Part::End(Default::default()))];
+    let mut doubled = client.exchange(tokio_stream::iter(parts)).await.expect("opened").into_inner();
+    let mut counts = Vec::new();
+    while let Some(line) = doubled.message().await.expect("well") {
+        counts.push(serde_json::from_slice::<serde_json::Value>(&line.body).expect("JSON")["count"].clone());
+    }
+    assert_eq!(counts, [2, 4]);
+    let call = part(Part::Call(named("post.Mailer", "-", "Double", "")));
+    let parts = vec![call, part(Part::Element(r#"{"no":1}"#.into()))];
+    let refused = match client.exchange(tokio_stream::iter(parts)).await {
+        Ok(response) => response.into_inner().message().await.expect_err("refused"),
+        Err(status) => status,
+    };
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
 }

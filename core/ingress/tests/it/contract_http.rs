@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Contract-first services over HTTP: rules of `google.api.http`, proto3 JSON, streams, and what goes wrong.
 
-use adjoin_entity::spec::Answers;
+use adjoin_entity::spec::{Answers, Spec};
+use adjoin_model::Kind;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -171,4 +172,19 @@ async fn clients_of_a_cloudstate_function_are_answered_as_its_proxy_does() {
     let summed = send(&host, "POST", "/post.Mailer/Sum", &[JSON], r#"{"count":5}"#).await;
     assert_eq!(summed.json()["total"], 5);
     assert_eq!(send(&host, "GET", "/all/a%2Fb+c", &[], "").await.json(), json!([]));
+}
+
+#[test]
+fn a_rule_that_does_not_fit_refuses_the_spec() {
+    let mut spec = post::spec(Answers::Adjoin);
+    assert_eq!(adjoin_ingress::check(&spec), Ok(()));
+    assert_eq!(adjoin_ingress::check(&Spec::new("code first", vec![])), Ok(()));
+    // A variable that no field of the message has.
+    let place = spec.descriptors.windows(14).position(|bytes| bytes == b"/digest/{count").expect("the rule");
+    let mut broken = spec.descriptors.to_vec();
+    broken[place + 9..place + 14].copy_from_slice(b"never");
+    spec.descriptors = broken.into();
+    let error = adjoin_ingress::check(&spec).expect_err("refused");
+    assert_eq!(error.kind, Kind::Invalid);
+    assert!(error.message.contains("/digest/{never}") && error.message.contains("post.Mailer/Digest"), "{error}");
 }

@@ -2,12 +2,14 @@
 //! The ingress over real sockets, in front of a real engine and a real memory store.
 
 mod calls;
+mod cancelled;
 mod contract_grpc;
 mod contract_http;
 mod contract_reflection;
 mod grpc;
 mod host;
 mod hostile;
+mod metadata;
 mod openapi;
 mod post;
 mod shop;

@@ -8,7 +8,7 @@ use adjoin_engine::{Engine, Hello};
 use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult, HostFrame};
 use adjoin_entity::spec::{Answers, EntityKind, EntityType, Handler, Spec};
 use adjoin_ingress::{Settings, serve};
-use adjoin_model::{Code, Error, Payload};
+use adjoin_model::{Code, Error, Metadata, Payload};
 use bytes::Bytes;
 use prost::Message;
 use prost_reflect::DescriptorPool;
@@ -154,6 +154,8 @@ struct Post {
     boxes: HashMap<u64, Vec<Bytes>>,
     /// Calls with an input stream: the sum so far, and whether each element is answered.
     inputs: HashMap<u64, (i32, bool)>,
+    /// What became of streams of clients: `b`egun, `e`nd, `c`ancel.
+    ends: String,
 }
 
 fn payload(name: &str, message: &impl Message) -> Payload {
@@ -181,7 +183,11 @@ impl Post {
             HostFrame::StreamInput { call, payload } => self.input(call, &payload),
             HostFrame::StreamInputEnd { call } => self.input_end(call),
             HostFrame::CallAnswer { .. } => vec![],
-            HostFrame::StreamCredit { .. } | HostFrame::Cancel { .. } | HostFrame::Deactivate { .. } => vec![],
+            HostFrame::Cancel { call } => {
+                self.ends.extend(self.inputs.remove(&call).map(|_| 'c'));
+                vec![]
+            }
+            HostFrame::StreamCredit { .. } | HostFrame::Deactivate { .. } => vec![],
         }
     }
 
@@ -191,6 +197,7 @@ impl Post {
             "Hang" => return vec![],
             "Digest" => return digest(call, &command.payload),
             "Sum" | "Double" => {
+                self.ends.push('b');
                 self.inputs.insert(call, (0, &*command.name == "Double"));
                 return vec![FunctionFrame::StreamInputCredit { call, elements: 16 }];
             }
@@ -204,8 +211,15 @@ impl Post {
             letters.extend(events.iter().map(|event| event.data.clone()));
         }
         let effects = Effects { events, ..Effects::default() };
-        let activation = command.activation;
-        vec![FunctionFrame::Answer(AnswerFrame { activation, call, result, effects, activation_ended: false })]
+        let (activation, metadata) = (command.activation, told(&command));
+        vec![FunctionFrame::Answer(AnswerFrame {
+            activation,
+            call,
+            result,
+            effects,
+            activation_ended: false,
+            metadata,
+        })]
     }
 
     fn handle(&self, command: &CommandFrame) -> Result<(HandlerResult, Vec<Payload>), Error> {
@@ -232,7 +246,8 @@ impl Post {
             }
             "Echo" | "Count" => {
                 let metadata = command.metadata.iter().cloned().collect();
-                (reply("post.Report", &Report { text: line().text, metadata, ..Report::default() }), none)
+                let text = if line().text == "ends" { self.ends.clone() } else { line().text };
+                (reply("post.Report", &Report { text, metadata, ..Report::default() }), none)
             }
             "Keep" => (reply("post.Report", &Report::decode(data).expect("a Report")), none),
             "Page" => {
@@ -252,21 +267,52 @@ impl Post {
         let mut frames = vec![FunctionFrame::StreamInputCredit { call, elements: 1 }];
         if *each {
             let payload = payload("post.Line", &Line { count: line.count * 2, ..line });
-            frames.push(FunctionFrame::StreamElement { call, payload, effects: vec![] });
+            frames.push(FunctionFrame::StreamElement { call, payload, effects: vec![], metadata: Vec::new() });
         }
         frames
     }
 
     fn input_end(&mut self, call: u64) -> Vec<FunctionFrame> {
         let Some((total, each)) = self.inputs.remove(&call) else { return vec![] };
+        self.ends.push('e');
         if each {
             return vec![FunctionFrame::StreamEnd { call, error: None }];
         }
         let result = reply("post.Report", &Report { total, ..Report::default() });
-        let answer = AnswerFrame { activation: 0, call, result, effects: Effects::default(), activation_ended: false };
+        let answer = AnswerFrame {
+            activation: 0,
+            call,
+            result,
+            effects: Effects::default(),
+            activation_ended: false,
+            metadata: Vec::new(),
+        };
         vec![FunctionFrame::Answer(answer)]
     }
 }
+
+/// What is said beside a reply to a text that asks for it; of an action, all that the call brought, as some SDKs do.
+fn told(command: &CommandFrame) -> Metadata {
+    let text = Line::decode(&command.payload.data[..]).map(|line| line.text).unwrap_or_default();
+    let letter = Letter::decode(&command.payload.data[..]).map(|letter| letter.text).unwrap_or_default();
+    if text != "tell" && letter != "tell" {
+        return vec![];
+    }
+    let mut said = command.metadata.clone();
+    said.extend(TOLD.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    said
+}
+
+/// Said by the function; the first three are for it to say.
+pub(crate) const TOLD: [(&str, &str); 7] = [
+    ("x-told", "1"),
+    ("x-told", "2"),
+    ("raw-bin", "AAE"),
+    ("content-type", "text/evil"),
+    ("etag", "\"99\""),
+    ("grpc-status", "5"),
+    ("x-split", "a\r\nb: c"),
+];
 
 /// So many lines; a count below 0 fails, after one line below -1.
 fn digest(call: u64, input: &Payload) -> Vec<FunctionFrame> {
@@ -274,7 +320,8 @@ fn digest(call: u64, input: &Payload) -> Vec<FunctionFrame> {
     let lines = if line.count < 0 { i32::from(line.count < -1) } else { line.count };
     let element = |count| {
         let payload = payload("post.Line", &Line { text: format!("day {count}"), count });
-        FunctionFrame::StreamElement { call, payload, effects: vec![] }
+        let metadata = vec![("x-day".into(), count.to_string())];
+        FunctionFrame::StreamElement { call, payload, effects: vec![], metadata }
     };
     let error = (line.count < 0).then(|| Error::rejected("no such days"));
     (0..lines).map(element).chain([FunctionFrame::StreamEnd { call, error }]).collect()

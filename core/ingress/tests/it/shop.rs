@@ -7,7 +7,7 @@ use std::sync::Arc;
 use adjoin_engine::{Engine, Hello, Session};
 use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult, HostFrame};
 use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
-use adjoin_model::{Code, EntityId, Error, Kind, Outcome, Payload};
+use adjoin_model::{Code, EntityId, Error, Kind, Metadata, Outcome, Payload};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -120,6 +120,8 @@ struct Shop {
     carts: HashMap<u64, (EntityId, BTreeMap<String, Value>)>,
     /// Calls with an input stream: the sum so far, and whether each element is answered.
     inputs: HashMap<u64, (i64, bool)>,
+    /// What became of streams of clients: `b`egun, `e`nd, `c`ancel.
+    ends: String,
 }
 
 impl Shop {
@@ -140,7 +142,11 @@ impl Shop {
             HostFrame::Command(command) => self.command(command),
             HostFrame::StreamInput { call, payload } => self.input(call, &payload),
             HostFrame::StreamInputEnd { call } => self.input_end(call),
-            HostFrame::StreamCredit { .. } | HostFrame::Cancel { .. } | HostFrame::CallAnswer { .. } => vec![],
+            HostFrame::Cancel { call } => {
+                self.ends.extend(self.inputs.remove(&call).map(|_| 'c'));
+                vec![]
+            }
+            HostFrame::StreamCredit { .. } | HostFrame::CallAnswer { .. } => vec![],
             HostFrame::Deactivate { activation } => {
                 self.carts.remove(&activation);
                 vec![]
@@ -169,6 +175,7 @@ impl Shop {
             "hang" => return vec![],
             "digest" => return digest(call, &body),
             "total" | "doubled" => {
+                self.ends.push('b');
                 self.inputs.insert(call, (0, &*command.name == "doubled"));
                 return vec![FunctionFrame::StreamInputCredit { call, elements: 16 }];
             }
@@ -184,7 +191,14 @@ impl Shop {
         }
         let effects = Effects { events, ..Effects::default() };
         let activation = command.activation;
-        vec![FunctionFrame::Answer(AnswerFrame { activation, call, result, effects, activation_ended: false })]
+        vec![FunctionFrame::Answer(AnswerFrame {
+            activation,
+            call,
+            result,
+            effects,
+            activation_ended: false,
+            metadata: told(&command),
+        })]
     }
 
     fn handle(&self, command: &CommandFrame, body: &Value) -> Result<(Option<Value>, Vec<Payload>), Error> {
@@ -209,6 +223,7 @@ impl Shop {
             "checkOut" => (Some(json!(items.len())), event("CheckedOut", json!({}))),
             "contents" => (Some(items.values().cloned().collect()), vec![]),
             "find" => (Some(find(items, body)), vec![]),
+            "echo" if body == "ends" => (Some(json!(self.ends)), vec![]),
             "echo" => (Some(body.clone()), vec![]),
             "inspect" => (Some(inspect(command)), vec![]),
             "welcome" => (None, vec![]),
@@ -224,27 +239,36 @@ impl Shop {
         let mut frames = vec![FunctionFrame::StreamInputCredit { call, elements: 1 }];
         if *each {
             let payload = payload(json!(number * 2));
-            frames.push(FunctionFrame::StreamElement { call, payload, effects: vec![] });
+            frames.push(FunctionFrame::StreamElement { call, payload, effects: vec![], metadata: Vec::new() });
         }
         frames
     }
 
     fn input_end(&mut self, call: u64) -> Vec<FunctionFrame> {
         let Some((sum, each)) = self.inputs.remove(&call) else { return vec![] };
+        self.ends.push('e');
         if each {
             return vec![FunctionFrame::StreamEnd { call, error: None }];
         }
         let result = HandlerResult::Reply(Some(payload(json!(sum))));
-        let answer = AnswerFrame { activation: 0, call, result, effects: Effects::default(), activation_ended: false };
+        let answer = AnswerFrame {
+            activation: 0,
+            call,
+            result,
+            effects: Effects::default(),
+            activation_ended: false,
+            metadata: Vec::new(),
+        };
         vec![FunctionFrame::Answer(answer)]
     }
 }
 
 fn digest(call: u64, body: &Value) -> Vec<FunctionFrame> {
     let days = body.as_i64().unwrap_or(0);
-    let element = |day| {
+    let element = |day: i64| {
         let payload = payload(json!(format!("day {day}")));
-        FunctionFrame::StreamElement { call, payload, effects: vec![] }
+        let metadata = vec![("x-day".into(), day.to_string())];
+        FunctionFrame::StreamElement { call, payload, effects: vec![], metadata }
     };
     let error = (days < 0).then(|| Error::rejected("days must not be negative"));
     (0..days).map(element).chain([FunctionFrame::StreamEnd { call, error }]).collect()
@@ -277,4 +301,10 @@ fn failure(said: &str) -> Error {
 
 fn payload(value: Value) -> Payload {
     Payload::new("json", Bytes::from(value.to_string()))
+}
+
+/// What is said beside a reply to a call that asks for it.
+fn told(command: &CommandFrame) -> Metadata {
+    let asked = command.metadata.iter().filter(|(name, _)| name == "x-adjoin-tell");
+    asked.map(|(_, value)| ("x-told".into(), value.clone())).collect()
 }

@@ -158,6 +158,22 @@ async fn a_query_has_a_method_that_watches() {
 }
 
 #[tokio::test]
+async fn an_upload_that_its_client_drops_is_cancelled() {
+    let host = host().await;
+    let client = Client::of(&host).await;
+    let ((path, codec), input) = client.call("shop.Mailer", "Total");
+    let (sender, numbers) = tokio::sync::mpsc::channel(4);
+    sender.send(message(&input, json!({"key": "all", "n": 1}))).await.expect("sent");
+    let stream = tonic::Request::new(tokio_stream::wrappers::ReceiverStream::new(numbers));
+    let mut grpc = client.grpc;
+    let call = tokio::spawn(async move { grpc.client_streaming(stream, path, codec).await });
+    assert_eq!(crate::cancelled::of_shop(&host, 1).await, "b");
+    call.abort();
+    assert_eq!(crate::cancelled::of_shop(&host, 2).await, "bc");
+    drop(sender);
+}
+
+#[tokio::test]
 async fn streams_go_both_ways() {
     let host = host().await;
     let mut client = Client::of(&host).await;

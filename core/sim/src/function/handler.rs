@@ -78,6 +78,7 @@ impl Session {
             result,
             effects,
             activation_ended,
+            metadata: Vec::new(),
         };
         let entity = self.activations.get(&frame.activation).map(|activation| &activation.entity);
         if entity.is_some_and(|entity| !self.has(entity, &frame.name)) {
@@ -125,7 +126,7 @@ impl Session {
             "gather" => HandlerResult::Reply(Some(running.stream.gathered())),
             _ => HandlerResult::Reply(Some(frame.payload.clone())),
         };
-        AnswerFrame { activation: 0, call: frame.call, result, effects, activation_ended: false }
+        AnswerFrame { activation: 0, call: frame.call, result, effects, activation_ended: false, metadata: Vec::new() }
     }
 }
 

@@ -56,7 +56,10 @@ impl Session {
             stream.credit -= 1;
             let payload = number(u64::from(stream.sent));
             stream.sent += 1;
-            self.send(context, FunctionFrame::StreamElement { call, payload, effects: Vec::new() });
+            self.send(
+                context,
+                FunctionFrame::StreamElement { call, payload, effects: Vec::new(), metadata: Vec::new() },
+            );
         }
     }
 
@@ -85,7 +88,8 @@ impl Session {
             "gather" => {
                 self.calls.remove(&call);
                 let (result, effects) = (HandlerResult::Failed(error), Effects::default());
-                let answer = AnswerFrame { activation: 0, call, result, effects, activation_ended: false };
+                let answer =
+                    AnswerFrame { activation: 0, call, result, effects, activation_ended: false, metadata: Vec::new() };
                 self.send(context, FunctionFrame::Answer(answer));
             }
             _ => running.stops = context.befalls(Fault::HandlerStops),

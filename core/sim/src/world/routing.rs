@@ -94,7 +94,7 @@ impl World {
     fn route(&mut self, id: HostId, index: u8, output: Output, frames: &mut Frames) {
         match output {
             Output::Reply { call, result } => self.reply(id, call, result),
-            Output::Element { call, payload, sequence } => self.element(id, call, payload, sequence),
+            Output::Element { call, payload, sequence, .. } => self.element(id, call, payload, sequence),
             Output::End { call, error } => self.end_of(id, call, error),
             Output::Forward(call) => self.forward(id, call),
             Output::Effect { effect, call } => {

@@ -332,6 +332,9 @@ pub struct CallAnswer {
     /// The reply is that of an earlier command with the same idempotency key.
     #[prost(bool, tag = "5")]
     pub replayed: bool,
+    /// As in the Answer; nothing with `replayed`, unless that command had not ended when this one came.
+    #[prost(message, repeated, tag = "6")]
+    pub metadata: ::prost::alloc::vec::Vec<MetadataEntry>,
     /// Exactly one is set.
     #[prost(oneof = "call_answer::Result", tags = "2, 3")]
     pub result: ::core::option::Option<call_answer::Result>,
@@ -472,6 +475,13 @@ pub struct Answer {
     /// activation. Commands it received after this one are not run; the host activates again and redelivers them.
     #[prost(bool, tag = "11")]
     pub activation_ended: bool,
+    /// For the client, beside a reply; not read with a failure or a forward. At most 256 entries of 64 KiB, names and
+    /// values together: past it, a command fails as Exhausted and nothing of it is written. Not recorded: whoever sends
+    /// the command again under its idempotency key gets the reply without it. Names are those of
+    /// header fields; a name that ends in "-bin" has a value in base64. What an edge makes of it says the README of
+    /// core/ingress.
+    #[prost(message, repeated, tag = "12")]
+    pub metadata: ::prost::alloc::vec::Vec<MetadataEntry>,
     /// Exactly one is set.
     #[prost(oneof = "answer::Result", tags = "3, 4, 5")]
     pub result: ::core::option::Option<answer::Result>,
@@ -553,6 +563,9 @@ pub struct StreamElement {
     pub payload: ::core::option::Option<Payload>,
     #[prost(message, repeated, tag = "3")]
     pub effects: ::prost::alloc::vec::Vec<SideEffect>,
+    /// For the client, bounded as an Answer's. Only what comes with the first element can become headers.
+    #[prost(message, repeated, tag = "4")]
+    pub metadata: ::prost::alloc::vec::Vec<MetadataEntry>,
 }
 /// Ends a streamed reply, and answers its Command: nothing of the call follows.
 #[derive(Clone, PartialEq, ::prost::Message)]

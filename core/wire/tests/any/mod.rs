@@ -111,11 +111,8 @@ pub(crate) fn host_frame() -> impl Strategy<Value = HostFrame> {
 
 fn call_result() -> impl Strategy<Value = Result<Reply, Error>> {
     prop_oneof![
-        (option::of(payload()), any::<u64>(), any::<bool>()).prop_map(|(payload, sequence, replayed)| Ok(Reply {
-            payload,
-            sequence,
-            replayed
-        })),
+        (option::of(payload()), any::<u64>(), any::<bool>(), metadata())
+            .prop_map(|(payload, sequence, replayed, metadata)| Ok(Reply { payload, sequence, replayed, metadata })),
         error().prop_map(Err),
     ]
 }
@@ -156,13 +153,10 @@ fn answer() -> impl Strategy<Value = AnswerFrame> {
     ];
     let effects = (vec(payload(), 0..3), option::of(payload()), any::<bool>(), side_effects(), option::of(payload()));
     let activation = prop_oneof![Just(0), id()];
-    (activation, id(), result, effects, any::<bool>()).prop_map(
-        |(activation, call, result, (events, value, delete, side_effects, snapshot), activation_ended)| AnswerFrame {
-            activation,
-            call,
-            result,
-            effects: Effects { events, value, delete, side_effects, snapshot },
-            activation_ended,
+    (activation, id(), result, effects, any::<bool>(), metadata()).prop_map(
+        |(activation, call, result, (events, value, delete, side_effects, snapshot), activation_ended, metadata)| {
+            let effects = Effects { events, value, delete, side_effects, snapshot };
+            AnswerFrame { activation, call, result, effects, activation_ended, metadata }
         },
     )
 }
@@ -181,10 +175,8 @@ pub(crate) fn function_frame() -> impl Strategy<Value = FunctionFrame> {
             }
         ),
         answer().prop_map(FunctionFrame::Answer),
-        (id(), body(), side_effects()).prop_map(|(call, payload, effects)| FunctionFrame::StreamElement {
-            call,
-            payload,
-            effects
+        (id(), body(), side_effects(), metadata()).prop_map(|(call, payload, effects, metadata)| {
+            FunctionFrame::StreamElement { call, payload, effects, metadata }
         }),
         (id(), option::of(error())).prop_map(|(call, error)| FunctionFrame::StreamEnd { call, error }),
         (id(), any::<u32>()).prop_map(|(call, elements)| FunctionFrame::StreamInputCredit { call, elements }),

@@ -157,13 +157,21 @@ impl<S> Cx<S> {
             },
         };
         match result {
-            Ok(result) => Ended { state: Some(self.state), call, result, effects: self.effects, lost_before: false },
+            Ok(result) => Ended {
+                lost_before: false,
+                state: Some(self.state),
+                call,
+                result,
+                effects: self.effects,
+                metadata: self.said,
+            },
             Err(error) => Ended {
                 lost_before: self.lost_before,
                 state: self.restored(),
                 call,
                 result: HandlerResult::Failed(error),
                 effects: Effects::default(),
+                metadata: Vec::new(),
             },
         }
     }

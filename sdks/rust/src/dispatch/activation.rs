@@ -83,7 +83,8 @@ fn stream_end(call: u64, result: HandlerResult) -> FunctionFrame {
 }
 
 fn answer_action<S>(ended: Ended<S>) -> FunctionFrame {
-    FunctionFrame::Answer(AnswerFrame { effects: ended.effects, ..answer(0, ended.call, ended.result) })
+    let Ended { call, result, effects, metadata, .. } = ended;
+    FunctionFrame::Answer(AnswerFrame { effects, metadata, ..answer(0, call, result) })
 }
 
 impl<S: 'static> Activation for Active<S> {
@@ -184,12 +185,12 @@ fn settle<S: 'static>(
     want_snapshot: bool,
 ) -> (AnswerFrame, Option<State<S>>) {
     (of.finish)(&mut cx);
-    let Ended { mut state, call, result, effects, lost_before } = cx.end(outcome);
+    let Ended { mut state, call, result, effects, metadata, lost_before } = cx.end(outcome);
     if lost_before {
         entry.keeps_state.store(true, Ordering::Relaxed);
     }
     let ended = state.is_none();
-    let mut answer = AnswerFrame { effects, activation_ended: ended, ..answer(activation, call, result) };
+    let mut answer = AnswerFrame { effects, metadata, activation_ended: ended, ..answer(activation, call, result) };
     if let Some(state) = state.as_ref().filter(|_| want_snapshot) {
         // A snapshot is an offer: without one the host goes on from the events.
         answer.effects.snapshot = guarded("the state", || of.save(state.get()))

@@ -58,6 +58,18 @@ impl<S: 'static, R> Then<S, R> {
         self
     }
 
+    /// The command said exactly this beside its reply.
+    #[track_caller]
+    pub fn reply_metadata<'a>(self, expected: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let found = self.answer.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            expected.into_iter().collect::<Vec<_>>(),
+            "what was said beside the reply"
+        );
+        self
+    }
+
     /// The command handed the call on.
     #[track_caller]
     pub fn forwards(self, entity_type: &str, key: &str, command: &str) -> Self {
