@@ -247,22 +247,24 @@ impl ShardLoop {
         }
     }
 
-    /// A delivery has come: what the watermark does not cover is written, as far as there is room.
+    /// A delivery has come: what the watermark does not cover is written, as far as there is room for it in the inbox and in
+    /// one batch. The rest comes again.
     pub(super) fn deliver(&mut self, from: ShardId, to: ShardId, records: Vec<Outgoing>) {
-        let (room, at) = (self.settings.limits.inbox, self.now.wall);
+        let (room, bytes, at) = (self.settings.limits.inbox, self.settings.limits.batch_bytes, self.now.wall);
         let (early, reverses) = (self.is(Mutant::DeliveredEarly), self.is(Mutant::DeliveryReversed));
         let Some(owned) = self.owned_mut(to) else {
             return self.out.push(Output::Delivered { from, to, up_to: 0 });
         };
         let mark = owned.inbox.watermarks.get(&from).copied().unwrap_or_default();
         let room = room.saturating_sub(owned.inbox.len());
-        let mut fresh: Vec<Outgoing> =
-            records.into_iter().filter(|record| record.position > mark.durable).take(room).collect();
-        let (count, last) = (fresh.len(), fresh.last().map_or(0, |record| record.position));
+        let fresh = records.into_iter().filter(|record| record.position > mark.durable).take(room);
+        let mut left = bytes;
+        let fits = |record: &Record| left.checked_sub(record.size()).inspect(|rest| left = *rest).is_some();
+        let mut records: Vec<Record> = fresh.map(|record| incoming(from, at, record)).take_while(fits).collect();
+        let (count, last) = (records.len(), records.last().map_or(0, origin_position));
         if reverses {
-            fresh.reverse();
+            records.reverse();
         }
-        let records = fresh.into_iter().map(|record| incoming(from, at, record)).collect();
         let taken = count > 0
             && !mark.writing
             && owned.shard.admit(Group::Inbox { from, records: count }, records) == Admission::Waiting;
@@ -496,6 +498,11 @@ fn incoming(from: ShardId, at: adjoin_model::Wall, record: Outgoing) -> Record {
         at,
         body: Body::Inbox(Incoming { origin, call: Box::new(record.call) }),
     }
+}
+
+/// The position of the outbox record that an inbox record comes from.
+fn origin_position(record: &Record) -> Position {
+    if let Body::Inbox(incoming) = &record.body { incoming.origin.position } else { 0 }
 }
 
 /// Whether an error is what the command was answered, and not that it could not be run.

@@ -430,6 +430,29 @@ fn a_full_inbox_leaves_the_rest_in_the_outbox() {
 }
 
 #[test]
+fn a_delivery_that_exceeds_a_batch_is_taken_in_parts() {
+    let limits = Limits { batch_bytes: 500, ..settings().limits };
+    let mut host = Host::with(Settings { limits, ..settings() });
+    // Each fits a batch with its command; together they do not, and come in one delivery after the store was away.
+    let calls: Vec<u64> = (0..8)
+        .map(|_| {
+            let call = asks(&mut host, vec![durable(id("eve"))]);
+            host.durable();
+            call
+        })
+        .collect();
+    assert!(calls.into_iter().all(|call| host.reply(call).is_ok()));
+    host.carry();
+    host.carry_all();
+    for _ in 0..8 {
+        host.run(&["A"]);
+        host.carry_all();
+    }
+    assert!(host.commands.is_empty());
+    assert!(listed(&host).is_empty(), "{:?}", listed(&host));
+}
+
+#[test]
 fn effects_that_run_at_once_are_bounded() {
     let limits = Limits { deliveries: 1, ..Limits::default() };
     let one = Settings { limits, shards: 16, ..settings() };
