@@ -277,8 +277,8 @@ impl Consumer {
         let entity = item.entity.clone();
         match next {
             Handover::Over => {
-                self.items.remove(&event);
-                self.ended = true;
+                // A dead letter's position was passed long ago.
+                self.ended |= self.items.remove(&event).is_some_and(|item| !item.letter);
                 self.unqueue(&entity, event);
             }
             Handover::Waiting => self.ready.push_back(entity),

@@ -2,8 +2,8 @@
 //! What a shard loop takes in and gives out. Drivers carry these; they decide nothing about them.
 
 use adjoin_model::{
-    ConsumerId, EntityId, EntityPage, Error, Head, LoadRequest, Payload, Position, Record, Result, Sequence, ShardBatch,
-    ShardId, Snapshot,
+    ConsumerId, EntityId, EntityPage, Error, Head, LoadRequest, Payload, Position, Record, Result, Sequence,
+    ShardBatch, ShardId, Snapshot,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;

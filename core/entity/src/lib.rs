@@ -32,4 +32,5 @@ pub use phase::{On, Phase, TRANSITIONS, transition_table};
 pub use settings::Settings;
 pub use shard::{Admission, Settled, Shard, ShardInput, State};
 pub use shard_loop::{
-    ConsumerCounts, ConsumerPlace, ConsumerStatus, EffectCounts, EffectState, EffectStatus, ShardLoop, Slow, Status};
+    ConsumerCounts, ConsumerPlace, ConsumerStatus, EffectCounts, EffectState, EffectStatus, ShardLoop, Slow, Status,
+};

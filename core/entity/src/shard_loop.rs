@@ -30,8 +30,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use self::calls::{Calls, CountMap};
-use self::consume::{Consumers, Writes};
 pub use self::consume::{ConsumerCounts, ConsumerPlace, ConsumerStatus};
+use self::consume::{Consumers, Writes};
 use self::effects::Effects;
 pub use self::effects::{EffectCounts, EffectState, EffectStatus};
 use self::entity::{Entities, Slot};
@@ -194,7 +194,10 @@ impl ShardLoop {
     pub fn next_wake(&self) -> Option<Mono> {
         let idle = (self.entities.len() > 0).then_some(self.next_idle_check);
         let raise = self.to_raise.iter().filter_map(|id| self.owned(*id)?.raise_at).min();
-        [self.calls.next_due(), self.effects.next_due(), self.consumers.next_due(), idle, raise].into_iter().flatten().min()
+        [self.calls.next_due(), self.effects.next_due(), self.consumers.next_due(), idle, raise]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn take(&mut self, input: Input) {

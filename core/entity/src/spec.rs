@@ -172,10 +172,10 @@ impl Spec {
     /// Groups that two subscriptions share: each event would go to one of them, and nobody could say to which.
     fn shared_groups(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();
-        let all = self.types.iter().flat_map(|entity_type| entity_type.subscriptions.iter().map(move |s| (entity_type, s)));
-        let twice = all.filter(|(_, subscription)| {
-            subscription.consumer().is_ok_and(|consumer| !seen.insert(consumer))
-        });
+        let all =
+            self.types.iter().flat_map(|entity_type| entity_type.subscriptions.iter().map(move |s| (entity_type, s)));
+        let twice =
+            all.filter(|(_, subscription)| subscription.consumer().is_ok_and(|consumer| !seen.insert(consumer)));
         let said = |(entity_type, subscription): (&EntityType, &Subscription)| {
             let (name, group) = (&entity_type.name, &subscription.group);
             format!("{name} takes events as the group {group:?}, which is taken: give it a consumer group of its own")

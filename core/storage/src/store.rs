@@ -251,9 +251,9 @@ pub trait Effects: Send + Sync {
     /// * `effects_keep_their_places_in_the_tail`: those of ended and trimmed ones with their record or without.
     /// * `effects_make_no_entity`: they neither list an entity nor change its sequence.
     /// * `purge_leaves_effects`
-    /// * `consumers_keep_their_positions`: with their dead letters; a position never falls.
+    /// * `consumers_keep_their_positions`: with their dead letters. Nobody writes a lower position.
     /// * `a_settled_dead_letter_is_gone`: in the same atomic step; the position stays.
-    /// * `effects_survive_reopen`: records, ends and watermarks (durable stores).
+    /// * `effects_survive_reopen`: records, ends, watermarks and consumers (durable stores).
     async fn unfinished(&self, shard: ShardId) -> Result<Unfinished>;
 
     /// Every shard of which [`Effects::unfinished`] has something, ordered; one call, so a start does not ask 65 536

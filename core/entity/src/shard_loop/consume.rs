@@ -69,7 +69,8 @@ impl Declared {
 
     /// Whether events go the same way as before.
     fn gives_as(&self, other: &Self) -> bool {
-        let way = |one: &Self| (one.subscription.events.clone(), one.subscription.rest.clone(), one.entity_type.clone());
+        let way =
+            |one: &Self| (one.subscription.events.clone(), one.subscription.rest.clone(), one.entity_type.clone());
         way(self) == way(other)
     }
 
@@ -309,7 +310,13 @@ impl ShardLoop {
     }
 
     /// A part of the journal has been read.
-    pub(super) fn events_read(&mut self, shard: ShardId, place: ConsumerPlace, from: Position, page: Result<EventPage>) {
+    pub(super) fn events_read(
+        &mut self,
+        shard: ShardId,
+        place: ConsumerPlace,
+        from: Position,
+        page: Result<EventPage>,
+    ) {
         self.consumers.reading = self.consumers.reading.saturating_sub(1);
         let head = self.owned(shard).map_or(0, |owned| owned.shard.head().position);
         let declared = self.consumers.declared(place).cloned();
@@ -427,7 +434,13 @@ impl ShardLoop {
         let before = consumer.progress.dead.get(&event).map_or(0, |letter| letter.attempts);
         let Some(item) = consumer.get_mut(event) else { return };
         item.attempts = item.attempts.saturating_add(1);
-        let bound = if is_passing(&error) { u32::MAX } else if item.letter { 1 } else { most };
+        let bound = if is_passing(&error) {
+            u32::MAX
+        } else if item.letter {
+            1
+        } else {
+            most
+        };
         let attempts = item.attempts;
         let said = shortened(&error.to_string());
         item.error = Some(error);

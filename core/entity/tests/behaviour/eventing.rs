@@ -273,8 +273,7 @@ fn each_group_is_given_every_event() {
 
 #[test]
 fn an_entity_takes_an_event_as_a_command_that_it_knows_again() {
-    let mut host =
-        with_spec(subscribed(vec![("shop.Profile", subscription("names", "A", "add"))]), settings());
+    let mut host = with_spec(subscribed(vec![("shop.Profile", subscription("names", "A", "add"))]), settings());
     emits(&mut host, "ada", &["A"]);
     let command = host.command();
     assert_eq!(activated(&host), EntityId::new("shop.Profile", "ada").ok());

@@ -10,7 +10,8 @@ use adjoin_entity::frame::{
 };
 use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
 use adjoin_entity::{
-    Call, CallId, EffectId, EventPage, Input, Operation, Outgoing, Output, Reply, SessionId, Settings, ShardInput, ShardLoop,
+    Call, CallId, EffectId, EventPage, Input, Operation, Outgoing, Output, Reply, SessionId, Settings, ShardInput,
+    ShardLoop,
 };
 use adjoin_model::{
     CommandId, EntityId, EntityPage, Epoch, Error, Head, Kind, LoadRequest, Mono, Now, Outcome, Owner, Payload, Record,
@@ -273,8 +274,7 @@ impl Host {
             inputs.extend(self.deliveries.drain(..).map(deliver));
             let delivered = |(from, to, up_to)| Input::Delivered { from, to, up_to };
             inputs.extend(self.delivered.drain(..).map(delivered));
-            let (own, others) =
-                std::mem::take(&mut self.effects).into_iter().partition(|(_, call)| is_run(call));
+            let (own, others) = std::mem::take(&mut self.effects).into_iter().partition(|(_, call)| is_run(call));
             self.effects = others;
             let own: Vec<(Option<EffectId>, Call)> = own;
             for (effect, call) in own {
