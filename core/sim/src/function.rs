@@ -39,12 +39,18 @@ pub(crate) struct Functions {
     epochs: BTreeMap<(EntityId, HostId), Epoch>,
     /// The last attempt seen of each command.
     attempts: BTreeMap<(HostId, CommandId, EntityId, String), u32>,
+    /// Events that were taken, by shard and position: the place of their first time among all.
+    pub(crate) heard: Heard,
 }
+
+/// Events by shard and position, each with its place in the order in which they were heard.
+pub(crate) type Heard = BTreeMap<(u32, u64), usize>;
 
 /// What a function checks across its sessions.
 pub(crate) struct Seen<'a> {
     epochs: &'a mut BTreeMap<(EntityId, HostId), Epoch>,
     attempts: &'a mut BTreeMap<(HostId, CommandId, EntityId, String), u32>,
+    heard: &'a mut Heard,
     slow: bool,
     process: &'a mut Process,
 }
@@ -86,8 +92,8 @@ impl Functions {
     ) {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.open) else { return };
         let process = &mut self.processes[session.process];
-        let (epochs, attempts) = (&mut self.epochs, &mut self.attempts);
-        act(session, context, &mut Seen { epochs, attempts, slow: self.slow, process });
+        let (epochs, attempts, heard) = (&mut self.epochs, &mut self.attempts, &mut self.heard);
+        act(session, context, &mut Seen { epochs, attempts, heard, slow: self.slow, process });
     }
 
     /// Says to a host that memory is short.

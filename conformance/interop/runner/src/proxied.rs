@@ -3,6 +3,7 @@
 
 mod action;
 mod cart;
+mod event_log;
 mod event_sourced;
 mod reflection;
 mod restart;
@@ -19,6 +20,7 @@ pub(crate) fn scenarios(sdk: Sdk) -> Vec<Scenario<Host>> {
         value_entity::scenarios(),
         action::scenarios(),
         cart::scenarios(),
+        event_log::scenarios(),
         reflection::scenarios(),
         scenarios!("", [nothing_else_reached_the_function]),
     ]

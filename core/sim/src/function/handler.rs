@@ -3,12 +3,13 @@
 
 use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult, SideEffect, Target};
 use adjoin_entity::spec::EntityKind;
-use adjoin_model::{Error, Payload};
+use adjoin_model::{Error, Metadata, Payload};
 
 use super::Seen;
 use super::session::{Running, Session};
 use crate::context::Context;
 use crate::fault::Fault;
+use crate::plan::HEARS;
 use crate::words::{Ask, Fact, NOBODY, State, child};
 
 /// What a handler returned, and the state it left.
@@ -22,7 +23,8 @@ impl Session {
     pub(super) fn handler_ends(&mut self, context: &mut Context, seen: &mut Seen<'_>, call: u64) {
         let Some(running) = self.calls.remove(&call) else { return };
         let activation = running.frame.activation;
-        let answer = if activation == 0 { self.run_action(context, &running) } else { self.run(context, &running) };
+        let answer =
+            if activation == 0 { self.run_action(context, seen, &running) } else { self.run(context, &running) };
         let ended = answer.activation_ended;
         if context.befalls(Fault::AnswerTwice) {
             self.send(context, FunctionFrame::Answer(answer.clone()));
@@ -77,7 +79,7 @@ impl Session {
         answer(ran.result, ran.effects, ends)
     }
 
-    fn run_action(&mut self, context: &Context, running: &Running) -> AnswerFrame {
+    fn run_action(&mut self, context: &mut Context, seen: &mut Seen<'_>, running: &Running) -> AnswerFrame {
         let frame = &running.frame;
         let ask = Ask::read(&frame.payload).unwrap_or_default();
         let mut effects = Effects::default();
@@ -88,9 +90,29 @@ impl Session {
                 HandlerResult::Reply(None)
             }
             "gather" => HandlerResult::Reply(Some(running.stream.gathered())),
+            HEARS if context.befalls(Fault::HandlerFails) => {
+                HandlerResult::Failed(Error::rejected("it does not listen"))
+            }
+            HEARS => {
+                hear(context, seen, &frame.metadata);
+                HandlerResult::Reply(None)
+            }
             _ => HandlerResult::Reply(Some(frame.payload.clone())),
         };
         AnswerFrame { activation: 0, call: frame.call, result, effects, activation_ended: false }
+    }
+}
+
+/// An event is taken; what counts is the first time.
+fn hear(context: &mut Context, seen: &mut Seen<'_>, metadata: &Metadata) {
+    let id = metadata.iter().find(|(name, _)| name == "ce-id").and_then(|(_, id)| id.split_once('-'));
+    let event = id.and_then(|(shard, position)| Some((shard.parse().ok()?, position.parse().ok()?)));
+    match event {
+        Some(event) => {
+            let place = seen.heard.len();
+            seen.heard.entry(event).or_insert(place);
+        }
+        None => context.violate(|| format!("an event says no id: {metadata:?}")),
     }
 }
 
