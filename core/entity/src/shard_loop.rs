@@ -76,6 +76,8 @@ struct Owned {
     consumers: BTreeMap<ConsumerPlace, Consumer>,
     /// It stands in the queue of shards that may have events to read or to give out.
     consuming: bool,
+    /// It stands in the queue of those that a bound has stopped.
+    held: bool,
 }
 
 impl Owned {
@@ -91,6 +93,7 @@ impl Owned {
             stirred: false,
             consumers: BTreeMap::new(),
             consuming: false,
+            held: false,
         }
     }
 }

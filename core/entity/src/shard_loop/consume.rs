@@ -4,11 +4,12 @@
 //! How far a consumer has come is a record of the shard's own journal, so it is fenced by the shard's head as every
 //! write is: a host that has lost the shard cannot move it.
 
+mod declared;
+mod notes;
+
 use adjoin_model::{
-    Body, CommandId, Consumed, ConsumerId, Consumption, DeadLetter, Ended, EntityId, Error, Origin, Position, Record,
-    Result, ShardId, Wall,
+    Body, Consumed, ConsumerId, Ended, EntityId, Error, Mono, Origin, Position, Record, Result, ShardId,
 };
-use alloc::boxed::Box;
 use alloc::collections::{BinaryHeap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,16 +17,18 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use self::declared::Declared;
+pub use self::notes::ConsumerStatus;
+pub(super) use self::notes::Writes;
+use self::notes::command;
 use super::calls::CountMap;
-use super::effects::{is_passing, nothing};
+use super::effects::is_passing;
 use super::{Group, ShardLoop};
-use crate::call::{Call, CallId, Operation, Reply};
-use crate::cloud_event::{self, Content};
+use crate::call::{Call, Operation, Reply};
+use crate::cloud_event;
 use crate::consumer::{Consumer, Handover, HandoverOn, Item, Reading};
 use crate::io::{EffectId, EventPage, Output};
-use crate::shard::{Admission, State};
-use crate::spec::{Answers, EntityKind, EntityType, EventKey, Spec, Subscription};
-use adjoin_model::Mono;
+use crate::shard::State;
 
 /// Bytes of records that are read at once.
 const PAGE: usize = 64 << 10;
@@ -36,53 +39,6 @@ const ERROR_BYTES: usize = 1024;
 
 /// A consumer's place in the list of its loop.
 pub type ConsumerPlace = u32;
-
-/// What is being written of a consumer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Writes {
-    /// How far it has come.
-    Passed,
-    /// That an event is a dead letter.
-    Dead,
-    /// That a dead letter has ended.
-    Settled,
-}
-
-/// What a connected function says of a consumer.
-pub(super) struct Declared {
-    subscription: Subscription,
-    entity_type: Arc<str>,
-    action: bool,
-    content: Content,
-}
-
-impl Declared {
-    fn of(spec: &Spec, entity_type: &EntityType, subscription: &Subscription) -> Self {
-        let content = match spec.answers {
-            Answers::Cloudstate => Content::Any,
-            Answers::Adjoin if entity_type.services.is_empty() => Content::Json,
-            Answers::Adjoin => Content::Protobuf,
-        };
-        let action = entity_type.kind == EntityKind::Action;
-        Self { subscription: subscription.clone(), entity_type: entity_type.name.clone(), action, content }
-    }
-
-    /// Whether events go the same way as before.
-    fn gives_as(&self, other: &Self) -> bool {
-        let way =
-            |one: &Self| (one.subscription.events.clone(), one.subscription.rest.clone(), one.entity_type.clone());
-        way(self) == way(other)
-    }
-
-    /// The entity that takes this event.
-    fn target(&self, item: &Item) -> Result<EntityId> {
-        let key = match &self.subscription.key {
-            EventKey::Subject => item.entity.key().to_string(),
-            EventKey::Message(key) => key.find(&item.handler, &item.event)?,
-        };
-        EntityId::new(self.entity_type.clone(), key)
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
@@ -96,7 +52,7 @@ struct Due {
 #[derive(Default)]
 pub(crate) struct Consumers {
     names: Vec<ConsumerId>,
-    /// By place; only those that a connected function has.
+    /// By place: what a function said of each last.
     declared: Vec<Option<Arc<Declared>>>,
     /// Calls under way.
     pub(super) runs: CountMap<(ShardId, ConsumerPlace, Position)>,
@@ -104,6 +60,8 @@ pub(crate) struct Consumers {
     reading: usize,
     /// Shards that may have something to read or to give out.
     stirred: VecDeque<ShardId>,
+    /// Shards that have, but a bound of the loop is reached.
+    held: VecDeque<ShardId>,
     counts: ConsumerCounts,
 }
 
@@ -118,27 +76,6 @@ pub struct ConsumerCounts {
     pub dead: u64,
     /// Events that no handler of a consumer takes.
     pub passed_over: u64,
-}
-
-/// How a consumer stands in one shard.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumerStatus {
-    /// In which shard.
-    pub shard: ShardId,
-    /// Which consumer.
-    pub consumer: ConsumerId,
-    /// Whether a connected function has it.
-    pub declared: bool,
-    /// Every event up to this position has ended.
-    pub position: Position,
-    /// The shard's own position.
-    pub head: Position,
-    /// Events that were read and have not ended.
-    pub open: usize,
-    /// How the one that failed most often failed last, or why the journal could not be read.
-    pub error: Option<Error>,
-    /// Its dead letters, by position.
-    pub dead: Vec<(Position, DeadLetter)>,
 }
 
 impl Consumers {
@@ -164,8 +101,9 @@ impl Consumers {
         self.names.iter().position(|name| name == consumer).map(|place| place as ConsumerPlace)
     }
 
+    /// What a connected function says of it.
     fn declared(&self, place: ConsumerPlace) -> Option<&Arc<Declared>> {
-        self.declared.get(place as usize)?.as_ref()
+        self.declared.get(place as usize)?.as_ref().filter(|declared| declared.connected)
     }
 }
 
@@ -176,60 +114,6 @@ impl ShardLoop {
 
     fn consumer_mut(&mut self, shard: ShardId, place: ConsumerPlace) -> Option<&mut Consumer> {
         self.owned_mut(shard)?.consumers.get_mut(&place)
-    }
-
-    /// Takes over how far the consumers of a shard had come. Before the first step.
-    pub(super) fn resume_consumers(&mut self, shard: ShardId, left: Vec<(ConsumerId, adjoin_model::Progress)>) {
-        for (consumer, progress) in left {
-            let place = self.consumers.place(&consumer);
-            if let Some(owned) = self.owned_mut(shard) {
-                owned.consumers.insert(place, Consumer::new(progress));
-            }
-        }
-    }
-
-    /// Functions have come or gone: what they subscribe to, every shard gives out from where it is.
-    pub(super) fn declare_consumers(&mut self, came: bool) {
-        let mut now: Vec<(ConsumerPlace, Arc<Declared>)> = Vec::new();
-        for (spec, entity_type) in self.sessions.connected() {
-            for subscription in &entity_type.subscriptions {
-                // A spec whose consumers have no names was refused by its check.
-                let Ok(consumer) = subscription.consumer() else { continue };
-                let declared = Arc::new(Declared::of(spec, entity_type, subscription));
-                now.push((self.consumers.place(&consumer), declared));
-            }
-        }
-        let before = core::mem::take(&mut self.consumers.declared);
-        self.consumers.declared.resize_with(self.consumers.names.len(), || None);
-        let mut changed = Vec::new();
-        for (place, declared) in now {
-            let was = before.get(place as usize).and_then(Option::as_ref);
-            changed.push((place, was.is_some_and(|was| !was.gives_as(&declared))));
-            if let Some(slot) = self.consumers.declared.get_mut(place as usize) {
-                *slot = Some(declared);
-            }
-        }
-        self.bring_up(&changed, came);
-    }
-
-    fn bring_up(&mut self, declared: &[(ConsumerPlace, bool)], came: bool) {
-        if declared.is_empty() {
-            return;
-        }
-        let shards: Vec<ShardId> = self.shards.iter().flatten().map(|owned| owned.shard.id()).collect();
-        for shard in shards {
-            let Some(owned) = self.owned_mut(shard) else { continue };
-            for (place, changed) in declared {
-                let consumer = owned.consumers.entry(*place).or_default();
-                if *changed {
-                    consumer.restart();
-                }
-                if came {
-                    consumer.retry_resting();
-                }
-            }
-            self.stir_consumers(shard);
-        }
     }
 
     /// A shard may have something to read or to give out.
@@ -243,23 +127,37 @@ impl ShardLoop {
 
     /// Reads, gives out and notes, as far as the bounds of the loop allow.
     pub(super) fn run_consumers(&mut self) {
-        let mut later = Vec::new();
-        while let Some(shard) = self.consumers.stirred.pop_front() {
+        while let Some(shard) = self.next_stirred() {
             let Some(owned) = self.owned_mut(shard) else { continue };
-            owned.consuming = false;
             // It is stirred again once it is open.
             if owned.shard.state() != State::Open {
                 continue;
             }
             let places: Vec<ConsumerPlace> = owned.consumers.keys().copied().collect();
-            let held = places.into_iter().filter(|place| !self.consume(shard, *place)).count();
-            if held > 0 {
-                later.push(shard);
+            let stopped = places.into_iter().filter(|place| !self.consume(shard, *place)).count();
+            if stopped > 0
+                && let Some(owned) = self.owned_mut(shard).filter(|owned| !owned.held)
+            {
+                owned.held = true;
+                self.consumers.held.push_back(shard);
             }
         }
-        for shard in later {
-            self.stir_consumers(shard);
+    }
+
+    /// The next shard to look at; one that a bound has stopped only while there is room again.
+    fn next_stirred(&mut self) -> Option<ShardId> {
+        if let Some(shard) = self.consumers.stirred.pop_front() {
+            if let Some(owned) = self.owned_mut(shard) {
+                owned.consuming = false;
+            }
+            return Some(shard);
         }
+        let room = self.consumers.runs.len() < self.settings.limits.consuming.max(1) && self.consumers.reading < READS;
+        let shard = if room { self.consumers.held.pop_front()? } else { return None };
+        if let Some(owned) = self.owned_mut(shard) {
+            owned.held = false;
+        }
+        Some(shard)
     }
 
     /// Says whether nothing is held up by a bound of the loop.
@@ -360,6 +258,10 @@ impl ShardLoop {
         consumer.saw(position, record.as_ref().map(|record| &record.entity));
         let Some(record) = record.filter(|record| Some(record.entity.entity_type()) == log) else { return };
         let Body::Event(_) = &record.body else { return };
+        if consumer.progress.dead.contains_key(&position) {
+            // Its end was written, but not yet that the position is past it.
+            return;
+        }
         match item(record, declared, false) {
             Some(item) => consumer.push(position, item),
             None => self.consumers.counts.passed_over += 1,
@@ -476,163 +378,6 @@ impl ShardLoop {
             self.stir_consumers(shard);
         }
     }
-
-    /// Writes how far a consumer has come, when that is worth a record.
-    fn mark(&mut self, shard: ShardId, place: ConsumerPlace) {
-        let Some(consumer) = self.consumer_mut(shard, place) else { return };
-        let Some((reached, entity)) = consumer.mark() else { return };
-        consumer.marking();
-        self.note(shard, place, reached, entity, Consumed::Passed, (Writes::Passed, None));
-    }
-
-    fn settle_letter(
-        &mut self,
-        shard: ShardId,
-        place: ConsumerPlace,
-        event: Position,
-        ended: Ended,
-        by: Option<CallId>,
-    ) {
-        let letter = self.consumer(shard, place).and_then(|consumer| consumer.progress.dead.get(&event));
-        let Some(entity) = letter.map(|letter| letter.entity.clone()) else { return };
-        self.note(shard, place, event, entity, Consumed::Settled(ended), (Writes::Settled, by));
-    }
-
-    fn note(
-        &mut self,
-        shard: ShardId,
-        place: ConsumerPlace,
-        event: Position,
-        entity: EntityId,
-        what: Consumed,
-        (writes, by): (Writes, Option<CallId>),
-    ) {
-        let (at, name) = (self.now.wall, self.consumers.names.get(place as usize).cloned());
-        let (Some(owned), Some(consumer)) = (self.owned_mut(shard), name) else { return };
-        let command = command(&consumer, Origin { shard, position: event });
-        let body = Body::Consumed(Box::new(Consumption { consumer, event, what }));
-        let record = Record { entity, sequence: 0, command, at, body };
-        let group = Group::Consumed { consumer: place, event, writes, by };
-        match owned.shard.admit(group, alloc::vec![record]) {
-            Admission::Waiting => self.make_dirty(shard),
-            Admission::Refused(error) => self.consumed_lost(shard, place, event, writes, by, error),
-        }
-    }
-
-    /// What a record says is durable.
-    pub(super) fn consumed(&mut self, shard: ShardId, consumption: &Consumption, entity: &EntityId, at: Wall) {
-        let place = self.consumers.place(&consumption.consumer);
-        let Some(owned) = self.owned_mut(shard) else { return };
-        owned.consumers.entry(place).or_default().progress.apply(consumption, entity, at);
-    }
-
-    pub(super) fn consumed_durable(
-        &mut self,
-        shard: ShardId,
-        place: ConsumerPlace,
-        event: Position,
-        writes: Writes,
-        by: Option<CallId>,
-    ) {
-        let Some(consumer) = self.consumer_mut(shard, place) else { return };
-        match writes {
-            Writes::Passed => consumer.passing = false,
-            Writes::Dead => {
-                consumer.go(event, HandoverOn::Written);
-                self.consumers.counts.dead += 1;
-            }
-            Writes::Settled => drop(consumer.go(event, HandoverOn::Written)),
-        }
-        if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(nothing()) });
-        }
-        self.stir_consumers(shard);
-    }
-
-    pub(super) fn consumed_lost(
-        &mut self,
-        shard: ShardId,
-        place: ConsumerPlace,
-        event: Position,
-        writes: Writes,
-        by: Option<CallId>,
-        error: Error,
-    ) {
-        let Some(consumer) = self.consumer_mut(shard, place) else { return };
-        match writes {
-            Writes::Passed => consumer.mark_lost(),
-            Writes::Dead | Writes::Settled => {
-                let attempts = consumer.get(event).map_or(1, |item| item.attempts);
-                if consumer.go(event, HandoverOn::Lost) {
-                    self.rest_consumer(shard, place, Some(event), attempts);
-                }
-            }
-        }
-        if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Err(error) });
-        }
-    }
-
-    /// An operator has a dead letter tried again.
-    pub(super) fn retry_letter(&mut self, call: CallId, shard: ShardId, consumer: &ConsumerId, event: Position) {
-        let result = self.letter(shard, consumer, event).and_then(|place| {
-            if self.consumers.declared(place).is_none() {
-                let said = format!("no connected function has the consumer {consumer}: start it, then try again");
-                return Err(Error::unavailable(said));
-            }
-            if let Some(consumer) = self.consumer_mut(shard, place)
-                && !consumer.letters.contains(&event)
-            {
-                consumer.letters.push_back(event);
-            }
-            Ok(nothing())
-        });
-        self.out.push(Output::Reply { call, result });
-        self.stir_consumers(shard);
-    }
-
-    /// An operator drops a dead letter, unless it is being tried again.
-    pub(super) fn drop_letter(&mut self, call: CallId, shard: ShardId, consumer: &ConsumerId, event: Position) {
-        match self.letter(shard, consumer, event) {
-            Ok(place) => self.settle_letter(shard, place, event, Ended::Dropped, Some(call)),
-            Err(error) => self.out.push(Output::Reply { call, result: Err(error) }),
-        }
-    }
-
-    fn letter(&self, shard: ShardId, consumer: &ConsumerId, event: Position) -> Result<ConsumerPlace> {
-        let at = |error: Error| error.at("consumer", consumer).at("shard", shard).at("position", event);
-        let found = self.consumers.find(consumer);
-        let own = found.and_then(|place| Some((place, self.consumer(shard, place)?)));
-        match own {
-            Some((_, consumer)) if consumer.get(event).is_some() => {
-                Err(at(Error::conflict("the event is being tried now; look again when it has been answered")))
-            }
-            Some((place, consumer)) if consumer.progress.dead.contains_key(&event) => Ok(place),
-            Some(_) | None => Err(at(Error::not_found("no dead letter stands there, or it has ended"))),
-        }
-    }
-
-    /// How every consumer stands in every shard that was written, at most `limit`, by shard.
-    #[must_use]
-    pub fn consumers(&self, limit: usize) -> Vec<ConsumerStatus> {
-        let all = self.shards.iter().flatten().flat_map(|owned| {
-            let (shard, head) = (owned.shard.id(), owned.shard.head().position);
-            owned.consumers.iter().filter(move |_| head > 0).filter_map(move |(place, consumer)| {
-                let failed = consumer.items().max_by_key(|(_, item)| item.attempts).and_then(|(_, i)| i.error.clone());
-                Some(ConsumerStatus {
-                    shard,
-                    consumer: self.consumers.names.get(*place as usize)?.clone(),
-                    declared: self.consumers.declared(*place).is_some(),
-                    position: consumer.reached(),
-                    head,
-                    open: consumer.open(),
-                    error: failed.or_else(|| consumer.unread.clone()),
-                    dead: consumer.progress.dead.iter().map(|(event, letter)| (*event, letter.clone())).collect(),
-                })
-            })
-        });
-        all.take(limit).collect()
-    }
 }
 
 fn item(record: Record, declared: &Declared, letter: bool) -> Option<Item> {
@@ -663,18 +408,6 @@ fn event_call(entity: EntityId, declared: &Declared, item: &Item, consumer: &Con
         operation: Operation::Run,
         inbox: None,
     }
-}
-
-/// The name for good of the command that an event is for a consumer: the same at every attempt.
-fn command(consumer: &ConsumerId, Origin { shard, position }: Origin) -> CommandId {
-    let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
-    for name in [consumer.log(), consumer.group()] {
-        hash.update(name.as_bytes());
-        hash.update(&[0]);
-    }
-    hash.update(&shard.0.to_be_bytes());
-    hash.update(&position.to_be_bytes());
-    CommandId(hash.digest128())
 }
 
 fn shortened(error: &str) -> String {

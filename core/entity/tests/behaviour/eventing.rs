@@ -5,8 +5,8 @@ use adjoin_entity::frame::{CommandFrame, Effects, HandlerResult, HostFrame};
 use adjoin_entity::spec::{EventKey, KeyOf, Source, Spec, Subscription, Taker};
 use adjoin_entity::{ConsumerStatus, Input, Settings, ShardInput};
 use adjoin_model::{
-    Body, Consumed, ConsumerId, Consumption, Ended, EntityId, Error, Kind, Payload, Position, Progress, ShardId,
-    Unfinished, shard_of,
+    Body, Consumed, ConsumerId, Consumption, DeadLetter, Ended, EntityId, Error, Kind, Payload, Position, Progress,
+    ShardId, Unfinished, shard_of,
 };
 
 use crate::host::*;
@@ -244,6 +244,25 @@ fn a_host_that_comes_later_goes_on_behind_the_position() {
 }
 
 #[test]
+fn a_dead_letter_whose_position_was_not_noted_is_not_given_again() {
+    let mut first = with_spec(mailing(), Settings { effect_attempts: 1, ..settings() });
+    emits(&mut first, "ada", &["A", "A"]);
+    fails(&mut first);
+    assert!(matches!(noted(&mut first), (1, Consumed::Dead { .. })));
+    let mut second = Host::without_function(settings());
+    second.journal = first.journal.clone();
+    second.restart_at(shard("ada"), second.journal[&shard("ada")].len() as u64);
+    let letter = DeadLetter { entity: id("ada"), attempts: 1, error: "no".into(), at: second.now.wall };
+    let progress = Progress { passed: 0, dead: [(1, letter)].into() };
+    let left = Unfinished { consumers: vec![(mail(), progress)], ..Unfinished::default() };
+    second.machine.resume(shard("ada"), left);
+    second.up_with(1, mailing(), 1000);
+    second.carry();
+    let id = second.command().metadata.iter().find(|(name, _)| name == "ce-id").map(|(_, id)| id.clone());
+    assert_eq!(id, Some(format!("{}-2", shard("ada"))));
+}
+
+#[test]
 fn a_new_group_begins_with_the_first_event() {
     let mut host = Host::new();
     emits(&mut host, "ada", &["A", "A"]);
@@ -463,6 +482,19 @@ fn a_function_with_other_handlers_takes_what_waits() {
     assert!(host.commands.is_empty(), "the first is still with its handler");
     well(&mut host, &command);
     assert_eq!(host.command().payload, event("B"));
+}
+
+#[test]
+fn what_waits_goes_to_the_handlers_of_the_function_that_comes() {
+    let mut host = with_spec(mailing(), quick());
+    emits(&mut host, "ada", &["A"]);
+    host.down(1);
+    host.carry();
+    host.commands.clear();
+    let listing = subscription("mail", "A", "list");
+    host.up_with(3, subscribed(vec![("shop.Mailer", listing)]), 1000);
+    host.carry();
+    assert_eq!(&*host.command().name, "list");
 }
 
 #[test]
