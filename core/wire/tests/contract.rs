@@ -44,7 +44,10 @@ fn every_repeated_field_is_counted() {
         repeated(&messages, "FunctionFrame"),
         ["Answer.6", "Answer.9", "Call.3", "Failure.4", "StreamElement.3", "Target.5"]
     );
-    assert_eq!(repeated(&messages, "EntityType"), ["EntityType.10", "EntityType.12", "EntityType.3", "EntityType.4", "Subscription.4"]);
+    assert_eq!(
+        repeated(&messages, "EntityType"),
+        ["EntityType.10", "EntityType.12", "EntityType.3", "EntityType.4", "Subscription.4"]
+    );
 }
 
 /// `Batch` and `Discovery` stand in for messages of the contract.

@@ -73,7 +73,9 @@ fn take(frame: HostFrame, folder: &Path) -> Option<FunctionFrame> {
             let sequence = events.last().map_or(0, |(sequence, _)| *sequence);
             Some(FunctionFrame::Replayed { activation, sequence })
         }
-        HostFrame::Command(command) if &*command.name == "send" => Some(answer(&command, mail(&command, folder), vec![])),
+        HostFrame::Command(command) if &*command.name == "send" => {
+            Some(answer(&command, mail(&command, folder), vec![]))
+        }
         HostFrame::Command(command) => {
             let added = Payload::new("ItemAdded", command.payload.data.clone());
             Some(answer(&command, HandlerResult::Reply(None), vec![added]))

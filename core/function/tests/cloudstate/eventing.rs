@@ -42,7 +42,8 @@ async fn an_event_names_the_entity_that_takes_it() {
     let found = subscriptions(entity(VALUE, "eventing.Lesson", "lessons"), "lessons").await;
     let [Subscription { key: EventKey::Message(key), .. }] = &found[..] else { panic!("{found:?}") };
     // pupil = "ada", lesson = "sums"
-    let event = Payload::new("type.googleapis.com/cloudstate.tck.model.eventing.Learned", &b"\x0a\x03ada\x12\x04sums"[..]);
+    let event =
+        Payload::new("type.googleapis.com/cloudstate.tck.model.eventing.Learned", &b"\x0a\x03ada\x12\x04sums"[..]);
     assert_eq!(key.find("Learn", &event), Ok("sums".into()));
     let nobody = Payload::new("json.cloudstate.io/Learned", &b"\x0a\x02{}"[..]);
     assert!(key.find("Learn", &nobody).is_err(), "it names none");

@@ -105,7 +105,7 @@ async fn an_event_reaches_its_subscriber_as_a_cloud_event(host: &Host) -> Result
     if entry(&first, "ce-id").is_none_or(|id| id.is_empty()) {
         return Err("there is no ce-id".into());
     }
-    call.comes_out(&response("one", "hello")).await
+    call.is_answered(&response("one", "hello")).await
 }
 
 async fn events_of_an_entity_reach_their_subscriber_in_order(host: &Host) -> Result<(), String> {
@@ -126,10 +126,10 @@ async fn a_subscriber_hands_an_event_on(host: &Host) -> Result<(), String> {
     let mut call = given(host, UNARY, "ProcessEventOne", "forward").await?;
     call.goes_in(&command("ProcessEventOne", &event_one(&step))).await?;
     let request = message("EffectRequest", &json!({"id": "forward", "message": "on"}));
-    call.comes_out(&json!({"forward": forward(SUBSCRIBER, "Effect", request.clone())["forward"]})).await?;
+    call.is_answered(&json!({"forward": forward(SUBSCRIBER, "Effect", request.clone())["forward"]})).await?;
     let mut second = effect(host).await?;
     second.goes_in(&command("Effect", &request)).await?;
-    second.comes_out(&response("forward", "on")).await
+    second.is_answered(&response("forward", "on")).await
 }
 
 async fn effect(host: &Host) -> Result<Cursor, String> {
@@ -156,7 +156,7 @@ async fn an_event_of_json_reaches_the_method_for_any(host: &Host) -> Result<(), 
     if entry(&first, "ce-type").as_deref() != Some("json.cloudstate.io/JsonEvent") {
         return Err(format!("its type is {:?}", entry(&first, "ce-type")));
     }
-    call.comes_out(&response("json", "in JSON")).await
+    call.is_answered(&response("json", "in JSON")).await
 }
 
 async fn a_subscriber_can_be_called_like_any_action(host: &Host) -> Result<(), String> {
@@ -178,7 +178,7 @@ async fn a_restarted_proxy_goes_on_behind_the_last_event(host: &Host) -> Result<
     emit_first(host, "told", &json!({"eventOne": {"step": says("before")}})).await?;
     let mut call = given(host, UNARY, "ProcessEventOne", "told").await?;
     call.goes_in(&command("ProcessEventOne", &event_one(&says("before")))).await?;
-    call.comes_out(&response("told", "before")).await?;
+    call.is_answered(&response("told", "before")).await?;
     restart(host, true).await?;
     emit_first(host, "told", &json!({"eventOne": {"step": says("after")}})).await?;
     let mut call = given(host, UNARY, "ProcessEventOne", "told").await?;

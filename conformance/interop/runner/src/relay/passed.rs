@@ -209,6 +209,17 @@ impl Cursor {
         }
     }
 
+    /// The proxy half-closes, and the function sends exactly this.
+    ///
+    /// # Errors
+    /// How it differs.
+    pub(crate) async fn is_answered(&mut self, expected: &Value) -> Result<(), String> {
+        match self.next("the proxy's half-close").await? {
+            Part::InEnd => self.comes_out(expected).await,
+            other => Err(format!("{}: {other:?} passed, not the proxy's half-close", self.log.path)),
+        }
+    }
+
     /// The proxy half-closes, and the function ends the call well.
     ///
     /// # Errors
