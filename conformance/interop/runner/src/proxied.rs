@@ -35,6 +35,6 @@ pub(crate) fn restarts() -> Vec<Scenario<Host>> {
 /// Every scenario looks at each call that it causes; only the discovery at the start is nobody's.
 async fn nothing_else_reached_the_function(host: &Host) -> Result<(), String> {
     let mut unseen = host.unseen();
-    unseen.retain(|path| path != "/cloudstate.EntityDiscovery/discover");
+    unseen.retain(|(path, _)| path != "/cloudstate.EntityDiscovery/discover");
     if unseen.is_empty() { Ok(()) } else { Err(format!("these calls did: {unseen:?}")) }
 }

@@ -108,9 +108,13 @@ impl Calls {
         Ok(Cursor { log, schema: schema.clone(), at: 0, without_metadata })
     }
 
-    /// Paths of the calls that no scenario has looked at.
-    pub(crate) fn unseen_paths(&self) -> Vec<String> {
-        self.unseen().iter().map(|log| log.path.clone()).collect()
+    /// Paths of the calls that no scenario has looked at, and how each begins.
+    pub(crate) fn unseen_paths(&self) -> Vec<(String, String)> {
+        let begins = |log: &Arc<Log>| match log.part(0) {
+            Some(Part::In(bytes)) => bytes.escape_ascii().take(600).map(char::from).collect(),
+            other => format!("{other:?}"),
+        };
+        self.unseen().iter().map(|log| (log.path.clone(), begins(log))).collect()
     }
 
     fn unseen(&self) -> Vec<Arc<Log>> {
