@@ -3,6 +3,7 @@
 
 mod effects;
 mod entities;
+mod eventing;
 mod guard;
 mod journal;
 mod probes;
@@ -88,6 +89,9 @@ fn router(admin: Arc<Admin>, loopback: bool) -> Router {
         .route("/admin/effects", get(effects::list))
         .route("/admin/effects/{shard}/{position}", axum::routing::delete(effects::drop_one))
         .route("/admin/effects/{shard}/{position}/retry", post(effects::retry))
+        .route("/admin/eventing", get(eventing::list))
+        .route("/admin/eventing/letter", axum::routing::delete(eventing::drop_one))
+        .route("/admin/eventing/letter/retry", post(eventing::retry))
         .route("/admin/journal", get(journal::tail))
         .route("/admin/journal/verify", post(journal::verify))
         .fallback(problem::unknown)

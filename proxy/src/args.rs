@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
-use crate::commands::{call, completions, conformance, dev, doctor, effects, entity, guard, journal, schema, serve};
+use crate::commands::{
+    call, completions, conformance, dev, doctor, effects, entity, eventing, guard, journal, schema, serve,
+};
 use crate::settings::{LogFormat, Protocol};
 
 const ABOUT: &str = "adjoin keeps the state of a service beside its code: durable, one writer per entity, \
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Journal(journal::JournalCommand),
     #[command(subcommand)]
     Effects(effects::EffectsCommand),
+    #[command(subcommand)]
+    Eventing(eventing::EventingCommand),
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
     #[command(subcommand)]

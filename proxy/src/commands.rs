@@ -8,6 +8,7 @@ pub(crate) mod dev;
 pub(crate) mod doctor;
 pub(crate) mod effects;
 pub(crate) mod entity;
+pub(crate) mod eventing;
 pub(crate) mod guard;
 pub(crate) mod journal;
 pub(crate) mod schema;

@@ -4,11 +4,12 @@
 mod delete;
 mod effects;
 mod entity;
+mod eventing;
 mod purge;
 mod tail;
 mod verify;
 
-use adjoin_model::{Answer, Body, DedupKey, EntityId, Incoming, Payload, ShardId};
+use adjoin_model::{Answer, Body, Consumed, Consumption, DedupKey, EntityId, Incoming, Payload, ShardId};
 use adjoin_storage::StoredRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -18,6 +19,7 @@ use crate::print::{Row, shown};
 pub(crate) use delete::delete;
 pub(crate) use effects::{EffectLine, Place, drop_effect, effects};
 pub(crate) use entity::{EntityLine, EntityView, entities, view};
+pub(crate) use eventing::{Letter, ShardLine, by_consumer, consumers, drop_letter};
 pub(crate) use purge::{Doomed, doomed, purge};
 pub(crate) use tail::{TailQuery, tail};
 pub(crate) use verify::{NAMED, VerifyReport};
@@ -41,7 +43,7 @@ pub(crate) struct RecordRow {
     pub(crate) at: String,
     /// The command that wrote it, in hexadecimal.
     pub(crate) command: String,
-    /// `event`, `value`, `superseded`, `delete`, `dedup`, `outbox`, `inbox`, `done` or `gone`.
+    /// `event`, `value`, `superseded`, `delete`, `dedup`, `outbox`, `inbox`, `done`, `consumed` or `gone`.
     pub(crate) what: String,
     /// The stored name of its type.
     pub(crate) name: String,
@@ -96,6 +98,7 @@ impl RecordRow {
                 ("inbox", call.command.to_string(), data)
             }
             Body::Done { inbox, ended } => ("done", ended.name().into(), json!({ "inbox": inbox })),
+            Body::Consumed(consumption) => consumed(*consumption),
         };
         self.what = what.into();
         self.name = name;
@@ -119,6 +122,20 @@ impl Row for RecordRow {
             shown(&content, 400),
         ]
     }
+}
+
+fn consumed(consumption: Consumption) -> (&'static str, String, Value) {
+    let Consumption { consumer, event, what } = consumption;
+    let (how, more) = match what {
+        Consumed::Passed => ("passed", Value::Null),
+        Consumed::Dead { attempts, error } => ("dead", json!({ "attempts": attempts, "error": error })),
+        Consumed::Settled(ended) => (ended.name(), Value::Null),
+    };
+    let mut data = json!({ "consumer": consumer.to_string(), "event": event });
+    if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
+        data.extend(more);
+    }
+    ("consumed", how.into(), data)
 }
 
 fn answer(answer: Answer) -> Value {

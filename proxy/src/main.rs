@@ -58,6 +58,7 @@ async fn dispatch(command: Command) -> Outcome<()> {
         Command::Dev(args) => args.run().await,
         Command::Call(args) => args.run().await,
         Command::Effects(command) => command.run().await,
+        Command::Eventing(command) => command.run().await,
         Command::Entity(command) => command.run().await,
         Command::Journal(command) => command.run().await,
         Command::Schema(command) => command.run().await,

@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::folder;
 use crate::http::{self as client, Address};
-use crate::inspect::{self, EffectLine, EntityLine, EntityView, Place, RecordRow, TailQuery, VerifyReport};
+use crate::inspect::{
+    self, EffectLine, EntityLine, EntityView, Letter, Place, RecordRow, ShardLine, TailQuery, VerifyReport,
+};
 
 /// Which host or folder to ask.
 #[derive(Clone, Debug, Args)]
@@ -175,6 +177,33 @@ impl Source {
         }
     }
 
+    /// How consumers of events stand, shard by shard.
+    pub(crate) async fn consumers(&self) -> Outcome<Vec<ShardLine>> {
+        match self {
+            Self::Host(address) => ask(address, Method::GET, "/admin/eventing").await,
+            Self::Folder(store) => Ok(inspect::consumers(&**store).await?),
+        }
+    }
+
+    /// Has a dead letter tried again at once.
+    pub(crate) async fn retry_letter(&self, letter: &Letter) -> Outcome<()> {
+        match self {
+            Self::Host(address) => {
+                ask(address, Method::POST, &letter_path("/admin/eventing/letter/retry", letter)).await
+            }
+            Self::Folder(_) => Err(Failure::usage("nothing runs in a folder that no host holds")
+                .help("start a host with the function on it, then try again")),
+        }
+    }
+
+    /// Ends a dead letter without running it.
+    pub(crate) async fn drop_letter(&self, letter: &Letter) -> Outcome<()> {
+        match self {
+            Self::Host(address) => ask(address, Method::DELETE, &letter_path("/admin/eventing/letter", letter)).await,
+            Self::Folder(store) => Ok(inspect::drop_letter(&**store, letter).await?),
+        }
+    }
+
     /// Records of the journal.
     pub(crate) async fn records(&self, query: TailQuery) -> Outcome<Records> {
         match self {
@@ -206,6 +235,11 @@ impl Source {
 
 fn path_of(entity: &EntityId) -> String {
     format!("/admin/entities/{}/{}", client::escaped(entity.entity_type()), client::escaped(entity.key()))
+}
+
+fn letter_path(path: &str, Letter { consumer, place: Place { shard, position } }: &Letter) -> String {
+    let (log, group) = (client::escaped(consumer.log()), client::escaped(consumer.group()));
+    format!("{path}?log={log}&group={group}&shard={shard}&position={position}")
 }
 
 async fn send(

@@ -167,6 +167,8 @@ impl TypeForm {
             summary: self.summary,
             services: self.services,
             reads_any_event: self.reads_any_event,
+            // Of the protocol and of contracts; this form has none yet.
+            subscriptions: Vec::new(),
         }
     }
 }

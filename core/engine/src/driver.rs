@@ -165,6 +165,7 @@ impl Drop for Driver {
                 | Message::SessionUp { .. }
                 | Message::Status { .. }
                 | Message::Effects { .. }
+                | Message::Consumers { .. }
                 | Message::Order { .. }
                 | Message::Drain(_)
                 | Message::Stop => {}

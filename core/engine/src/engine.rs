@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adjoin_entity::spec::Spec;
-use adjoin_entity::{CallId, EffectStatus, Input, Operation, SessionId};
-use adjoin_model::{Error, Head, Mono, Position, Result, Sequence, ShardId};
+use adjoin_entity::{CallId, ConsumerStatus, EffectStatus, Input, Operation, SessionId};
+use adjoin_model::{ConsumerId, Error, Head, Mono, Position, Result, Sequence, ShardId};
 use adjoin_storage::Store;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -265,6 +265,36 @@ impl Engine {
     /// `NotFound` when there is none that has not ended; `Conflict` while its command is under way; what the store says.
     pub async fn drop_effect(&self, shard: ShardId, inbox: Position) -> Result<()> {
         self.order(shard, |call| Input::DropEffect { call, shard, inbox }).await
+    }
+
+    /// How consumers of events stand in every shard that was written, at most about `limit`, by shard.
+    pub async fn consumers(&self, limit: usize) -> Vec<ConsumerStatus> {
+        let mut all = Vec::new();
+        for answer in self.ask_all(|answer| Message::Consumers { limit, answer }) {
+            all.extend(answer.await.unwrap_or_default());
+        }
+        all.sort_by(|one, other| (&one.consumer, one.shard).cmp(&(&other.consumer, other.shard)));
+        all.truncate(limit);
+        all
+    }
+
+    /// Has a dead letter tried again at once: the event at this position of a shard.
+    ///
+    /// # Errors
+    /// `NotFound` when it is none, or has ended; `Conflict` while it is tried; `Unavailable` without a function that has
+    /// the consumer, or when the engine has stopped.
+    pub async fn retry_letter(&self, shard: ShardId, consumer: &ConsumerId, event: Position) -> Result<()> {
+        let consumer = consumer.clone();
+        self.order(shard, |call| Input::RetryLetter { call, shard, consumer, event }).await
+    }
+
+    /// Drops a dead letter for good, which is durable when this returns.
+    ///
+    /// # Errors
+    /// `NotFound` when it is none, or has ended; `Conflict` while it is tried; what the store says.
+    pub async fn drop_letter(&self, shard: ShardId, consumer: &ConsumerId, event: Position) -> Result<()> {
+        let consumer = consumer.clone();
+        self.order(shard, |call| Input::DropLetter { call, shard, consumer, event }).await
     }
 
     async fn order(&self, shard: ShardId, input: impl FnOnce(CallId) -> Input) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_entity::spec::Spec;
-use adjoin_entity::{Call, CallId, EffectId, EffectStatus, Input, SessionId, ShardInput};
+use adjoin_entity::{Call, CallId, ConsumerStatus, EffectId, EffectStatus, Input, SessionId, ShardInput};
 use adjoin_model::{Error, Mono, Result, ShardId};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -62,7 +62,9 @@ pub(crate) enum Message {
     Status { slow_ms: u64, answer: oneshot::Sender<LoopStatus> },
     /// Asks for durable effects that have not ended.
     Effects { limit: usize, answer: oneshot::Sender<Vec<EffectStatus>> },
-    /// What an operator wants of a durable effect; `call` names the answer.
+    /// Asks how consumers of events stand.
+    Consumers { limit: usize, answer: oneshot::Sender<Vec<ConsumerStatus>> },
+    /// What an operator wants of a durable effect or a dead letter; `call` names the answer.
     Order { call: CallId, input: Input, answer: oneshot::Sender<Result<()>> },
     /// Take no new calls; say when nothing is under way any more.
     Drain(oneshot::Sender<()>),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use adjoin_entity::{Input, LoadId, ShardInput};
+use adjoin_entity::{ConsumerPlace, EventPage, Input, LoadId, ShardInput};
 use adjoin_model::{EntityId, Error, Head, LoadRequest, Owner, Position, ShardId, Snapshot, Wall};
 use adjoin_storage::{Refusal, Store, Written};
 use tokio::sync::Semaphore;
@@ -23,6 +23,8 @@ pub(crate) enum Job {
     Keep { entity: EntityId, snapshot: Snapshot },
     /// Outbox records that were delivered go. Not answered.
     Trim { shard: ShardId, delivered: Vec<Position> },
+    /// A part of a shard's journal, for a consumer; answered to the loop `home`.
+    Events { home: u8, shard: ShardId, consumer: ConsumerPlace, from: Position, max_bytes: usize },
     /// Idempotency records that have expired go. Not answered.
     Sweep { now: Wall },
 }
@@ -30,7 +32,7 @@ pub(crate) enum Job {
 /// The loops' way to the store for everything but batches.
 ///
 /// Jobs that wait are bounded by the loops: loads by their activations under way, raises by their shards, snapshots by
-/// their commands.
+/// their commands, events by their consumers.
 #[derive(Clone)]
 pub(crate) struct Asks {
     asker: Arc<Asker>,
@@ -87,12 +89,25 @@ impl Asker {
                     tracing::warn!(%shard, %error, "delivered effects stay in the outbox; the next start sends them again");
                 }
             }
+            Job::Events { home, shard, consumer, from, max_bytes } => {
+                let page = guarded(self.events(shard, from, max_bytes)).await;
+                let page = page.unwrap_or_else(|said| Err(Error::internal(said)));
+                if let Err(error) = &page {
+                    tracing::warn!(%shard, from, %error, "events could not be read; it is tried again");
+                }
+                self.tell(home, Input::EventsRead { shard, consumer, from, page });
+            }
             Job::Sweep { now } => match guarded(self.store.sweep_dedup(now)).await {
                 Ok(Ok(swept)) => tracing::debug!(swept, "expired idempotency records have gone"),
                 Ok(Err(error)) => tracing::warn!(%error, "expired idempotency records could not be swept"),
                 Err(said) => tracing::warn!(said, "expired idempotency records could not be swept"),
             },
         }
+    }
+
+    async fn events(&self, shard: ShardId, from: Position, max_bytes: usize) -> adjoin_model::Result<EventPage> {
+        let page = self.store.tail(shard, from, max_bytes).await?;
+        Ok(EventPage { records: page.records.into_iter().map(|stored| (stored.position, stored.record)).collect() })
     }
 
     fn tell(&self, home: u8, input: Input) {

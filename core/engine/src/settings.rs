@@ -40,11 +40,12 @@ pub struct Settings {
     pub page_bytes: usize,
     /// How long a handler may take before it is listed as not answering.
     pub slow_ms: u64,
-    /// Wait before a durable effect that failed is tried again; doubled each time.
+    /// Wait before a durable effect or an event that failed is tried again; doubled each time.
     pub effect_retry_ms: u64,
     /// The longest such wait.
     pub effect_retry_max_ms: u64,
-    /// Failures after which a durable effect is stuck: listed, until an operator or a new function moves it.
+    /// Failures after which a durable effect is stuck – listed, until an operator or a new function moves it – and an event
+    /// is a dead letter of its consumer.
     pub effect_attempts: u32,
     /// Process deaths after which the command that was running fails as Internal.
     pub deaths: u32,
@@ -138,6 +139,9 @@ struct LimitsForm {
     outbox_bytes: usize,
     inbox: usize,
     deliveries: usize,
+    events: usize,
+    consuming: usize,
+    dead_letters: usize,
     hops: usize,
 }
 
@@ -160,6 +164,9 @@ impl Default for LimitsForm {
             outbox_bytes,
             inbox,
             deliveries,
+            events,
+            consuming,
+            dead_letters,
             hops,
         } = Limits::default();
         Self {
@@ -179,6 +186,9 @@ impl Default for LimitsForm {
             outbox_bytes,
             inbox,
             deliveries,
+            events,
+            consuming,
+            dead_letters,
             hops,
         }
     }

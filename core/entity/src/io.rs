@@ -2,8 +2,8 @@
 //! What a shard loop takes in and gives out. Drivers carry these; they decide nothing about them.
 
 use adjoin_model::{
-    EntityId, EntityPage, Error, Head, LoadRequest, Metadata, Payload, Position, Result, Sequence, ShardBatch, ShardId,
-    Snapshot,
+    ConsumerId, EntityId, EntityPage, Error, Head, LoadRequest, Metadata, Payload, Position, Record, Result, Sequence,
+    ShardBatch, ShardId, Snapshot,
 };
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,6 +12,7 @@ use crate::call::{Call, CallId, Reply};
 use crate::frame::{FunctionFrame, HostFrame};
 use crate::outbox::Outgoing;
 use crate::shard::ShardInput;
+use crate::shard_loop::ConsumerPlace;
 use crate::spec::Spec;
 
 /// Names a session with a function process. Given by the driver; never used again by the same host.
@@ -22,6 +23,13 @@ pub type LoadId = u64;
 
 /// Names a synchronous side effect within its loop.
 pub type EffectId = u64;
+
+/// A part of a shard's journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventPage {
+    /// Records in order of position, without gaps; none where only the place is left.
+    pub records: Vec<(Position, Option<Record>)>,
+}
 
 /// What happens to a loop.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,6 +141,39 @@ pub enum Input {
         /// The position of its inbox record.
         inbox: Position,
     },
+    /// Answers [`Output::ReadEvents`], also when it fails.
+    EventsRead {
+        /// Of which shard.
+        shard: ShardId,
+        /// For which consumer.
+        consumer: ConsumerPlace,
+        /// From which position on.
+        from: Position,
+        /// The records.
+        page: Result<EventPage>,
+    },
+    /// An operator has a dead letter tried again at once. Answered by one [`Output::Reply`].
+    RetryLetter {
+        /// Names the answer.
+        call: CallId,
+        /// In which shard.
+        shard: ShardId,
+        /// Whose dead letter.
+        consumer: ConsumerId,
+        /// The event's position.
+        event: Position,
+    },
+    /// An operator drops a dead letter. Answered by one [`Output::Reply`] once that is durable.
+    DropLetter {
+        /// Names the answer.
+        call: CallId,
+        /// In which shard.
+        shard: ShardId,
+        /// Whose dead letter.
+        consumer: ConsumerId,
+        /// The event's position.
+        event: Position,
+    },
     /// Takes no new calls; [`Output::Drained`] follows once nothing is under way.
     Drain,
 }
@@ -238,6 +279,17 @@ pub enum Output {
         shard: ShardId,
         /// Their positions.
         delivered: Vec<Position>,
+    },
+    /// Read a shard's journal by position. Answered by [`Input::EventsRead`].
+    ReadEvents {
+        /// Which shard.
+        shard: ShardId,
+        /// Names the answer together with the shard.
+        consumer: ConsumerPlace,
+        /// The first position.
+        from: Position,
+        /// Stop after about so many bytes; at least one record is returned if there is one.
+        max_bytes: usize,
     },
     /// Nothing is under way in this loop any more. A call that another loop forwards can still come in; then it is said
     /// again. A host ends when all its loops have drained and none of its calls is open.

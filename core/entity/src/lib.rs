@@ -7,6 +7,8 @@ extern crate alloc;
 extern crate std;
 
 mod call;
+mod cloud_event;
+mod consumer;
 pub mod frame;
 mod inbox;
 mod io;
@@ -17,14 +19,18 @@ mod settings;
 mod shard;
 mod shard_loop;
 pub mod spec;
+mod subscription;
 
 pub use call::{Call, CallId, InboxRun, Operation, Reply};
+pub use consumer::{HANDOVERS, Handover, HandoverOn, handover_table};
 pub use inbox::{ERRANDS, Errand, ErrandOn, errand_table};
-pub use io::{EffectId, Input, LoadId, Output, SessionId, loop_of};
+pub use io::{EffectId, EventPage, Input, LoadId, Output, SessionId, loop_of};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
 pub use outbox::{LANES, Lane, LaneOn, Outgoing, lane_table};
 pub use phase::{On, Phase, TRANSITIONS, transition_table};
 pub use settings::Settings;
 pub use shard::{Admission, Settled, Shard, ShardInput, State};
-pub use shard_loop::{EffectCounts, EffectState, EffectStatus, ShardLoop, Slow, Status};
+pub use shard_loop::{
+    ConsumerCounts, ConsumerPlace, ConsumerStatus, EffectCounts, EffectState, EffectStatus, ShardLoop, Slow, Status,
+};

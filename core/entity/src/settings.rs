@@ -30,11 +30,11 @@ pub struct Settings {
     pub raise_again_ms: u64,
     /// Bytes of one page of replay.
     pub page_bytes: usize,
-    /// Wait before a durable effect that failed is tried again; doubled each time.
+    /// Wait before a durable effect or an event that failed is tried again; doubled each time.
     pub effect_retry_ms: u64,
     /// The longest such wait.
     pub effect_retry_max_ms: u64,
-    /// Failures after which a durable effect is stuck.
+    /// Failures after which a durable effect is stuck, and an event a dead letter.
     pub effect_attempts: u32,
     /// Process deaths after which the command that was running fails as Internal.
     pub deaths: u32,

@@ -80,8 +80,10 @@ struct InFlight<G> {
     first: Position,
     last: Position,
     groups: Vec<G>,
-    /// Its records of outbox and inbox.
+    /// Its records of outbox, inbox and consumers.
     effects: Vec<(Position, Record)>,
+    /// It has no event.
+    quiet: bool,
 }
 
 /// The machine of one shard. At most one batch is in flight; everything admitted meanwhile folds into the next one.
@@ -92,8 +94,10 @@ pub struct Shard<G> {
     state: State,
     waiting: VecDeque<Group<G>>,
     in_flight: Option<InFlight<G>>,
-    /// Records of outbox and inbox that are durable and were not taken yet.
+    /// Records of outbox, inbox and consumers that are durable and were not taken yet.
     effects: Vec<(Position, Record)>,
+    /// Positions, first and last, that became durable without an event among them and were not taken yet.
+    quiet: Option<(Position, Position)>,
     /// Outbox records that wait for the next batch.
     outgoing: usize,
     max_batch_bytes: usize,
@@ -111,6 +115,7 @@ impl<G> Shard<G> {
             waiting: VecDeque::new(),
             in_flight: None,
             effects: Vec::new(),
+            quiet: None,
             outgoing: 0,
             max_batch_bytes,
         }
@@ -156,9 +161,14 @@ impl<G> Shard<G> {
         Admission::Waiting
     }
 
-    /// Records of outbox and inbox that have become durable, each with its position, in order.
+    /// Records of outbox, inbox and consumers that have become durable, each with its position, in order.
     pub fn take_effects(&mut self) -> Vec<(Position, Record)> {
         core::mem::take(&mut self.effects)
+    }
+
+    /// Positions, first and last, that have become durable and hold no event: nobody need read them for one.
+    pub fn take_quiet(&mut self) -> Option<(Position, Position)> {
+        self.quiet.take()
     }
 
     /// Outbox records that are not durable yet.
@@ -194,7 +204,8 @@ impl<G> Shard<G> {
         let batch = ShardBatch { shard: self.id, epoch: self.head.epoch, owner: self.owner, first, records };
         let placed = (first..).zip(&batch.records).filter(|(_, record)| record.is_effect());
         let effects = placed.map(|(position, record)| (position, record.clone())).collect();
-        self.in_flight = Some(InFlight { first, last: batch.last(), groups, effects });
+        let quiet = !batch.records.iter().any(|record| matches!(record.body, Body::Event(_)));
+        self.in_flight = Some(InFlight { first, last: batch.last(), groups, effects, quiet });
         Some(batch)
     }
 
@@ -248,6 +259,7 @@ impl<G> Shard<G> {
         let Some(flight) = self.in_flight.take() else { return Vec::new() };
         self.head.position = flight.last;
         self.effects.extend(flight.effects);
+        self.quiet = flight.quiet.then_some((flight.first, flight.last));
         flight.groups.into_iter().map(Settled::Durable).collect()
     }
 

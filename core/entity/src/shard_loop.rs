@@ -10,6 +10,7 @@ mod activate;
 mod admit;
 mod answer;
 mod calls;
+mod consume;
 mod dedup;
 mod effects;
 mod entity;
@@ -24,11 +25,13 @@ mod watch;
 
 use adjoin_model::{EntityId, Head, Mono, Now, Position, ShardId};
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use self::calls::{Calls, CountMap};
+pub use self::consume::{ConsumerCounts, ConsumerPlace, ConsumerStatus};
+use self::consume::{Consumers, Writes};
 use self::effects::Effects;
 pub use self::effects::{EffectCounts, EffectState, EffectStatus};
 use self::entity::{Entities, Slot};
@@ -36,6 +39,7 @@ use self::job::Job;
 use self::sessions::Sessions;
 pub use self::status::{Slow, Status};
 use crate::call::CallId;
+use crate::consumer::Consumer;
 use crate::frame::FunctionFrame;
 use crate::inbox::Inbox;
 use crate::io::{Input, Output, SessionId};
@@ -52,6 +56,8 @@ enum Group {
     Inbox { from: ShardId, records: usize },
     /// That an inbox record ended; `by` waits for it.
     Done { inbox: Position, by: Option<CallId> },
+    /// What became of an event for a consumer; `by` waits for it.
+    Consumed { consumer: ConsumerPlace, event: Position, writes: Writes, by: Option<CallId> },
 }
 
 /// A shard of the loop, and what waits on it.
@@ -67,12 +73,28 @@ struct Owned {
     inbox: Inbox,
     /// It stands in the queue of shards that may have effects to send or to run.
     stirred: bool,
+    consumers: BTreeMap<ConsumerPlace, Consumer>,
+    /// It stands in the queue of shards that may have events to read or to give out.
+    consuming: bool,
+    /// It stands in the queue of those that a bound has stopped.
+    held: bool,
 }
 
 impl Owned {
     fn new(shard: Shard<Group>) -> Self {
         let (outbox, inbox) = (Outbox::default(), Inbox::default());
-        Self { shard, dirty: false, raising: false, raise_at: None, outbox, inbox, stirred: false }
+        Self {
+            shard,
+            dirty: false,
+            raising: false,
+            raise_at: None,
+            outbox,
+            inbox,
+            stirred: false,
+            consumers: BTreeMap::new(),
+            consuming: false,
+            held: false,
+        }
     }
 }
 
@@ -93,6 +115,7 @@ pub struct ShardLoop {
     /// Shards whose raise failed.
     to_raise: Vec<ShardId>,
     effects: Effects,
+    consumers: Consumers,
     /// Entities that wait for a place among the activations under way.
     waiting: VecDeque<Slot>,
     activating: usize,
@@ -133,6 +156,7 @@ impl ShardLoop {
             dirty: Vec::new(),
             to_raise: Vec::new(),
             effects: Effects::default(),
+            consumers: Consumers::default(),
             waiting: VecDeque::new(),
             activating: 0,
             counter: 0,
@@ -162,6 +186,7 @@ impl ShardLoop {
         self.run_ready();
         self.feed_all();
         self.run_effects();
+        self.run_consumers();
         self.write_dirty();
         self.finish_drain();
         core::mem::swap(&mut self.out, outputs);
@@ -172,7 +197,10 @@ impl ShardLoop {
     pub fn next_wake(&self) -> Option<Mono> {
         let idle = (self.entities.len() > 0).then_some(self.next_idle_check);
         let raise = self.to_raise.iter().filter_map(|id| self.owned(*id)?.raise_at).min();
-        [self.calls.next_due(), self.effects.next_due(), idle, raise].into_iter().flatten().min()
+        [self.calls.next_due(), self.effects.next_due(), self.consumers.next_due(), idle, raise]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn take(&mut self, input: Input) {
@@ -192,6 +220,9 @@ impl ShardLoop {
             Input::Delivered { from, to, up_to } => self.delivered(from, to, up_to),
             Input::RetryEffect { call, shard, inbox } => self.retry_effect(call, shard, inbox),
             Input::DropEffect { call, shard, inbox } => self.drop_effect(call, shard, inbox),
+            Input::EventsRead { shard, consumer, from, page } => self.events_read(shard, consumer, from, page),
+            Input::RetryLetter { call, shard, consumer, event } => self.retry_letter(call, shard, &consumer, event),
+            Input::DropLetter { call, shard, consumer, event } => self.drop_letter(call, shard, &consumer, event),
             Input::Drain => self.drain(),
         }
     }
@@ -227,6 +258,7 @@ impl ShardLoop {
         }
         self.raise_again();
         self.effects_due();
+        self.consumers_due();
         self.check_idle();
     }
 
@@ -317,7 +349,7 @@ impl ShardLoop {
     /// Says that nothing is under way; again, if a call that another loop has forwarded came in since.
     fn finish_drain(&mut self) {
         let over = self.calls.len() == 0 && self.actions.is_empty() && self.calls.effects.is_empty();
-        let over = over && self.effects.runs.is_empty();
+        let over = over && self.effects.runs.is_empty() && self.consumers.runs.is_empty();
         let settled = || self.shards.iter().flatten().all(|owned| owned.shard.is_settled());
         let drained = self.draining && over && settled();
         if drained && !self.drained {

@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 use adjoin_model::{Error, Result, check_name};
 use bytes::Bytes;
 
+use crate::subscription;
+pub use crate::subscription::{EventKey, KeyOf, Source, Subscription, Taker};
+
 /// What an entity type is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EntityKind {
@@ -66,6 +69,8 @@ pub struct EntityType {
     pub services: Vec<String>,
     /// Every event can be read, whatever its name: `readable_events` is empty.
     pub reads_any_event: bool,
+    /// Events that its handlers are called with.
+    pub subscriptions: Vec<Subscription>,
 }
 
 impl EntityType {
@@ -84,6 +89,7 @@ impl EntityType {
             summary: String::new(),
             services: Vec::new(),
             reads_any_event: false,
+            subscriptions: Vec::new(),
         }
     }
 
@@ -155,8 +161,26 @@ impl Spec {
                 ));
             }
             check_type(entity_type, &mut problems);
+            subscription::check(entity_type, &mut problems);
         }
+        problems.extend(self.shared_groups());
         if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems.join("\n"))) }
+    }
+}
+
+impl Spec {
+    /// Groups that two subscriptions share: each event would go to one of them, and nobody could say to which.
+    fn shared_groups(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let all =
+            self.types.iter().flat_map(|entity_type| entity_type.subscriptions.iter().map(move |s| (entity_type, s)));
+        let twice =
+            all.filter(|(_, subscription)| subscription.consumer().is_ok_and(|consumer| !seen.insert(consumer)));
+        let said = |(entity_type, subscription): (&EntityType, &Subscription)| {
+            let (name, group) = (&entity_type.name, &subscription.group);
+            format!("{name} takes events as the group {group:?}, which is taken: give it a consumer group of its own")
+        };
+        twice.map(said).collect()
     }
 }
 

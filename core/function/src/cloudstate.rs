@@ -8,6 +8,7 @@ mod action;
 mod activation;
 mod discovery;
 mod event_sourced;
+mod eventing;
 mod model;
 mod outcome;
 mod payload;

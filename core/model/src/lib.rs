@@ -6,6 +6,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod consumer;
 mod entity;
 mod error;
 mod head;
@@ -16,6 +17,7 @@ mod payload;
 mod record;
 mod time;
 
+pub use consumer::{Consumed, ConsumerId, Consumption, DeadLetter, Progress};
 pub use entity::{EntityId, check_name, shard_of};
 pub use error::{Code, Context, Error, Kind, Outcome, Result};
 pub use head::{Epoch, Head, Owner, Position, ShardId};

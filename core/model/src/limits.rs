@@ -39,6 +39,12 @@ pub struct Limits {
     pub inbox: usize,
     /// Durable effects of one shard that run at once.
     pub deliveries: usize,
+    /// Events of one shard that a consumer has read and that have not ended, about; further ones wait in the journal.
+    pub events: usize,
+    /// Events that a loop gives to consumers at once.
+    pub consuming: usize,
+    /// Dead letters of a consumer in one shard; past it, it reads on only when some have been retried or dropped.
+    pub dead_letters: usize,
     /// Hops of a forwarded call, and entities in a chain of calls.
     pub hops: usize,
 }
@@ -62,6 +68,9 @@ impl Default for Limits {
             outbox_bytes: 64 << 20,
             inbox: 4096,
             deliveries: 64,
+            events: 64,
+            consuming: 256,
+            dead_letters: 1024,
             hops: 16,
         }
     }

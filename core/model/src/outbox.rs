@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::consumer::{ConsumerId, Progress};
 use crate::entity::EntityId;
 use crate::head::{Position, ShardId};
 use crate::payload::{CommandId, Metadata, Payload};
@@ -94,7 +95,7 @@ impl Ended {
     }
 }
 
-/// What a shard has left to do of durable effects, as a store finds it.
+/// What a shard has left to do of durable effects and events, as a store finds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unfinished {
     /// Outbox records that are not known to be delivered, in order of position.
@@ -103,6 +104,8 @@ pub struct Unfinished {
     pub inbox: Vec<(Position, Record)>,
     /// The highest outbox position of each source shard that an inbox record was ever written for, by shard.
     pub watermarks: Vec<(ShardId, Position)>,
+    /// How far each consumer of the shard's events has come, in order.
+    pub consumers: Vec<(ConsumerId, Progress)>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::consumer::Consumption;
 use crate::entity::EntityId;
 use crate::error::Error;
 use crate::head::{Epoch, Owner, Position, ShardId};
@@ -45,10 +46,10 @@ impl Record {
         matches!(self.body, Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete)
     }
 
-    /// Whether the record is of outbox or inbox: it says nothing of the state of its entity.
+    /// Whether the record is of outbox, inbox or a consumer: it says nothing of the state of its entity.
     #[must_use]
     pub fn is_effect(&self) -> bool {
-        matches!(self.body, Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. })
+        matches!(self.body, Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } | Body::Consumed(_))
     }
 }
 
@@ -76,6 +77,8 @@ pub enum Body {
         /// How.
         ended: Ended,
     },
+    /// What became of events of this shard for a consumer; the entity is that of an event which it is about.
+    Consumed(Box<Consumption>),
 }
 
 impl Body {
@@ -88,6 +91,7 @@ impl Body {
             Self::Outbox(call) => call.size() + call.names(),
             Self::Inbox(incoming) => incoming.call.size(),
             Self::Done { .. } => 0,
+            Self::Consumed(consumption) => consumption.size(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! looks at small windows of the same histories, from what clients saw alone.
 
 mod entrusted;
+mod heard;
 mod journal;
 mod keys;
 mod order;
@@ -57,6 +58,7 @@ pub(crate) fn judge(world: &World) -> Judgement {
     case.check_facts();
     case.check_replies();
     case.check_entrusted(store);
+    case.check_heard(store, &world.functions.heard);
     case.check_order();
     case.check_keys(store);
     case.check_watches();

@@ -45,13 +45,19 @@ pub(crate) struct Functions {
     attempts: BTreeMap<(HostId, CommandId, EntityId, String), u32>,
     /// How often each command killed its process.
     kills: BTreeMap<(HostId, CommandId), u32>,
+    /// Events that were taken, by shard and position: the place of their first time among all.
+    pub(crate) heard: Heard,
 }
+
+/// Events by shard and position, each with its place in the order in which they were heard.
+pub(crate) type Heard = BTreeMap<(u32, u64), usize>;
 
 /// What a function checks across its sessions.
 pub(crate) struct Seen<'a> {
     epochs: &'a mut BTreeMap<(EntityId, HostId), Epoch>,
     attempts: &'a mut BTreeMap<(HostId, CommandId, EntityId, String), u32>,
     kills: &'a mut BTreeMap<(HostId, CommandId), u32>,
+    heard: &'a mut Heard,
     slow: bool,
     process: &'a mut Process,
 }
@@ -93,8 +99,8 @@ impl Functions {
     ) {
         let Some(session) = self.sessions.get_mut(&id).filter(|session| session.open) else { return };
         let process = &mut self.processes[session.process];
-        let (epochs, attempts, kills) = (&mut self.epochs, &mut self.attempts, &mut self.kills);
-        act(session, context, &mut Seen { epochs, attempts, kills, slow: self.slow, process });
+        let (epochs, attempts, kills, heard) = (&mut self.epochs, &mut self.attempts, &mut self.kills, &mut self.heard);
+        act(session, context, &mut Seen { epochs, attempts, kills, heard, slow: self.slow, process });
     }
 
     /// Says to a host that memory is short.

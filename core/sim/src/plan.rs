@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use adjoin_entity::Settings;
-use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
+use adjoin_entity::spec::{EntityKind, EntityType, EventKey, Handler, Source, Spec, Subscription};
 use adjoin_model::{EntityId, Limits, Owner};
 
 use crate::agenda::{MS, ProcessId, Time};
@@ -179,6 +179,11 @@ impl Plan {
         &self.specs[process % self.specs.len()][version % 2]
     }
 
+    /// Whether events are given to a handler. The first process has everything.
+    pub(crate) fn listens(&self) -> bool {
+        self.specs.first().is_some_and(|[spec, _]| spec.types.iter().any(|one| !one.subscriptions.is_empty()))
+    }
+
     /// The bounds.
     pub(crate) fn limits(&self) -> &Limits {
         &self.settings.limits
@@ -272,6 +277,8 @@ fn settings(random: &mut Random, loops: u8, shards: u32, memory: Memory) -> Sett
         inbox: random.pick(&[2, 8, 64]),
         deliveries: random.pick(&[1, 2, 16]),
         dedup_records: if memory == Memory::IsSmall { records } else { Limits::default().dedup_records },
+        events: random.pick(&[1, 8, 64]),
+        consuming: random.pick(&[1, 4, 64]),
         ..Limits::default()
     };
     Settings {
@@ -338,14 +345,28 @@ fn spec(random: &mut Random) -> Spec {
         handlers(&[("echo", false), ("route", false), ("poke", false), ("count", false), ("gather", false)]);
     relay[3].streamed_out = true;
     relay[4].streamed_in = true;
+    relay.push(handler(HEARS, false));
+    let listens = random.chance(5000);
     let types = TYPES.into_iter().zip([log, value, relay]).map(|((name, kind), handlers)| EntityType {
         handlers,
         readable_events: if kind == EntityKind::EventSourced { vec!["Fact".into()] } else { Vec::new() },
         passivate_after_ms: random.pick(&[0, 0, 500]),
+        subscriptions: if listens && kind == EntityKind::Action { vec![subscription()] } else { Vec::new() },
         snapshot_every: if kind == EntityKind::EventSourced { random.pick(&[0, 3, 10, 40]) } else { 0 },
         ..EntityType::new(name, kind)
     });
     Spec::new("adjoin-sim", types.collect())
+}
+
+/// The handler that is given the events of every log, in runs that have eventing.
+pub(crate) const HEARS: &str = "hear";
+
+/// The group that it is.
+pub(crate) const GROUP: &str = "sim";
+
+fn subscription() -> Subscription {
+    let source = Source::EventLog(TYPES[0].0.into());
+    Subscription { source, group: GROUP.into(), events: Vec::new(), rest: Some(HEARS.into()), key: EventKey::Subject }
 }
 
 fn handler(name: &str, query: bool) -> Handler {

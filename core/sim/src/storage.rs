@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Between driver and store: requests that are slow, lost, doubled, late or refused, and what the driver makes of it.
 
-use adjoin_entity::{Input, LoadId, ShardInput};
+use adjoin_entity::{ConsumerPlace, EventPage, Input, LoadId, ShardInput};
 use adjoin_model::{
     EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot,
 };
@@ -24,6 +24,7 @@ pub(crate) enum Asked {
     Load { entity: EntityId, request: LoadRequest },
     Keep { entity: EntityId, snapshot: Snapshot },
     Trim { shard: ShardId, delivered: Vec<Position> },
+    Events { shard: ShardId, from: Position, max_bytes: usize },
 }
 
 /// What the store says.
@@ -34,6 +35,7 @@ pub(crate) enum Said {
     Fenced(Head),
     Raised(Head),
     Page(Result<EntityPage>),
+    Events(Result<EventPage>),
 }
 
 /// Why a driver asked.
@@ -44,6 +46,11 @@ pub(crate) enum Purpose {
     Raise(ShardId, Option<u64>),
     Claim(ShardId),
     Load(LoadId),
+    Events {
+        shard: ShardId,
+        consumer: ConsumerPlace,
+        from: Position,
+    },
     Keep,
 }
 
@@ -99,8 +106,12 @@ impl World {
                     None => self.context.after(travels, lands(asked, Arrival::Plain)),
                 }
             }
+            Asked::Events { .. } if self.context.befalls(Fault::LoadFailed) => {
+                let error = Error::unavailable("a read failed");
+                self.context.after(travels, answers(request, Said::Events(Err(error))));
+            }
             Asked::Keep { .. } if self.context.befalls(Fault::SnapshotLost) => {}
-            Asked::Keep { .. } | Asked::Trim { .. } | Asked::Head(_) => {
+            Asked::Keep { .. } | Asked::Trim { .. } | Asked::Head(_) | Asked::Events { .. } => {
                 self.context.after(travels, lands(asked, Arrival::Plain))
             }
         }
@@ -173,6 +184,9 @@ impl World {
             },
             Asked::Head(shard) => Landed::Told(Said::Raised(self.store.head(shard))),
             Asked::Load { entity, request } => Landed::Told(Said::Page(Ok(self.store.load(&entity, request)))),
+            Asked::Events { shard, from, max_bytes } => {
+                Landed::Told(Said::Events(Ok(self.store.events(shard, from, max_bytes))))
+            }
             Asked::Keep { entity, snapshot } => Landed::Applied(self.store.keep_snapshot(entity, snapshot), None),
             Asked::Trim { shard, delivered } => Landed::Applied(self.store.trim(shard, delivered), None),
         }
@@ -247,6 +261,14 @@ impl World {
                 };
                 self.push(host, index, Input::Loaded { load, page });
             }
+            Purpose::Events { shard, consumer, from } => {
+                let page = match said {
+                    Said::Events(page) => page,
+                    Said::Refused(error) => Err(error),
+                    other => Err(Error::internal(format!("a read was answered {other:?}"))),
+                };
+                self.push(host, index, Input::EventsRead { shard, consumer, from, page });
+            }
             Purpose::Keep => {}
         }
     }
@@ -260,7 +282,7 @@ impl World {
                 self.context.demand(!lost_count, || format!("shard {shard}: a writer has lost count: {error}"));
                 ShardInput::Refused(error)
             }
-            Said::Raised(_) | Said::Page(_) => ShardInput::Unknown,
+            Said::Raised(_) | Said::Page(_) | Said::Events(_) => ShardInput::Unknown,
         };
         self.push(host, index, Input::Shard { shard, input });
     }
@@ -275,7 +297,7 @@ impl World {
                 return self.submit(host, index, Purpose::Raise(shard, position), asked);
             }
             Said::Fenced(_) => ShardInput::Fenced,
-            Said::Durable | Said::Refused(_) | Said::Page(_) => ShardInput::RaiseFailed,
+            Said::Durable | Said::Refused(_) | Said::Page(_) | Said::Events(_) => ShardInput::RaiseFailed,
         };
         self.push(host, index, Input::Shard { shard, input });
     }
@@ -301,6 +323,9 @@ impl World {
             }
             Purpose::Claim(shard) => self.context.after(100 * MS, Event::ClaimAgain { host, shard: shard.0 }),
             Purpose::Load(load) => self.push(host, index, Input::Loaded { load, page: Err(error()) }),
+            Purpose::Events { shard, consumer, from } => {
+                self.push(host, index, Input::EventsRead { shard, consumer, from, page: Err(error()) });
+            }
             Purpose::Keep => {}
         }
     }
@@ -315,6 +340,7 @@ fn unavailable(asked: &Asked) -> Said {
     let error = Error::unavailable("the store is down");
     match asked {
         Asked::Load { .. } => Said::Page(Err(error)),
+        Asked::Events { .. } => Said::Events(Err(error)),
         Asked::Write(_) | Asked::Raise { .. } | Asked::Head(_) | Asked::Keep { .. } | Asked::Trim { .. } => {
             Said::Refused(error)
         }

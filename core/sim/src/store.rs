@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use adjoin_entity::EventPage;
 use adjoin_model::{
-    Body, CommandId, Dedup, EntityId, EntityPage, Epoch, Head, LoadRequest, Owner, Payload, Position, Record, Sequence,
-    ShardBatch, ShardId, Snapshot, Unfinished,
+    Body, CommandId, ConsumerId, Dedup, EntityId, EntityPage, Epoch, Head, LoadRequest, Owner, Payload, Position,
+    Progress, Record, Sequence, ShardBatch, ShardId, Snapshot, Unfinished,
 };
 
 use crate::mutant::Mutant;
@@ -54,6 +55,7 @@ struct Effects {
     outbox: BTreeMap<Position, Record>,
     inbox: BTreeMap<Position, Record>,
     watermarks: BTreeMap<ShardId, Position>,
+    consumers: BTreeMap<ConsumerId, Progress>,
 }
 
 impl Effects {
@@ -66,6 +68,10 @@ impl Effects {
                 self.inbox.insert(position, record.clone());
             }
             Body::Done { inbox, .. } => drop(self.inbox.remove(inbox)),
+            Body::Consumed(what) => {
+                let progress = self.consumers.entry(what.consumer.clone()).or_default();
+                progress.apply(what, &record.entity, record.at);
+            }
             Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
         }
     }
@@ -96,6 +102,8 @@ pub(crate) struct Store {
     heads: BTreeMap<ShardId, Head>,
     rows: BTreeMap<EntityId, Row>,
     effects: BTreeMap<ShardId, Effects>,
+    /// Every record by shard; that of position 1 stands first.
+    chains: BTreeMap<ShardId, Vec<Record>>,
     mutant: Option<Mutant>,
     /// Counts its starts: what was planned before a crash does not happen after it.
     pub(crate) boot: u32,
@@ -170,7 +178,35 @@ impl Store {
             outbox: all(&effects.outbox),
             inbox: all(&effects.inbox),
             watermarks: effects.watermarks.iter().map(|(shard, position)| (*shard, *position)).collect(),
+            consumers: effects.consumers.iter().map(|(name, progress)| (name.clone(), progress.clone())).collect(),
         }
+    }
+
+    /// Records of a shard from a position on; read as a host does.
+    pub(crate) fn events(&mut self, shard: ShardId, from: Position, max_bytes: usize) -> EventPage {
+        self.sync_all();
+        let chain = self.chains.get(&shard).map(Vec::as_slice).unwrap_or_default();
+        let first = usize::try_from(from.max(1) - 1).unwrap_or(usize::MAX);
+        let (mut bytes, mut records) = (0, Vec::new());
+        for (position, record) in (from..).zip(chain.get(first..).unwrap_or_default()) {
+            bytes += record.size();
+            if !records.is_empty() && bytes > max_bytes {
+                break;
+            }
+            records.push((position, Some(record.clone())));
+        }
+        EventPage { records }
+    }
+
+    /// Every record of every shard with its position, for the checker.
+    pub(crate) fn chains(&self) -> impl Iterator<Item = (ShardId, Position, &Record)> + '_ {
+        let all = self.chains.iter();
+        all.flat_map(|(shard, chain)| chain.iter().zip(1..).map(|(record, position)| (*shard, position, record)))
+    }
+
+    /// How far each consumer has come in a shard, for the checker.
+    pub(crate) fn consumers(&self, shard: ShardId) -> impl Iterator<Item = (&ConsumerId, &Progress)> + '_ {
+        self.effects.get(&shard).into_iter().flat_map(|effects| &effects.consumers)
     }
 
     /// Inbox records that have not ended, for the checker.
@@ -189,6 +225,7 @@ impl Store {
             Op::Batch(batch) => {
                 let head = self.heads.entry(batch.shard).or_insert(Head::EMPTY);
                 head.position += batch.records.len() as u64;
+                self.chains.entry(batch.shard).or_default().extend(batch.records.iter().cloned());
                 for (position, record) in (batch.first..).zip(&batch.records) {
                     match record.is_effect() {
                         true => self.effects.entry(batch.shard).or_default().keep(position, record),
@@ -250,6 +287,7 @@ impl Store {
         self.heads.clear();
         self.rows.clear();
         self.effects.clear();
+        self.chains.clear();
         let log = std::mem::take(&mut self.log);
         log.iter().enumerate().for_each(|(at, op)| self.apply(at, op));
         self.log = log;

@@ -238,7 +238,7 @@ pub trait Entities: Send + Sync {
     async fn sweep_dedup(&self, now: adjoin_model::Wall) -> Result<usize>;
 }
 
-/// Durable effects: what outboxes and inboxes have left to do. The records themselves come in shard batches.
+/// Durable effects and events: what outboxes, inboxes and consumers have left to do. The records themselves come in shard batches.
 #[async_trait]
 pub trait Effects: Send + Sync {
     /// What a shard has left to do, for its owner to go on with.
@@ -251,14 +251,16 @@ pub trait Effects: Send + Sync {
     /// * `effects_keep_their_places_in_the_tail`: those of ended and trimmed ones with their record or without.
     /// * `effects_make_no_entity`: they neither list an entity nor change its sequence.
     /// * `purge_leaves_effects`
-    /// * `effects_survive_reopen`: records, ends and watermarks (durable stores).
+    /// * `consumers_keep_their_positions`: with their dead letters. Nobody writes a lower position.
+    /// * `a_settled_dead_letter_is_gone`: in the same atomic step; the position stays.
+    /// * `effects_survive_reopen`: records, ends, watermarks and consumers (durable stores).
     async fn unfinished(&self, shard: ShardId) -> Result<Unfinished>;
 
     /// Every shard of which [`Effects::unfinished`] has something, ordered; one call, so a start does not ask 65 536
     /// times.
     ///
     /// # Contract
-    /// * `shards_with_effects_are_listed`
+    /// * `shards_with_effects_are_listed`: also where only a consumer is.
     async fn with_effects(&self) -> Result<Vec<ShardId>>;
 
     /// Forgets outbox records that were delivered. That they were is durable elsewhere, so no head guards this and none

@@ -31,7 +31,8 @@ static FUNCTION_FRAME: Shape = Shape {
     entered: &[(3, &ACTIVATION_FAILED), (4, &ANSWER), (5, &STREAM_ELEMENT), (6, &STREAM_END), (9, &CALL)],
 };
 
-static ENTITY_TYPE: Shape = Shape { repeated: &[3, 4, 10], entered: &[] };
+static SUBSCRIPTION: Shape = Shape { repeated: &[4], entered: &[] };
+static ENTITY_TYPE: Shape = Shape { repeated: &[3, 4, 10, 12], entered: &[(12, &SUBSCRIPTION)] };
 
 /// Elements of repeated fields that may still come. A sound batch stays far below: no element of it takes fewer than
 /// five bytes.

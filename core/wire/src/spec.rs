@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a function has, as Discover says it.
 
-use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
+use adjoin_entity::spec::{EntityKind, EntityType, EventKey, Handler, Source, Spec, Subscription, Taker};
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
 use prost::Message;
@@ -62,6 +62,7 @@ fn type_out(entity_type: EntityType) -> protocol::EntityType {
         summary: entity_type.summary,
         services: entity_type.services,
         reads_any_event: entity_type.reads_any_event,
+        subscriptions: entity_type.subscriptions.into_iter().map(subscription_out).collect(),
     }
 }
 
@@ -70,6 +71,9 @@ fn type_in(entity_type: protocol::EntityType) -> core::result::Result<EntityType
         let name: String = entity_type.name.chars().take(64).collect();
         format!("{name:?} is of kind {}, which this host does not know: use a newer host", entity_type.kind)
     })?;
+    let place = entity_type.name.clone();
+    let subscriptions = entity_type.subscriptions.into_iter().map(|one| subscription_in(&place, one));
+    let subscriptions = subscriptions.collect::<core::result::Result<_, _>>()?;
     Ok(EntityType {
         name: entity_type.name.into(),
         kind,
@@ -82,6 +86,41 @@ fn type_in(entity_type: protocol::EntityType) -> core::result::Result<EntityType
         summary: entity_type.summary,
         services: entity_type.services,
         reads_any_event: entity_type.reads_any_event,
+        subscriptions,
+    })
+}
+
+/// A key that an event itself names is for hosts that read contracts: it does not travel.
+fn subscription_out(subscription: Subscription) -> protocol::Subscription {
+    let source = match subscription.source {
+        Source::EventLog(log) => protocol::subscription::Source::EventLog(log.as_ref().to_owned()),
+        Source::Topic(topic) => protocol::subscription::Source::Topic(topic.as_ref().to_owned()),
+    };
+    let taker = |taker: Taker| protocol::EventTaker { event: taker.event, handler: taker.handler.as_ref().to_owned() };
+    protocol::Subscription {
+        source: Some(source),
+        group: subscription.group.as_ref().to_owned(),
+        takers: subscription.events.into_iter().map(taker).collect(),
+        rest: subscription.rest.map(|rest| rest.as_ref().to_owned()).unwrap_or_default(),
+    }
+}
+
+fn subscription_in(place: &str, subscription: protocol::Subscription) -> core::result::Result<Subscription, String> {
+    let source = match subscription.source {
+        Some(protocol::subscription::Source::EventLog(log)) => Source::EventLog(log.into()),
+        Some(protocol::subscription::Source::Topic(topic)) => Source::Topic(topic.into()),
+        None => {
+            let place: String = place.chars().take(64).collect();
+            return Err(format!("{place:?} subscribes to a source that this host does not know: use a newer host"));
+        }
+    };
+    let taker = |taker: protocol::EventTaker| Taker { event: taker.event, handler: taker.handler.into() };
+    Ok(Subscription {
+        source,
+        group: subscription.group.into(),
+        events: subscription.takers.into_iter().map(taker).collect(),
+        rest: (!subscription.rest.is_empty()).then(|| subscription.rest.into()),
+        key: EventKey::Subject,
     })
 }
 

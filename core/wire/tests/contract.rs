@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use adjoin_entity::spec::{Answers, EntityKind, EntityType, Handler, Spec};
+use adjoin_entity::spec::{Answers, EntityKind, EntityType, EventKey, Handler, Source, Spec, Subscription, Taker};
 use adjoin_model::{Error, Kind};
 use adjoin_wire::protocol::{HostFrame, Part, host_frame};
 use adjoin_wire::{DESCRIPTORS, Discovery, discovery_in, discovery_out, failure_in, failure_out};
@@ -44,7 +44,10 @@ fn every_repeated_field_is_counted() {
         repeated(&messages, "FunctionFrame"),
         ["Answer.6", "Answer.9", "Call.3", "Failure.4", "StreamElement.3", "Target.5"]
     );
-    assert_eq!(repeated(&messages, "EntityType"), ["EntityType.10", "EntityType.3", "EntityType.4"]);
+    assert_eq!(
+        repeated(&messages, "EntityType"),
+        ["EntityType.10", "EntityType.12", "EntityType.3", "EntityType.4", "Subscription.4"]
+    );
 }
 
 /// `Batch` and `Discovery` stand in for messages of the contract.
@@ -69,6 +72,18 @@ fn a_part_of_either_direction_is_the_same_bytes() {
     assert_eq!(host, function.encode_to_vec());
 }
 
+fn subscription(name: &str) -> Subscription {
+    let source =
+        if name == "shop.Cart" { Source::Topic("orders".into()) } else { Source::EventLog("shop.Cart".into()) };
+    Subscription {
+        source,
+        group: name.into(),
+        events: vec![Taker { event: "ItemAdded".into(), handler: "addItem".into() }],
+        rest: (name != "shop.Mailer").then(|| "addItem".into()),
+        key: EventKey::Subject,
+    }
+}
+
 fn spec() -> Spec {
     let handler = |name: &str, query| Handler {
         name: name.into(),
@@ -80,6 +95,7 @@ fn spec() -> Spec {
         summary: "adds".into(),
     };
     let entity_type = |name: &str, kind| EntityType {
+        subscriptions: vec![subscription(name)],
         handlers: vec![handler("addItem", false), handler("get", true)],
         readable_events: vec!["ItemAdded".into(), "Added".into()],
         passivate_after_ms: 5,

@@ -108,9 +108,13 @@ impl EffectLine {
         match &record.body {
             Body::Outbox(call) => Some(line("sending", call, own, own.command(record.command))),
             Body::Inbox(incoming) => Some(line("waiting", &incoming.call, incoming.origin, record.command)),
-            Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) | Body::Done { .. } => {
-                None
-            }
+            Body::Event(_)
+            | Body::Value(_)
+            | Body::Superseded
+            | Body::Delete
+            | Body::Dedup(_)
+            | Body::Done { .. }
+            | Body::Consumed(_) => None,
         }
     }
 }

@@ -44,6 +44,9 @@ fn runs_when_asked() {
     let Ok(listen) = std::env::var(LISTEN) else { return };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!("function process {} at {listen}", std::process::id());
+    if let Some(folder) = std::env::var_os(crate::listener::MAILS) {
+        return runtime.block_on(crate::listener::serve(&listen, folder.into()));
+    }
     if std::env::var_os(BROKEN).is_some() {
         return runtime.block_on(serve_broken(&listen));
     }

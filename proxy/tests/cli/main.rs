@@ -2,6 +2,7 @@
 //! The binary as its users meet it: real processes, real ports, a real function.
 
 mod function;
+mod listener;
 mod support;
 
 mod admin;
@@ -9,6 +10,7 @@ mod call;
 mod dev;
 mod durable;
 mod effects;
+mod eventing;
 mod load;
 mod metrics;
 mod schema;

@@ -176,6 +176,16 @@ impl Function {
     }
 }
 
+impl Function {
+    /// The one that takes events, and notes what it sends in this folder.
+    pub(crate) fn listener(folder: &std::path::Path) -> Self {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = crate::function::command(&address);
+        command.env(crate::listener::MAILS, folder);
+        Self { process: Process::start(&mut command), address }
+    }
+}
+
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a free port").port()

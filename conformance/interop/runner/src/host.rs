@@ -175,8 +175,8 @@ impl Host {
         found.await.map_err(|said| format!("{service} {id}: {said}"))
     }
 
-    /// Paths of calls to the function that no scenario looked at.
-    pub(crate) fn unseen(&self) -> Vec<String> {
+    /// Paths of calls to the function that no scenario looked at, and how each begins.
+    pub(crate) fn unseen(&self) -> Vec<(String, String)> {
         self.relay.as_ref().map(|relay| relay.calls.unseen_paths()).unwrap_or_default()
     }
 }

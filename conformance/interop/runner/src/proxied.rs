@@ -3,6 +3,7 @@
 
 mod action;
 mod cart;
+mod event_log;
 mod event_sourced;
 mod reflection;
 mod restart;
@@ -19,6 +20,7 @@ pub(crate) fn scenarios(sdk: Sdk) -> Vec<Scenario<Host>> {
         value_entity::scenarios(),
         action::scenarios(),
         cart::scenarios(),
+        event_log::scenarios(),
         reflection::scenarios(),
         scenarios!("", [nothing_else_reached_the_function]),
     ]
@@ -33,6 +35,6 @@ pub(crate) fn restarts() -> Vec<Scenario<Host>> {
 /// Every scenario looks at each call that it causes; only the discovery at the start is nobody's.
 async fn nothing_else_reached_the_function(host: &Host) -> Result<(), String> {
     let mut unseen = host.unseen();
-    unseen.retain(|path| path != "/cloudstate.EntityDiscovery/discover");
+    unseen.retain(|(path, _)| path != "/cloudstate.EntityDiscovery/discover");
     if unseen.is_empty() { Ok(()) } else { Err(format!("these calls did: {unseen:?}")) }
 }

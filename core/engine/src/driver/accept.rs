@@ -30,6 +30,7 @@ impl Driver {
                 // Whoever asked and left does not want to know.
                 Message::Status { slow_ms, answer } => drop(answer.send(self.status(slow_ms))),
                 Message::Effects { limit, answer } => drop(answer.send(self.machine.effects(limit))),
+                Message::Consumers { limit, answer } => drop(answer.send(self.machine.consumers(limit))),
                 Message::Order { call, input, answer } => {
                     self.orders.insert(call, answer);
                     self.inputs.push(input);

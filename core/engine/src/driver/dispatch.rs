@@ -47,6 +47,9 @@ impl Driver {
             Output::Deliver { from, to, records } => self.tell(to, Input::Deliver { from, to, records }),
             Output::Delivered { from, to, up_to } => self.tell(from, Input::Delivered { from, to, up_to }),
             Output::Trim { shard, delivered } => self.ports.asks.send(Job::Trim { shard, delivered }),
+            Output::ReadEvents { shard, consumer, from, max_bytes } => {
+                self.ports.asks.send(Job::Events { home: index, shard, consumer, from, max_bytes });
+            }
             Output::Drained => {
                 self.drained = true;
                 self.drains.drain(..).for_each(|done| done.send(()).unwrap_or_default());

@@ -2,14 +2,14 @@
 //! A function of the shop: `shop.Cart` counts events, `shop.Profile` keeps a value, `shop.Mailer` is an action.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use adjoin_engine::{Engine, Hello, Session};
 use adjoin_entity::frame::{
     AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult, HostFrame, SideEffect, Target,
 };
-use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
+use adjoin_entity::spec::{EntityKind, EntityType, EventKey, Handler, Source, Spec, Subscription, Taker};
 use adjoin_model::{EntityId, Error, Payload};
 use tokio::sync::mpsc;
 
@@ -54,8 +54,25 @@ pub(crate) fn spec() -> Arc<Spec> {
     ))
 }
 
+/// The same, with `Mailer.send` for what carts add, and `Profile.rename` too.
+pub(crate) fn subscribed() -> Arc<Spec> {
+    let subscription = |group: &str, handler: &str| Subscription {
+        source: Source::EventLog("shop.Cart".into()),
+        group: group.into(),
+        events: vec![Taker { event: "Added".into(), handler: handler.into() }],
+        rest: None,
+        key: EventKey::Subject,
+    };
+    let mut spec = (*spec()).clone();
+    spec.types[1].subscriptions.push(subscription("names", "rename"));
+    spec.types[2].subscriptions.push(subscription("mail", "send"));
+    Arc::new(spec)
+}
+
 #[derive(Default)]
 struct Activation {
+    /// What it began with.
+    sequence: u64,
     count: u64,
     value: Option<Payload>,
 }
@@ -73,6 +90,10 @@ pub(crate) struct Probe {
     pub(crate) holds: AtomicBool,
     /// Mails that were sent.
     pub(crate) mails: AtomicUsize,
+    /// Events that were sent as mails: of which entity, and their ids.
+    pub(crate) events: Mutex<Vec<(String, String)>>,
+    /// It sends no mail.
+    pub(crate) refuses: AtomicBool,
 }
 
 struct Function {
@@ -83,10 +104,14 @@ struct Function {
     streams: HashMap<u64, (Vec<String>, bool)>,
 }
 
-/// Connects a function; it runs until the task is aborted (its process dies) or the engine ends.
+/// Connects a function without subscriptions; it runs until the task is aborted (its process dies) or the engine ends.
 pub(crate) fn connect(engine: &Engine, probe: &Arc<Probe>) -> tokio::task::JoinHandle<()> {
+    connect_with(engine, probe, spec())
+}
+
+pub(crate) fn connect_with(engine: &Engine, probe: &Arc<Probe>, spec: Arc<Spec>) -> tokio::task::JoinHandle<()> {
     let (sink, mut frames) = mpsc::unbounded_channel();
-    let session = engine.session_up(spec(), Hello::default(), sink).expect("a session");
+    let session = engine.session_up(spec, Hello::default(), sink).expect("a session");
     let probe = probe.clone();
     tokio::spawn(async move {
         let mut function = Function { session, probe, activations: HashMap::new(), streams: HashMap::new() };
@@ -104,16 +129,13 @@ impl Function {
         match frame {
             HostFrame::Activate { activation, sequence, state, .. } => {
                 let count = if state.is_none() { sequence } else { 0 };
-                self.activations.insert(activation, Activation { count, value: state });
+                self.activations.insert(activation, Activation { sequence, count, value: state });
                 vec![]
             }
             HostFrame::Replay { activation, events, .. } => {
                 let state = self.activations.get_mut(&activation).expect("an activation");
                 state.count = events.last().map_or(state.count, |(sequence, _)| *sequence);
-                vec![FunctionFrame::Replayed {
-                    activation,
-                    sequence: state.count.max(u64::from(state.value.is_some())),
-                }]
+                vec![FunctionFrame::Replayed { activation, sequence: state.count.max(state.sequence) }]
             }
             HostFrame::Command(command) => self.command(command),
             HostFrame::StreamInput { call, payload } => self.stream_input(call, &payload),
@@ -193,7 +215,17 @@ impl Function {
     fn action(&mut self, command: &CommandFrame) -> Vec<FunctionFrame> {
         let call = command.call;
         match &*command.name {
+            "send" if self.probe.refuses.load(Ordering::SeqCst) => {
+                vec![answer(command, HandlerResult::Failed(Error::rejected("no mail today")), Effects::default())]
+            }
             "send" => {
+                let entry = |name: &str| {
+                    let found = command.metadata.iter().find(|(entry, _)| entry == name);
+                    found.map(|(_, value)| value.clone())
+                };
+                if let (Some(subject), Some(id)) = (entry("ce-subject"), entry("ce-id")) {
+                    self.probe.events.lock().expect("a lock").push((subject, id));
+                }
                 self.probe.mails.fetch_add(1, Ordering::SeqCst);
                 vec![answer(command, reply("sent"), Effects::default())]
             }

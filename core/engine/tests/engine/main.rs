@@ -9,6 +9,7 @@ mod bounds;
 mod bugs;
 mod commands;
 mod effects;
+mod eventing;
 mod handler_calls;
 mod sessions;
 mod store;

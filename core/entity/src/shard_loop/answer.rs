@@ -331,7 +331,12 @@ impl Grown {
                 }
                 Body::Delete => grown.deleted = true,
                 Body::Dedup(dedup) => grown.dedup = Some(dedup.clone()),
-                Body::Value(_) | Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } => {}
+                Body::Value(_)
+                | Body::Superseded
+                | Body::Outbox(_)
+                | Body::Inbox(_)
+                | Body::Done { .. }
+                | Body::Consumed(_) => {}
             }
         }
         grown

@@ -116,6 +116,7 @@ impl ShardLoop {
         for (position, record) in unfinished.outbox.into_iter().chain(unfinished.inbox).filter(|_| !forgets_all) {
             self.effect_durable(shard, position, record);
         }
+        self.resume_consumers(shard, unfinished.consumers);
         self.stir(shard);
     }
 
@@ -219,6 +220,9 @@ impl ShardLoop {
     /// Takes what has become durable of outbox and inbox.
     pub(super) fn take_effects(&mut self, shard: ShardId) {
         let Some(owned) = self.owned_mut(shard) else { return };
+        if let Some((first, last)) = owned.shard.take_quiet() {
+            owned.consumers.values_mut().for_each(|consumer| consumer.pass_over(first, last));
+        }
         for (position, record) in owned.shard.take_effects() {
             self.effect_durable(shard, position, record);
         }
@@ -243,6 +247,7 @@ impl ShardLoop {
                     Ended::Dropped => counts.dropped += 1,
                 }
             }
+            Body::Consumed(consumption) => self.consumed(shard, &consumption, &record.entity, record.at),
             Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
         }
     }
@@ -303,9 +308,14 @@ impl ShardLoop {
 
     /// Waits, the longer the more often it was in vain.
     fn rest(&mut self, attempts: u32, due: Due) {
+        self.effects.due.push(Reverse((self.effect_wait(attempts), due)));
+    }
+
+    /// When something that has failed so often is tried again.
+    pub(super) fn effect_wait(&self, attempts: u32) -> Mono {
         let (first, most) = (self.settings.effect_retry_ms, self.settings.effect_retry_max_ms);
         let wait = first.saturating_mul(1 << attempts.saturating_sub(1).min(30)).min(most);
-        self.effects.due.push(Reverse((self.now.mono.plus_ms(wait), due)));
+        self.now.mono.plus_ms(wait)
     }
 
     /// Those whose wait is over.
@@ -511,7 +521,7 @@ fn is_answer(error: &Error) -> bool {
 }
 
 /// Whether an error says that a bound is reached for now: that never makes an effect stuck.
-fn is_passing(error: &Error) -> bool {
+pub(super) fn is_passing(error: &Error) -> bool {
     error.kind == Kind::Exhausted && error.retry_after_ms.is_some()
 }
 
@@ -520,6 +530,6 @@ fn no_effect(shard: ShardId, inbox: Position) -> Error {
     Error::not_found(said).at("shard", shard).at("position", inbox)
 }
 
-fn nothing() -> Reply {
+pub(super) fn nothing() -> Reply {
     Reply { payload: None, sequence: 0, replayed: false, metadata: Vec::new() }
 }

@@ -90,6 +90,7 @@ impl ShardLoop {
         self.take_effects(id);
         self.take_settled(id, settled);
         self.stir(id);
+        self.stir_consumers(id);
         if unknown {
             self.raise(id);
         }
@@ -110,6 +111,12 @@ impl ShardLoop {
                 Settled::Lost(Group::Inbox { from, records }, _) => self.delivery_settled(shard, from, records),
                 Settled::Durable(Group::Done { by, .. }) => self.done_written(by),
                 Settled::Lost(Group::Done { inbox, by }, error) => self.done_lost(shard, inbox, by, error),
+                Settled::Durable(Group::Consumed { consumer, event, writes, by }) => {
+                    self.consumed_durable(shard, consumer, event, writes, by);
+                }
+                Settled::Lost(Group::Consumed { consumer, event, writes, by }, error) => {
+                    self.consumed_lost(shard, consumer, event, writes, by, error);
+                }
             }
         }
         for slot in losers {
@@ -239,6 +246,9 @@ impl ShardLoop {
     pub(super) fn effect_done(&mut self, effect: EffectId, result: Result<Reply>) {
         if let Some((shard, inbox)) = self.effects.runs.remove(&effect) {
             return self.effect_ran(shard, inbox, effect, result);
+        }
+        if let Some(run) = self.consumers.runs.remove(&effect) {
+            return self.event_ran(run, effect, result);
         }
         let Some(call) = self.calls.effects.remove(&effect) else { return };
         let Some(held) = self.calls.held.get_mut(&call) else { return self.part_done(call, result) };

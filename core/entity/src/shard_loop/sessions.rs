@@ -70,6 +70,12 @@ impl Sessions {
         self.types.get(name).and_then(|known| known.spec.types.get(known.place))
     }
 
+    /// Every type that a connected function has.
+    pub(crate) fn connected(&self) -> impl Iterator<Item = (&Spec, &EntityType)> {
+        let types = self.types.values().filter(|known| !known.sessions.is_empty());
+        types.filter_map(|known| Some((&*known.spec, known.spec.types.get(known.place)?)))
+    }
+
     pub(crate) fn kind(&self, name: &str) -> Option<EntityKind> {
         self.entity_type(name).map(|entity_type| entity_type.kind)
     }
@@ -231,6 +237,7 @@ impl ShardLoop {
             }
         }
         self.effects_for_function();
+        self.declare_consumers(true);
     }
 
     /// What waited without knowing its type is looked at again.
@@ -289,6 +296,7 @@ impl ShardLoop {
             }
         }
         self.actions_lost(id);
+        self.declare_consumers(false);
     }
 
     fn session_lost(&mut self, slot: Slot, orderly: bool) {

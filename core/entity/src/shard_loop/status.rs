@@ -5,7 +5,7 @@ use adjoin_model::EntityId;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{EffectCounts, ShardLoop};
+use super::{ConsumerCounts, EffectCounts, ShardLoop};
 use crate::phase::Phase;
 
 /// Most handlers that are listed as slow.
@@ -39,6 +39,8 @@ pub struct Status {
     pub deadly: Vec<(EntityId, Arc<str>)>,
     /// Durable effects.
     pub effects: EffectCounts,
+    /// Events given to consumers.
+    pub consumers: ConsumerCounts,
 }
 
 impl ShardLoop {
@@ -53,6 +55,7 @@ impl ShardLoop {
             slow: self.slow(slow_ms),
             deadly: self.deadly.clone(),
             effects: self.effect_counts(),
+            consumers: self.consumers.counts(),
         }
     }
 

@@ -10,11 +10,12 @@ use adjoin_entity::frame::{
 };
 use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
 use adjoin_entity::{
-    Call, CallId, EffectId, Input, Operation, Outgoing, Output, Reply, SessionId, Settings, ShardInput, ShardLoop,
+    Call, CallId, EffectId, EventPage, Input, Operation, Outgoing, Output, Reply, SessionId, Settings, ShardInput,
+    ShardLoop,
 };
 use adjoin_model::{
     CommandId, EntityId, EntityPage, Epoch, Error, Head, Kind, LoadRequest, Metadata, Mono, Now, Outcome, Owner,
-    Payload, Result, Sequence, ShardBatch, ShardId, Snapshot, Wall,
+    Payload, Record, Result, Sequence, ShardBatch, ShardId, Snapshot, Wall,
 };
 
 pub(crate) const ME: Owner = Owner(7);
@@ -43,7 +44,9 @@ pub(crate) struct Host {
     /// Answers to deliveries that are to be carried.
     pub(crate) delivered: Vec<(ShardId, ShardId, u64)>,
     pub(crate) trimmed: Vec<(ShardId, Vec<u64>)>,
-    /// Calls that run an inbox record.
+    /// What is durable, by shard: the record of position 1 stands first.
+    pub(crate) journal: BTreeMap<ShardId, Vec<Record>>,
+    /// Calls that run an inbox record, or an event of a consumer.
     runs: BTreeMap<CallId, EffectId>,
     pub(crate) drained: bool,
     folded: BTreeMap<ActivationId, Sequence>,
@@ -141,11 +144,21 @@ impl Host {
             deliveries: Vec::new(),
             delivered: Vec::new(),
             trimmed: Vec::new(),
+            journal: BTreeMap::new(),
             runs: BTreeMap::new(),
             drained: false,
             folded: BTreeMap::new(),
             sessions: BTreeMap::new(),
         }
+    }
+
+    /// A loop anew, that found one shard at this position. Before anything else.
+    pub(crate) fn restart_at(&mut self, shard: ShardId, position: u64) {
+        let settings = settings();
+        let head = |position| Head { epoch: Epoch(3), owner: Some(ME), position };
+        let at = |other| head(if ShardId(other) == shard { position } else { 0 });
+        let heads = (0..settings.shards).map(|other| (ShardId(other), at(other))).collect();
+        self.machine = ShardLoop::new(settings, heads);
     }
 
     pub(crate) fn up(&mut self, session: SessionId) {
@@ -192,10 +205,20 @@ impl Host {
             Output::Deliver { from, to, records } => self.deliveries.push((from, to, records)),
             Output::Delivered { from, to, up_to } => self.delivered.push((from, to, up_to)),
             Output::Trim { shard, delivered } => self.trimmed.push((shard, delivered)),
+            Output::ReadEvents { shard, consumer, from, .. } => {
+                let page = Ok(self.events(shard, from));
+                inputs.push(Input::EventsRead { shard, consumer, from, page });
+            }
             Output::Drained => self.drained = true,
             Output::StreamInputCredit { .. } => {}
             Output::Frame { session, frame } => inputs.extend(self.function_takes(session, frame)),
         }
+    }
+
+    fn events(&self, shard: ShardId, from: u64) -> EventPage {
+        let all = self.journal.get(&shard).into_iter().flatten().zip(1..);
+        let records = all.skip_while(|(_, position)| *position < from);
+        EventPage { records: records.map(|(record, position)| (position, Some(record.clone()))).collect() }
     }
 
     /// The function folds by itself; commands wait for the test's answer.
@@ -242,7 +265,7 @@ impl Host {
         }
     }
 
-    /// Carries deliveries and their answers, and what inboxes want to run, until nothing is to be carried. What is
+    /// Carries deliveries and their answers, and what inboxes and consumers want to run, until nothing is to be carried. What is
     /// written stays for the test.
     pub(crate) fn carry(&mut self) {
         loop {
@@ -251,8 +274,7 @@ impl Host {
             inputs.extend(self.deliveries.drain(..).map(deliver));
             let delivered = |(from, to, up_to)| Input::Delivered { from, to, up_to };
             inputs.extend(self.delivered.drain(..).map(delivered));
-            let (own, others) =
-                std::mem::take(&mut self.effects).into_iter().partition(|(_, call)| call.inbox.is_some());
+            let (own, others) = std::mem::take(&mut self.effects).into_iter().partition(|(_, call)| is_run(call));
             self.effects = others;
             let own: Vec<(Option<EffectId>, Call)> = own;
             for (effect, call) in own {
@@ -361,6 +383,7 @@ impl Host {
     /// The oldest write becomes durable.
     pub(crate) fn durable(&mut self) -> ShardBatch {
         let batch = self.write();
+        self.journal.entry(batch.shard).or_default().extend(batch.records.iter().cloned());
         self.store_says(batch.shard, ShardInput::Durable);
         batch
     }
@@ -404,6 +427,11 @@ impl Host {
     pub(crate) fn cancelled(&self) -> usize {
         self.frames.iter().filter(|(_, frame)| matches!(frame, HostFrame::Cancel { .. })).count()
     }
+}
+
+/// Whether the loop waits for the call itself.
+fn is_run(call: &Call) -> bool {
+    call.inbox.is_some() || call.caller.starts_with("consumer ")
 }
 
 pub(crate) fn reply(text: &str) -> HandlerResult {

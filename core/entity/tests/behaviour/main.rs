@@ -7,6 +7,7 @@ mod activation;
 mod cloudstate;
 mod durability;
 mod effects;
+mod eventing;
 mod found;
 mod idempotency;
 mod lost;

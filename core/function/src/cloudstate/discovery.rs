@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adjoin_contract::{Contract, Service};
-use adjoin_entity::spec::{self, EntityKind, EntityType, Handler, Spec};
+use adjoin_entity::spec::{self, EntityKind, EntityType, Handler, Spec, Subscription};
 use adjoin_model::{Code, Error, Result};
 use adjoin_wire::DISCOVERY_BYTES;
 use tonic::transport::Channel;
@@ -14,7 +14,7 @@ use super::model::{Declared, Method, Model};
 use super::protocol::entity_discovery_client::EntityDiscoveryClient;
 use super::protocol::entity_passivation_strategy::Strategy;
 use super::protocol::{Entity, EntitySpec, ProxyInfo, ServiceInfo, UserFunctionError};
-use super::{action, event_sourced, value_entity};
+use super::{action, event_sourced, eventing, value_entity};
 use crate::dial::Link;
 
 /// The version that is spoken.
@@ -102,6 +102,7 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     let mut reading = Reading { contract: &contract, problems: Vec::new(), types: Vec::new(), later: Vec::new() };
     declared.entities.iter().for_each(|entity| reading.entity(entity));
     let Reading { mut problems, types, later, .. } = reading;
+    let subscriptions = eventing::subscriptions(&contract, types.iter().map(|(declared, _)| declared), &mut problems);
     problems.extend(twins(&types));
     if types.is_empty() && problems.is_empty() {
         problems.extend(later.iter().map(|service| crdt(service)));
@@ -112,7 +113,7 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     let warnings = later.iter().map(|service| crdt(service)).collect();
     let spec = Spec {
         sdk: sdk(&info),
-        types: types.iter().map(|(declared, passivate_ms)| entity_type(declared, *passivate_ms)).collect(),
+        types: types.iter().zip(subscriptions).map(|(one, subscriptions)| entity_type(one, subscriptions)).collect(),
         descriptors: declared.proto.into(),
         answers: spec::Answers::Cloudstate,
     };
@@ -243,7 +244,7 @@ fn passivate_ms(entity: &Entity) -> u64 {
     strategy.map_or(0, |Strategy::Timeout(after)| u64::try_from(after.timeout).unwrap_or(0))
 }
 
-fn entity_type(declared: &Declared, passivate_after_ms: u64) -> EntityType {
+fn entity_type((declared, passivate_after_ms): &(Declared, u64), subscriptions: Vec<Subscription>) -> EntityType {
     let handler = |method: &Method| Handler {
         name: method.name.clone(),
         query: false,
@@ -255,7 +256,8 @@ fn entity_type(declared: &Declared, passivate_after_ms: u64) -> EntityType {
     };
     EntityType {
         handlers: declared.methods.iter().map(handler).collect(),
-        passivate_after_ms,
+        passivate_after_ms: *passivate_after_ms,
+        subscriptions,
         services: vec![(*declared.service).to_owned()],
         reads_any_event: declared.kind == EntityKind::EventSourced,
         ..EntityType::new(declared.name.clone(), declared.kind)

@@ -50,7 +50,10 @@ async fn the_function_is_asked_once_and_told_what_is_supported() {
 }
 
 /// A function that is refused, and what it was told.
-async fn refused(spec: p::EntitySpec, settings: DialSettings) -> (String, Function, Supervised, adjoin_engine::Engine) {
+pub(crate) async fn refused(
+    spec: p::EntitySpec,
+    settings: DialSettings,
+) -> (String, Function, Supervised, adjoin_engine::Engine) {
     let mut function = Function::serve(spec).await;
     let settings_of_engine = adjoin_engine::Settings::default();
     let clock = std::sync::Arc::new(adjoin_engine::SystemClock);

@@ -151,7 +151,9 @@ pub(crate) fn descriptors() -> Vec<u8> {
     // Encoded as it is: a set of prost's own would lose the options of the fields.
     let mut compiler = protox::Compiler::new([here, options]).expect("both folders");
     compiler.include_imports(true);
-    compiler.open_files(["event_sourced.proto", "value_entity.proto", "action.proto"]).expect("sound protos");
+    compiler
+        .open_files(["event_sourced.proto", "value_entity.proto", "action.proto", "eventing.proto"])
+        .expect("sound protos");
     compiler.encode_file_descriptor_set()
 }
 

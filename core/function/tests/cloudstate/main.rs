@@ -3,6 +3,7 @@
 
 mod action;
 mod event_sourced;
+mod eventing;
 mod function;
 mod messages;
 mod value_entity;

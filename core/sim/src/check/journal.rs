@@ -130,7 +130,9 @@ fn what(history: &History, record: &Kept) -> What {
         }
         // A value that a later one of its batch replaced: its command says what it was.
         Body::Superseded => What::Fact(Fact { token: token(record.command).unwrap_or(0), part: 0, parts: 1 }),
-        Body::Delete | Body::Dedup(_) | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } => What::Delete,
+        Body::Delete | Body::Dedup(_) | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } | Body::Consumed(_) => {
+            What::Delete
+        }
     }
 }
 

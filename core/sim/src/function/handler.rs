@@ -3,13 +3,14 @@
 
 use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult, SideEffect, Target};
 use adjoin_entity::spec::EntityKind;
-use adjoin_model::{CommandId, Error, Payload};
+use adjoin_model::{CommandId, Error, Metadata, Payload};
 
 use super::Seen;
 use super::session::{Running, Session};
 use crate::agenda::Event;
 use crate::context::Context;
 use crate::fault::Fault;
+use crate::plan::HEARS;
 use crate::words::{Ask, Fact, NOBODY, State, child};
 
 /// What a handler returned, and the state it left.
@@ -27,7 +28,8 @@ impl Session {
             return self.dies(context, seen, running.frame.id);
         }
         self.maybe_swap(context, &mut running);
-        let answer = if activation == 0 { self.run_action(context, &running) } else { self.run(context, &running) };
+        let answer =
+            if activation == 0 { self.run_action(context, seen, &running) } else { self.run(context, &running) };
         let ended = answer.activation_ended;
         if context.befalls(Fault::AnswerTwice) {
             self.send(context, FunctionFrame::Answer(answer.clone()));
@@ -113,7 +115,7 @@ impl Session {
         answer(ran.result, ran.effects, ends)
     }
 
-    fn run_action(&mut self, context: &Context, running: &Running) -> AnswerFrame {
+    fn run_action(&mut self, context: &mut Context, seen: &mut Seen<'_>, running: &Running) -> AnswerFrame {
         let frame = &running.frame;
         let ask = Ask::read(&frame.payload).unwrap_or_default();
         let mut effects = Effects::default();
@@ -124,9 +126,29 @@ impl Session {
                 HandlerResult::Reply(None)
             }
             "gather" => HandlerResult::Reply(Some(running.stream.gathered())),
+            HEARS if context.befalls(Fault::HandlerFails) => {
+                HandlerResult::Failed(Error::rejected("it does not listen"))
+            }
+            HEARS => {
+                hear(context, seen, &frame.metadata);
+                HandlerResult::Reply(None)
+            }
             _ => HandlerResult::Reply(Some(frame.payload.clone())),
         };
         AnswerFrame { activation: 0, call: frame.call, result, effects, activation_ended: false, metadata: Vec::new() }
+    }
+}
+
+/// An event is taken; what counts is the first time.
+fn hear(context: &mut Context, seen: &mut Seen<'_>, metadata: &Metadata) {
+    let id = metadata.iter().find(|(name, _)| name == "ce-id").and_then(|(_, id)| id.split_once('-'));
+    let event = id.and_then(|(shard, position)| Some((shard.parse().ok()?, position.parse().ok()?)));
+    match event {
+        Some(event) => {
+            let place = seen.heard.len();
+            seen.heard.entry(event).or_insert(place);
+        }
+        None => context.violate(|| format!("an event says no id: {metadata:?}")),
     }
 }
 

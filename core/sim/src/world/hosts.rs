@@ -54,7 +54,7 @@ impl World {
         let head = match said {
             Said::Raised(head) => head,
             Said::Fenced(head) => return self.claim_from(host, shard, head),
-            Said::Durable | Said::Refused(_) | Said::Page(_) => {
+            Said::Durable | Said::Refused(_) | Said::Page(_) | Said::Events(_) => {
                 return self.context.after(50 * MS, Event::ClaimAgain { host, shard: shard.0 });
             }
         };

@@ -11,6 +11,7 @@ use super::World;
 use crate::agenda::{Event, HostId, MS, Time};
 use crate::host::{Edge, Host, Phase, Waiting};
 use crate::mutant::Mutant;
+use crate::plan::HEARS;
 use crate::storage::{Asked, Purpose};
 use crate::words::Ask;
 
@@ -98,7 +99,10 @@ impl World {
             Output::End { call, error } => self.end_of(id, call, error),
             Output::Forward(call) => self.forward(id, call),
             Output::Effect { effect, call } => {
-                self.effects.extend(Ask::read(&call.payload).map(|ask| ask.token));
+                // An event is not what anybody asked for.
+                if &*call.name != HEARS {
+                    self.effects.extend(Ask::read(&call.payload).map(|ask| ask.token));
+                }
                 let name = self.hosts[id].name_call();
                 self.enter(id, Call { id: name, ..call }, Edge::Loop { index, effect }, false);
             }
@@ -123,6 +127,10 @@ impl World {
             }
             Output::Trim { shard, delivered } => {
                 self.submit(id, index, Purpose::Keep, Asked::Trim { shard, delivered });
+            }
+            Output::ReadEvents { shard, consumer, from, max_bytes } => {
+                let purpose = Purpose::Events { shard, consumer, from };
+                self.submit(id, index, purpose, Asked::Events { shard, from, max_bytes });
             }
             Output::StreamInputCredit { .. } => {}
             Output::Drained => self.drained(id, index),
@@ -278,6 +286,7 @@ fn kind(output: &Output) -> &'static str {
         Output::Deliver { .. } => "deliver",
         Output::Delivered { .. } => "delivered",
         Output::Trim { .. } => "trim",
+        Output::ReadEvents { .. } => "events",
         Output::Drained => "drained",
     }
 }

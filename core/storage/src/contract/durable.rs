@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What durable stores keep besides.
 
-use adjoin_model::{Body, Ended, Epoch, Head, Owner, ShardId, Snapshot};
+use adjoin_model::{Body, Consumed, Ended, Epoch, Head, Owner, Progress, ShardId, Snapshot};
 
-use super::effects::{inbox, outbox};
+use super::effects::{consumer, inbox, letter, noted, outbox};
 use super::{Fixture, Subject, dedup, event, id, named, payload, record, sequences, well};
 
 async fn reopened(subject: Subject, fixture: &dyn Fixture) -> Subject {
@@ -52,13 +52,17 @@ pub async fn everything_survives_reopen(fixture: &dyn Fixture) {
     assert!(matches!(subject.write_batch(wrong).await, crate::Written::Refused(_)));
 }
 
-/// Outbox and inbox records, ends and watermarks survive too.
+/// Outbox and inbox records, ends, watermarks and what consumers noted survive too.
 pub async fn effects_survive_reopen(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
     subject.write(vec![event("ada", 1, 1), outbox(1)]).await;
     subject.write(vec![inbox(ShardId(2), 5), inbox(ShardId(2), 6)]).await;
     subject.write(vec![record(&id("eve"), 0, Body::Done { inbox: 1, ended: Ended::Refused })]).await;
+    let dead = Consumed::Dead { attempts: 10, error: "Internal: no".into() };
+    subject.write(vec![noted("g", 1, Consumed::Passed), noted("g", 1, dead)]).await;
     let subject = reopened(subject, fixture).await;
+    let progress = Progress { passed: 1, dead: [(1, letter())].into() };
+    assert_eq!(subject.unfinished("ada").await.consumers, [(consumer("g"), progress)]);
     assert_eq!(subject.unfinished("ada").await.outbox, [(2, outbox(1))]);
     let eve = subject.unfinished("eve").await;
     assert_eq!((eve.inbox, eve.watermarks), (vec![(2, inbox(ShardId(2), 6))], vec![(ShardId(2), 6)]));

@@ -2,7 +2,8 @@
 //! The contract of [`Effects`](crate::Effects).
 
 use adjoin_model::{
-    Body, CommandId, DurableCall, Ended, EntityId, Incoming, Kind, Origin, Position, Record, ShardId, Unfinished, Wall,
+    Body, CommandId, Consumed, ConsumerId, Consumption, DeadLetter, DurableCall, Ended, EntityId, Incoming, Kind,
+    Origin, Position, Progress, Record, ShardId, Unfinished, Wall,
 };
 
 use super::{Fixture, Subject, event, id, payload, record, well};
@@ -94,6 +95,57 @@ pub async fn trim_removes_delivered_outbox_records(fixture: &dyn Fixture) {
     assert!(outside.as_ref().is_err_and(|error| error.kind == Kind::Invalid), "{outside:?}");
 }
 
+/// A consumer of this group.
+pub(crate) fn consumer(group: &str) -> ConsumerId {
+    ConsumerId::new("shop.Cart", group).expect("a consumer")
+}
+
+/// What a consumer notes about `ada`.
+pub(crate) fn noted(group: &str, event: Position, what: Consumed) -> Record {
+    let body = Body::Consumed(Box::new(Consumption { consumer: consumer(group), event, what }));
+    record(&id("ada"), 0, body)
+}
+
+fn dead(group: &str, event: Position) -> Record {
+    noted(group, event, Consumed::Dead { attempts: 10, error: "Internal: no".into() })
+}
+
+/// The dead letter that comes of [`dead`].
+pub(crate) fn letter() -> DeadLetter {
+    let record = dead("g", 1);
+    DeadLetter { entity: record.entity, attempts: 10, error: "Internal: no".into(), at: record.at }
+}
+
+/// Each consumer of a shard has its own position and dead letters.
+pub async fn consumers_keep_their_positions(fixture: &dyn Fixture) {
+    let subject = Subject::new(fixture).await;
+    subject.write(vec![event("ada", 1, 1), noted("a", 1, Consumed::Passed)]).await;
+    subject.write(vec![dead("b", 1), dead("b", 3), noted("b", 3, Consumed::Passed)]).await;
+    subject.write(vec![noted("a", 9, Consumed::Passed)]).await;
+    let listed = subject.unfinished("ada").await;
+    let a = Progress { passed: 9, ..Progress::default() };
+    let b = Progress { passed: 3, dead: [(1, letter()), (3, letter())].into() };
+    assert_eq!(listed.consumers, [(consumer("a"), a), (consumer("b"), b)]);
+    assert!(listed.outbox.is_empty() && listed.inbox.is_empty() && listed.watermarks.is_empty());
+    assert_eq!(subject.unfinished("eve").await, Unfinished::default());
+    let tail = well(subject.store.tail(subject.shard(&id("ada")), 2, usize::MAX).await).records;
+    let records: Vec<_> = tail.into_iter().filter_map(|stored| stored.record).collect();
+    assert_eq!(records[..2], [noted("a", 1, Consumed::Passed), dead("b", 1)], "notes stand in the tail");
+}
+
+/// A dead letter that has ended is no more; what else the consumer has stays.
+pub async fn a_settled_dead_letter_is_gone(fixture: &dyn Fixture) {
+    let subject = Subject::new(fixture).await;
+    subject.write(vec![dead("b", 1), dead("b", 3), dead("c", 1), noted("b", 3, Consumed::Passed)]).await;
+    subject
+        .write(vec![noted("b", 1, Consumed::Settled(Ended::Ran)), noted("b", 7, Consumed::Settled(Ended::Dropped))])
+        .await;
+    let listed = subject.unfinished("ada").await.consumers;
+    let b = Progress { passed: 3, dead: [(3, letter())].into() };
+    let c = Progress { passed: 0, dead: [(1, letter())].into() };
+    assert_eq!(listed, [(consumer("b"), b), (consumer("c"), c)]);
+}
+
 /// Their places in the tail stay, with the record or without; ends are always there.
 pub async fn effects_keep_their_places_in_the_tail(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
@@ -136,4 +188,11 @@ pub async fn shards_with_effects_are_listed(fixture: &dyn Fixture) {
     let mut expected = vec![subject.shard(&id("ada")), subject.shard(&id("eve"))];
     expected.sort_unstable();
     assert_eq!(subject.store.with_effects().await, Ok(expected), "also where only a watermark is left");
+    let other = (0..)
+        .map(|n| id(&format!("k{n}")))
+        .find(|other| !["ada", "eve"].iter().any(|known| subject.shard(&id(known)) == subject.shard(other)));
+    let other = other.expect("another shard");
+    subject.write(vec![Record { entity: other.clone(), ..noted("g", 1, Consumed::Passed) }]).await;
+    let listed = well(subject.store.with_effects().await);
+    assert!(listed.contains(&subject.shard(&other)), "also where only a consumer is");
 }

@@ -43,7 +43,7 @@ impl Entity {
             }
             Body::Value(payload) => self.value.replace((place, record.sequence, payload.clone())),
             // Effects say nothing of the entity, and never come here.
-            Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } => None,
+            Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } | Body::Consumed(_) => None,
             Body::Delete => {
                 self.deleted_at = record.sequence;
                 self.value.take()

@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 
-use adjoin_model::{Body, CommandId, Ended, EntityId, Epoch, Position, Record, Sequence, ShardBatch, Wall};
+use adjoin_model::{
+    Body, CommandId, Consumption, Ended, EntityId, Epoch, Position, Record, Sequence, ShardBatch, Wall,
+};
 
 use crate::codec::{Damage, Decoder, Encoder};
+use crate::consumer::{self, ended};
 
 /// What kind of record stands at a position; the numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub(crate) enum Content {
     Inbox = 7,
     /// Which inbox record ended, and how, follows the entry.
     Done = 8,
+    /// What became of an event for a consumer follows the entry.
+    Consumed = 9,
 }
 
 /// Set with the content when command and time are those of the record before.
@@ -41,12 +46,13 @@ impl Content {
             Body::Outbox(_) => Self::Outbox,
             Body::Inbox(_) => Self::Inbox,
             Body::Done { .. } => Self::Done,
+            Body::Consumed(_) => Self::Consumed,
         }
     }
 
     fn read(byte: u8) -> Result<Self, Damage> {
-        use Content::{Dedup, Delete, Done, Event, Inbox, Outbox, Superseded, Value};
-        [Event, Value, Superseded, Delete, Dedup, Outbox, Inbox, Done]
+        use Content::{Consumed, Dedup, Delete, Done, Event, Inbox, Outbox, Superseded, Value};
+        [Event, Value, Superseded, Delete, Dedup, Outbox, Inbox, Done, Consumed]
             .into_iter()
             .find(|content| *content as u8 == byte)
             .ok_or(Damage::Content)
@@ -63,6 +69,8 @@ pub(crate) struct Entry {
     pub(crate) at: Wall,
     /// Of [`Content::Done`]: which inbox record ended, and how.
     pub(crate) done: Option<(Position, Ended)>,
+    /// Of [`Content::Consumed`]: what became of which event, for whom.
+    pub(crate) consumed: Option<Box<Consumption>>,
 }
 
 impl Entry {
@@ -112,6 +120,9 @@ pub(crate) fn encode(key: &[u8], batch: &ShardBatch) -> Vec<u8> {
         if let Body::Done { inbox, ended } = &record.body {
             value.number(*inbox).byte(*ended as u8);
         }
+        if let Body::Consumed(consumption) = &record.body {
+            consumer::note(&mut value, consumption);
+        }
         before = Some(record);
     }
     value.seal(key)
@@ -137,15 +148,12 @@ pub(crate) fn decode(key: &[u8], value: &[u8]) -> Result<Stored, Damage> {
             _ => (CommandId(fields.wide()?), Wall(fields.number()?)),
         };
         let done = if content == Content::Done { Some((fields.number()?, ended(fields.byte()?)?)) } else { None };
-        entries.push(Entry { entity, content, sequence, command, at, done });
+        let noted = content == Content::Consumed;
+        let consumed = noted.then(|| consumer::read_note(&mut fields).map(Box::new)).transpose()?;
+        entries.push(Entry { entity, content, sequence, command, at, done, consumed });
     }
     fields.end()?;
     Ok(Stored { epoch, entries })
-}
-
-/// How an inbox record ended, by its stored number.
-fn ended(byte: u8) -> Result<Ended, Damage> {
-    Ended::ALL.into_iter().find(|ended| *ended as u8 == byte).ok_or(Damage::Content)
 }
 
 /// An entity that is written out; its type is shared with the one before where it is the same.
@@ -172,6 +180,12 @@ mod tests {
         ShardBatch { shard: ShardId(1), epoch: Epoch(2), owner: Owner(1), first: 1, records }
     }
 
+    fn note() -> Consumption {
+        let consumer = adjoin_model::ConsumerId::new("t", "g").expect("a consumer");
+        let what = adjoin_model::Consumed::Dead { attempts: 2, error: "no".into() };
+        Consumption { consumer, event: 300, what }
+    }
+
     #[test]
     fn a_batch_is_header_and_entries() {
         let event = || Body::Event(Payload::new("E", vec![1]));
@@ -191,11 +205,13 @@ mod tests {
             record("a", 2, 8, Body::Value(Payload::new("V", vec![]))),
             record("b", 5, 9, Body::Event(Payload::new("E", vec![]))),
             record("b", 0, 9, Body::Done { inbox: 300, ended: Ended::Dropped }),
+            record("b", 0, 9, Body::Consumed(Box::new(note()))),
         ];
         let value = encode(b"k", &batch(records.clone()));
         let stored = decode(b"k", &value).expect("whole");
-        assert_eq!((stored.epoch, stored.entries.len()), (Epoch(2), 5));
+        assert_eq!((stored.epoch, stored.entries.len()), (Epoch(2), 6));
         assert_eq!(stored.entries[4].done, Some((300, Ended::Dropped)));
+        assert_eq!(stored.entries[5].consumed, Some(Box::new(note())));
         for (entry, record) in stored.entries.iter().zip(&records) {
             assert_eq!(entry.record(record.body.clone()), *record);
             assert_eq!(entry.content, Content::of(&record.body));

@@ -40,10 +40,12 @@ pub(crate) enum Family {
     Inbox,
     /// Watermarks, by target shard and source shard.
     Watermarks,
+    /// Positions and dead letters of consumers, by shard and consumer.
+    Consumers,
 }
 
 impl Family {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Journal,
         Self::Heads,
         Self::Entities,
@@ -56,6 +58,7 @@ impl Family {
         Self::Outbox,
         Self::Inbox,
         Self::Watermarks,
+        Self::Consumers,
     ];
 
     /// The name in the folder.
@@ -73,6 +76,7 @@ impl Family {
             Self::Outbox => "outbox",
             Self::Inbox => "inbox",
             Self::Watermarks => "watermarks",
+            Self::Consumers => "consumers",
         }
     }
 }

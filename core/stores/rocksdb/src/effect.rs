@@ -23,7 +23,13 @@ pub(crate) fn encode(key: &[u8], record: &Record) -> Option<Vec<u8>> {
             value.byte(INBOX).number(u64::from(origin.shard.0)).number(origin.position);
             call
         }
-        Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) | Body::Done { .. } => {
+        Body::Event(_)
+        | Body::Value(_)
+        | Body::Superseded
+        | Body::Delete
+        | Body::Dedup(_)
+        | Body::Done { .. }
+        | Body::Consumed(_) => {
             return None;
         }
     };

@@ -3,6 +3,7 @@
 
 mod batch;
 mod codec;
+mod consumer;
 mod db;
 mod dedup;
 mod effect;

@@ -81,6 +81,50 @@ pub struct EntityType {
     /// The function reads events of any name; readable_events is empty.
     #[prost(bool, tag = "11")]
     pub reads_any_event: bool,
+    /// Events that handlers of this type are called with. No two subscriptions of a function have both the same source and
+    /// the same group.
+    #[prost(message, repeated, tag = "12")]
+    pub subscriptions: ::prost::alloc::vec::Vec<Subscription>,
+}
+/// Events that handlers of an entity type are called with, at least once: those of one entity in order and one at a
+/// time, from the first of the log on. A call carries the metadata of a CloudEvent ("ce-id", "ce-source", "ce-subject",
+/// …). An event whose handler fails or refuses is given again ever later, and is a dead letter in the end. The key of the
+/// entity that takes it is that of the entity whose event it is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Subscription {
+    /// Each group is given every event. 1 to 256 bytes without NUL.
+    #[prost(string, tag = "3")]
+    pub group: ::prost::alloc::string::String,
+    /// Which command takes which event, each event once. With readable_events, handlers and services at most 16384.
+    #[prost(message, repeated, tag = "4")]
+    pub takers: ::prost::alloc::vec::Vec<EventTaker>,
+    /// The command that takes every other event; empty: those are passed over.
+    #[prost(string, tag = "5")]
+    pub rest: ::prost::alloc::string::String,
+    #[prost(oneof = "subscription::Source", tags = "1, 2")]
+    pub source: ::core::option::Option<subscription::Source>,
+}
+/// Nested message and enum types in `Subscription`.
+pub mod subscription {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Source {
+        /// The events of an event-sourced entity type, by its stored name, of this function or another on the same store.
+        #[prost(string, tag = "1")]
+        EventLog(::prost::alloc::string::String),
+        /// A topic of a broker. No host takes one yet: a spec that has one is refused.
+        #[prost(string, tag = "2")]
+        Topic(::prost::alloc::string::String),
+    }
+}
+/// A command that takes events.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EventTaker {
+    /// The stored name of the event; contract first, its message's full name.
+    #[prost(string, tag = "1")]
+    pub event: ::prost::alloc::string::String,
+    /// The name of the handler, which is no query and takes no stream.
+    #[prost(string, tag = "2")]
+    pub handler: ::prost::alloc::string::String,
 }
 /// A command or a query of an entity type.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -108,9 +108,13 @@ impl Calls {
         Ok(Cursor { log, schema: schema.clone(), at: 0, without_metadata })
     }
 
-    /// Paths of the calls that no scenario has looked at.
-    pub(crate) fn unseen_paths(&self) -> Vec<String> {
-        self.unseen().iter().map(|log| log.path.clone()).collect()
+    /// Paths of the calls that no scenario has looked at, and how each begins.
+    pub(crate) fn unseen_paths(&self) -> Vec<(String, String)> {
+        let begins = |log: &Arc<Log>| match log.part(0) {
+            Some(Part::In(bytes)) => bytes.escape_ascii().take(600).map(char::from).collect(),
+            other => format!("{other:?}"),
+        };
+        self.unseen().iter().map(|log| (log.path.clone(), begins(log))).collect()
     }
 
     fn unseen(&self) -> Vec<Arc<Log>> {
@@ -206,6 +210,17 @@ impl Cursor {
         match self.next("an answer").await? {
             Part::Out(_) => Ok(()),
             other => Err(format!("{}: {other:?} passed, not an answer", self.log.path)),
+        }
+    }
+
+    /// The proxy half-closes, and the function sends exactly this.
+    ///
+    /// # Errors
+    /// How it differs.
+    pub(crate) async fn is_answered(&mut self, expected: &Value) -> Result<(), String> {
+        match self.next("the proxy's half-close").await? {
+            Part::InEnd => self.comes_out(expected).await,
+            other => Err(format!("{}: {other:?} passed, not the proxy's half-close", self.log.path)),
         }
     }
 

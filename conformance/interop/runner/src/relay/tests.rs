@@ -85,7 +85,8 @@ async fn what_differs_is_told() {
     let mut call = client.call(PATH).expect("known");
     call.send(&json!({"text": "a"})).await.expect("sent");
     assert!(call.tells(&json!({"text": "b"})).await.expect_err("differs").contains("\"a\""));
-    assert_eq!(relay.calls.unseen_paths(), [PATH]);
+    let unseen = relay.calls.unseen_paths();
+    assert_eq!(unseen.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), [PATH]);
     let mut seen = relay.calls.find(&schema, PATH, |_| true).await.expect("seen");
     assert!(seen.goes_in(&json!({"text": "b"})).await.expect_err("differs").contains("\"a\""));
     assert!(seen.goes_in(&json!({"text": "a"})).await.expect_err("an answer came").contains("Out"));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What shards have left to do of durable effects.
+//! What shards have left to do of durable effects and events.
 
 use std::collections::BTreeSet;
 
-use adjoin_model::{Error, Position, Record, Result, ShardId, Unfinished};
+use adjoin_model::{ConsumerId, Error, Position, Progress, Record, Result, ShardId, Unfinished};
 
 use crate::db::{Family, View};
-use crate::{effect, keys};
+use crate::{consumer, effect, keys};
 
 /// Everything of a shard.
 pub(crate) fn unfinished(view: &View<'_>, shard: ShardId) -> Result<Unfinished> {
@@ -18,7 +18,8 @@ pub(crate) fn unfinished(view: &View<'_>, shard: ShardId) -> Result<Unfinished> 
         watermarks.push((source, effect::decode_watermark(key, value).map_err(located)?));
     }
     let records = |family| records(view, family, shard);
-    Ok(Unfinished { outbox: records(Family::Outbox)?, inbox: records(Family::Inbox)?, watermarks })
+    let consumers = consumers(view, shard)?;
+    Ok(Unfinished { outbox: records(Family::Outbox)?, inbox: records(Family::Inbox)?, watermarks, consumers })
 }
 
 fn records(view: &View<'_>, family: Family, shard: ShardId) -> Result<Vec<(Position, Record)>> {
@@ -32,6 +33,17 @@ fn records(view: &View<'_>, family: Family, shard: ShardId) -> Result<Vec<(Posit
     Ok(all)
 }
 
+/// How far every consumer has come, in order.
+fn consumers(view: &View<'_>, shard: ShardId) -> Result<Vec<(ConsumerId, Progress)>> {
+    let mut all = Vec::new();
+    let mut scan = view.scan(Family::Consumers, &keys::head(shard), after(shard));
+    while let Some((key, value)) = scan.next()? {
+        let located = |damage| Error::from(damage).at("shard", shard).at("consumer", key.escape_ascii());
+        consumer::read_row(&mut all, key, value).map_err(located)?;
+    }
+    Ok(all)
+}
+
 /// Above every key of the shard.
 fn after(shard: ShardId) -> Vec<u8> {
     keys::head(ShardId(shard.0.saturating_add(1))).to_vec()
@@ -40,7 +52,7 @@ fn after(shard: ShardId) -> Vec<u8> {
 /// Every shard that has something: one search for each, however much it has.
 pub(crate) fn shards(view: &View<'_>) -> Result<Vec<ShardId>> {
     let mut shards = BTreeSet::new();
-    for family in [Family::Outbox, Family::Watermarks] {
+    for family in [Family::Outbox, Family::Watermarks, Family::Consumers] {
         let mut from = keys::head(ShardId(0)).to_vec();
         loop {
             let mut scan = view.scan(family, &from, vec![0xff; 16]);

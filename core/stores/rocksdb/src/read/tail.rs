@@ -118,7 +118,7 @@ impl<'a> Payloads<'a> {
 
     /// The record of an entry; `None` where it is gone: its entity purged, or its dedup record expired.
     pub(crate) fn record(&mut self, shard: ShardId, position: Position, entry: &Entry) -> Result<Option<Record>> {
-        let effect = matches!(entry.content, Content::Outbox | Content::Inbox | Content::Done);
+        let effect = matches!(entry.content, Content::Outbox | Content::Inbox | Content::Done | Content::Consumed);
         let row = self.row(&entry.entity)?.filter(|row| row.born <= position);
         // Effects outlive the entity that they name, or come before it.
         let row = row.or_else(|| effect.then(EntityRow::default));
@@ -149,6 +149,7 @@ impl<'a> Payloads<'a> {
             Content::Outbox => self.effect(Family::Outbox, shard, position),
             Content::Inbox => self.effect(Family::Inbox, shard, position),
             Content::Done => Ok(entry.done.map(|(inbox, ended)| Body::Done { inbox, ended })),
+            Content::Consumed => Ok(entry.consumed.clone().map(Body::Consumed)),
         }
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::HashMap;
 
-use adjoin_model::{Body, EntityId, Error, Head, Owner, Position, Record, Result, ShardBatch, ShardId};
+use adjoin_model::{
+    Body, Consumed, Consumption, EntityId, Error, Head, Owner, Position, Record, Result, ShardBatch, ShardId,
+};
 use adjoin_storage::{Refusal, guard};
 use rocksdb::WriteBatch;
 
@@ -11,7 +13,7 @@ use super::cache::Rows;
 use crate::db::{Db, Family};
 use crate::rows::{EntityRow, encode_event, encode_head, encode_value};
 use crate::shared::Shared;
-use crate::{batch, dedup, effect, keys};
+use crate::{batch, consumer, dedup, effect, keys};
 
 /// Requests staged together: each sees the heads and rows that those before it leave.
 pub(super) struct Stage<'a> {
@@ -115,7 +117,7 @@ impl<'a> Stage<'a> {
                 row.value = true;
                 self.put(Family::Values, &key, &encode_value(&key, record.sequence, position, payload));
             }
-            Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } => {}
+            Body::Superseded | Body::Outbox(_) | Body::Inbox(_) | Body::Done { .. } | Body::Consumed(_) => {}
             Body::Delete => self.delete(&key, &mut row),
             Body::Dedup(answer) => {
                 row.dedup = true;
@@ -127,7 +129,7 @@ impl<'a> Stage<'a> {
         self.rows.insert(record.entity.clone(), row);
     }
 
-    /// A record of outbox or inbox: it says nothing of its entity.
+    /// A record of outbox, inbox or a consumer: it says nothing of its entity.
     fn effect(&mut self, shard: ShardId, position: Position, record: &Record) {
         let key = keys::batch(shard, position);
         let encoded = effect::encode(&key, record).unwrap_or_default();
@@ -142,7 +144,25 @@ impl<'a> Stage<'a> {
             Body::Done { inbox, .. } => {
                 self.batch.delete_cf(self.db.family(Family::Inbox), keys::batch(shard, *inbox));
             }
+            Body::Consumed(consumption) => self.consumed(shard, consumption, record),
             Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
+        }
+    }
+
+    /// A position is written by the shard's owner alone, which never writes a lower one.
+    fn consumed(&mut self, shard: ShardId, consumption: &Consumption, record: &Record) {
+        let Consumption { consumer, event, what } = consumption;
+        let letter = consumer::letter_key(shard, consumer, *event);
+        match what {
+            Consumed::Passed => {
+                let key = consumer::key(shard, consumer);
+                self.put(Family::Consumers, &key, &effect::encode_watermark(&key, *event));
+            }
+            Consumed::Dead { attempts, error } => {
+                let value = consumer::encode_letter(&letter, *attempts, error, &record.entity, record.at);
+                self.put(Family::Consumers, &letter, &value);
+            }
+            Consumed::Settled(_) => self.batch.delete_cf(self.db.family(Family::Consumers), letter),
         }
     }
 

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is written of consumers: positions, dead letters, and the end of those; and what operators ask about them.
+
+use adjoin_model::{
+    Body, CommandId, Consumed, ConsumerId, Consumption, DeadLetter, Ended, EntityId, Error, Origin, Position, Record,
+    Result, ShardId, Wall,
+};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{ConsumerPlace, Group, ShardLoop};
+use crate::call::CallId;
+use crate::consumer::HandoverOn;
+use crate::io::Output;
+use crate::shard::Admission;
+use crate::shard_loop::effects::nothing;
+
+/// What is being written of a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::shard_loop) enum Writes {
+    /// How far it has come.
+    Passed,
+    /// That an event is a dead letter.
+    Dead,
+    /// That a dead letter has ended.
+    Settled,
+}
+
+/// How a consumer stands in one shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerStatus {
+    /// In which shard.
+    pub shard: ShardId,
+    /// Which consumer.
+    pub consumer: ConsumerId,
+    /// Whether a connected function has it.
+    pub declared: bool,
+    /// Every event up to this position has ended.
+    pub position: Position,
+    /// The shard's own position.
+    pub head: Position,
+    /// Events that were read and have not ended.
+    pub open: usize,
+    /// How the one that failed most often failed last, or why the journal could not be read.
+    pub error: Option<Error>,
+    /// Its dead letters, by position.
+    pub dead: Vec<(Position, DeadLetter)>,
+}
+
+impl ShardLoop {
+    /// Writes how far a consumer has come, when that is worth a record.
+    pub(super) fn mark(&mut self, shard: ShardId, place: ConsumerPlace) {
+        let Some(consumer) = self.consumer_mut(shard, place) else { return };
+        let Some((reached, entity)) = consumer.mark() else { return };
+        consumer.marking();
+        self.note(shard, place, reached, entity, Consumed::Passed, (Writes::Passed, None));
+    }
+
+    pub(super) fn settle_letter(
+        &mut self,
+        shard: ShardId,
+        place: ConsumerPlace,
+        event: Position,
+        ended: Ended,
+        by: Option<CallId>,
+    ) {
+        let letter = self.consumer(shard, place).and_then(|consumer| consumer.progress.dead.get(&event));
+        let Some(entity) = letter.map(|letter| letter.entity.clone()) else { return };
+        self.note(shard, place, event, entity, Consumed::Settled(ended), (Writes::Settled, by));
+    }
+
+    pub(super) fn note(
+        &mut self,
+        shard: ShardId,
+        place: ConsumerPlace,
+        event: Position,
+        entity: EntityId,
+        what: Consumed,
+        (writes, by): (Writes, Option<CallId>),
+    ) {
+        let (at, name) = (self.now.wall, self.consumers.names.get(place as usize).cloned());
+        let (Some(owned), Some(consumer)) = (self.owned_mut(shard), name) else { return };
+        let command = command(&consumer, Origin { shard, position: event });
+        let body = Body::Consumed(Box::new(Consumption { consumer, event, what }));
+        let record = Record { entity, sequence: 0, command, at, body };
+        let group = Group::Consumed { consumer: place, event, writes, by };
+        match owned.shard.admit(group, alloc::vec![record]) {
+            Admission::Waiting => self.make_dirty(shard),
+            Admission::Refused(error) => self.consumed_lost(shard, place, event, writes, by, error),
+        }
+    }
+
+    /// What a record says is durable.
+    pub(in crate::shard_loop) fn consumed(
+        &mut self,
+        shard: ShardId,
+        consumption: &Consumption,
+        entity: &EntityId,
+        at: Wall,
+    ) {
+        let place = self.consumers.place(&consumption.consumer);
+        let Some(owned) = self.owned_mut(shard) else { return };
+        owned.consumers.entry(place).or_default().progress.apply(consumption, entity, at);
+    }
+
+    pub(in crate::shard_loop) fn consumed_durable(
+        &mut self,
+        shard: ShardId,
+        place: ConsumerPlace,
+        event: Position,
+        writes: Writes,
+        by: Option<CallId>,
+    ) {
+        let Some(consumer) = self.consumer_mut(shard, place) else { return };
+        match writes {
+            Writes::Passed => consumer.passing = false,
+            Writes::Dead => {
+                consumer.go(event, HandoverOn::Written);
+                self.consumers.counts.dead += 1;
+            }
+            Writes::Settled => drop(consumer.go(event, HandoverOn::Written)),
+        }
+        if let Some(call) = by {
+            self.out.push(Output::Reply { call, result: Ok(nothing()) });
+        }
+        self.stir_consumers(shard);
+    }
+
+    pub(in crate::shard_loop) fn consumed_lost(
+        &mut self,
+        shard: ShardId,
+        place: ConsumerPlace,
+        event: Position,
+        writes: Writes,
+        by: Option<CallId>,
+        error: Error,
+    ) {
+        let Some(consumer) = self.consumer_mut(shard, place) else { return };
+        match writes {
+            Writes::Passed => consumer.mark_lost(),
+            Writes::Dead | Writes::Settled => {
+                let attempts = consumer.get(event).map_or(1, |item| item.attempts);
+                if consumer.go(event, HandoverOn::Lost) {
+                    self.rest_consumer(shard, place, Some(event), attempts);
+                }
+            }
+        }
+        if let Some(call) = by {
+            self.out.push(Output::Reply { call, result: Err(error) });
+        }
+    }
+
+    /// An operator has a dead letter tried again.
+    pub(in crate::shard_loop) fn retry_letter(
+        &mut self,
+        call: CallId,
+        shard: ShardId,
+        consumer: &ConsumerId,
+        event: Position,
+    ) {
+        let result = self.letter(shard, consumer, event).and_then(|place| {
+            if self.consumers.declared(place).is_none() {
+                let said = format!("no connected function has the consumer {consumer}: start it, then try again");
+                return Err(Error::unavailable(said));
+            }
+            if let Some(consumer) = self.consumer_mut(shard, place)
+                && !consumer.letters.contains(&event)
+            {
+                consumer.letters.push_back(event);
+            }
+            Ok(nothing())
+        });
+        self.out.push(Output::Reply { call, result });
+        self.stir_consumers(shard);
+    }
+
+    /// An operator drops a dead letter, unless it is being tried again.
+    pub(in crate::shard_loop) fn drop_letter(
+        &mut self,
+        call: CallId,
+        shard: ShardId,
+        consumer: &ConsumerId,
+        event: Position,
+    ) {
+        match self.letter(shard, consumer, event) {
+            Ok(place) => self.settle_letter(shard, place, event, Ended::Dropped, Some(call)),
+            Err(error) => self.out.push(Output::Reply { call, result: Err(error) }),
+        }
+    }
+
+    fn letter(&self, shard: ShardId, consumer: &ConsumerId, event: Position) -> Result<ConsumerPlace> {
+        let at = |error: Error| error.at("consumer", consumer).at("shard", shard).at("position", event);
+        let found = self.consumers.find(consumer);
+        let own = found.and_then(|place| Some((place, self.consumer(shard, place)?)));
+        match own {
+            Some((_, consumer)) if consumer.get(event).is_some() => {
+                Err(at(Error::conflict("the event is being tried now; look again when it has been answered")))
+            }
+            Some((place, consumer)) if consumer.progress.dead.contains_key(&event) => Ok(place),
+            Some(_) | None => Err(at(Error::not_found("no dead letter stands there, or it has ended"))),
+        }
+    }
+
+    /// How every consumer stands in every shard that was written, at most `limit`, by shard.
+    #[must_use]
+    pub fn consumers(&self, limit: usize) -> Vec<ConsumerStatus> {
+        let all = self.shards.iter().flatten().flat_map(|owned| {
+            let (shard, head) = (owned.shard.id(), owned.shard.head().position);
+            owned.consumers.iter().filter(move |_| head > 0).filter_map(move |(place, consumer)| {
+                let failed = consumer.items().max_by_key(|(_, item)| item.attempts).and_then(|(_, i)| i.error.clone());
+                Some(ConsumerStatus {
+                    shard,
+                    consumer: self.consumers.names.get(*place as usize)?.clone(),
+                    declared: self.consumers.declared(*place).is_some(),
+                    position: consumer.reached(),
+                    head,
+                    open: consumer.open(),
+                    error: failed.or_else(|| consumer.unread.clone()),
+                    dead: consumer.progress.dead.iter().map(|(event, letter)| (*event, letter.clone())).collect(),
+                })
+            })
+        });
+        all.take(limit).collect()
+    }
+}
+
+/// The name for good of the command that an event is for a consumer: the same at every attempt.
+pub(super) fn command(consumer: &ConsumerId, Origin { shard, position }: Origin) -> CommandId {
+    let mut hash = xxhash_rust::xxh3::Xxh3Default::new();
+    for name in [consumer.log(), consumer.group()] {
+        hash.update(name.as_bytes());
+        hash.update(&[0]);
+    }
+    hash.update(&shard.0.to_be_bytes());
+    hash.update(&position.to_be_bytes());
+    CommandId(hash.digest128())
+}
