@@ -303,7 +303,9 @@ fn settings(random: &mut Random, loops: u8, shards: u32, memory: Memory) -> Sett
 /// entities are passivated and snapshots taken, in the types that another process lacks, and in a few handlers: the second
 /// one may have a query where the first one has a command, and lack others.
 fn specs(random: &mut Random, processes: usize) -> Vec<[Arc<Spec>; 2]> {
-    let mut versions = [spec(random), spec(random)];
+    // Who subscribes says so in every version: events that nobody has taken wait for no version in particular.
+    let listens = random.chance(5000);
+    let mut versions = [spec(random, listens), spec(random, listens)];
     for (entity_type, handler) in [("sim.Log", "spread"), ("sim.Relay", "poke")] {
         if random.chance(3000) {
             let its = versions[1].types.iter_mut().filter(|its| *its.name == *entity_type);
@@ -326,7 +328,7 @@ fn specs(random: &mut Random, processes: usize) -> Vec<[Arc<Spec>; 2]> {
     [versions.clone().map(Arc::new)].into_iter().chain(others).collect()
 }
 
-fn spec(random: &mut Random) -> Spec {
+fn spec(random: &mut Random, listens: bool) -> Spec {
     let handlers = |names: &[(&str, bool)]| names.iter().map(|(name, query)| handler(name, *query)).collect();
     let log: Vec<Handler> = handlers(&[
         ("append", false),
@@ -346,7 +348,6 @@ fn spec(random: &mut Random) -> Spec {
     relay[3].streamed_out = true;
     relay[4].streamed_in = true;
     relay.push(handler(HEARS, false));
-    let listens = random.chance(5000);
     let types = TYPES.into_iter().zip([log, value, relay]).map(|((name, kind), handlers)| EntityType {
         handlers,
         readable_events: if kind == EntityKind::EventSourced { vec!["Fact".into()] } else { Vec::new() },

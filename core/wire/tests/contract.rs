@@ -39,10 +39,10 @@ fn repeated(messages: &BTreeMap<String, DescriptorProto>, name: &str) -> Vec<Str
 #[test]
 fn every_repeated_field_is_counted() {
     let messages = messages();
-    assert_eq!(repeated(&messages, "HostFrame"), ["Command.11", "Command.12", "Failure.4", "Replay.2"]);
+    assert_eq!(repeated(&messages, "HostFrame"), ["CallAnswer.6", "Command.11", "Command.12", "Failure.4", "Replay.2"]);
     assert_eq!(
         repeated(&messages, "FunctionFrame"),
-        ["Answer.6", "Answer.9", "Call.3", "Failure.4", "StreamElement.3", "Target.5"]
+        ["Answer.12", "Answer.6", "Answer.9", "Call.3", "Failure.4", "StreamElement.3", "StreamElement.4", "Target.5"]
     );
     assert_eq!(
         repeated(&messages, "EntityType"),
