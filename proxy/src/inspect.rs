@@ -20,7 +20,7 @@ pub(crate) use delete::delete;
 pub(crate) use effects::{EffectLine, Place, drop_effect, effects};
 pub(crate) use entity::{EntityLine, EntityView, entities, view};
 pub(crate) use eventing::{Letter, ShardLine, by_consumer, consumers, drop_letter};
-pub(crate) use purge::{Doomed, doomed, purge};
+pub(crate) use purge::{Doomed, doomed, forget, purge};
 pub(crate) use tail::{TailQuery, tail};
 pub(crate) use verify::{NAMED, VerifyReport};
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::setup::Services;
+
 /// What `conformance` takes.
 #[derive(Args, Debug, Default)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -63,6 +65,11 @@ pub struct Interop {
 }
 
 impl Interop {
+    /// What has to be built for it.
+    pub fn services(&self) -> Services {
+        Services { go: true, java: self.sdk.as_deref() != Some("go") }
+    }
+
     /// As the runner takes them.
     pub fn words(&self) -> Vec<OsString> {
         let mut words = Words::default();

@@ -10,26 +10,27 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use artefact::Artefact;
+pub use programs::Services;
 
 /// The target without std that ring 0 is built for.
 pub const NO_STD_TARGET: &str = "wasm32v1-none";
-
-/// Has the programs that build the services on Cloudstate SDKs.
-///
-/// # Errors
-/// What is missing, and the packages that bring it.
-pub fn services() -> Result<(), String> {
-    programs::services()
-}
 
 /// Makes the checkout ready to build; quick and offline when it is ready already.
 ///
 /// # Errors
 /// What is missing, and the command or system package that brings it.
 pub fn run(root: &Path) -> Result<(), String> {
+    with_services(root, Services::default())
+}
+
+/// The same, and what services on Cloudstate SDKs are built with.
+///
+/// # Errors
+/// As of [`run`].
+pub fn with_services(root: &Path, services: Services) -> Result<(), String> {
     let cache = cache()?;
     let fetches = |artefact: Result<Artefact, String>| artefact.is_ok_and(|artefact| !artefact.is_in(&cache));
-    programs::ready(fetches(Artefact::rocksdb()), fetches(Artefact::libclang()))?;
+    programs::ready(fetches(Artefact::rocksdb()), fetches(Artefact::libclang()), services)?;
     toolchain::ready()?;
     let rocksdb = rocksdb(&cache)?;
     let libclang = libclang(&cache)?;

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use crate::count::{Count, closing_line, plain_line, skipped_list};
 use crate::server::Folder;
+use crate::setup::Services;
 use crate::{demo, docs, r#gen, licences, options, program, python, setup, tidy, version};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
@@ -100,8 +101,7 @@ fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
 
 /// Services on Cloudstate SDKs, by themselves and behind the proxy.
 pub fn interop(root: &Path, options: &options::Interop) -> Result<(), String> {
-    setup::run(root)?;
-    setup::services()?;
+    setup::with_services(root, options.services())?;
     program::run(root, &INTEROP, false, INTEROP[0], &options.words())
 }
 
@@ -110,7 +110,6 @@ const INTEROP: [&str; 2] = ["adjoin-interop", "adjoin-cli"];
 
 /// The same, every scenario counted.
 fn interop_scenarios(root: &Path, total: &mut Count) -> Result<(), String> {
-    setup::services()?;
     let mut command = program::command(root, &INTEROP, false, INTEROP[0])?;
     counted_by(&mut command, INTEROP[0], total, plain_line)
 }
@@ -160,7 +159,11 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
     for name in names {
         println!("== {name}");
         let began = Instant::now();
-        let outcome = one(root, name, &mut total);
+        // What later stages need is installed or named before anything is built.
+        let outcome = match *name {
+            "setup" if names.contains(&"interop") => setup::with_services(root, Services { go: true, java: true }),
+            name => one(root, name, &mut total),
+        };
         println!("== {name}: {}", minutes(began));
         if let Err(reason) = outcome {
             println!("== {name} FAILED: {reason}; alone: cargo xtask test --only {name}");
@@ -268,6 +271,15 @@ fn counted_by(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_readme_names_every_stage_in_order() {
+        let readme = include_str!("../README.md");
+        let mut rest = readme.split("Stages of `test`:").nth(1).expect("the line of stages");
+        for stage in ALL {
+            rest = rest.split_once(stage).unwrap_or_else(|| panic!("{stage} is not named in its place")).1;
+        }
+    }
 
     #[test]
     fn an_unknown_stage_fails() {

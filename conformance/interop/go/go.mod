@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 module adjoin.dev/interop
 
-go 1.22
+go 1.19
 
 require (
 	github.com/cloudstateio/go-support v0.3.0

@@ -36,8 +36,6 @@ pub enum Need {
     Durable,
     /// Host and function in two processes.
     Sidecar,
-    /// Host and function in one process.
-    InProcess,
 }
 
 /// One thing that is done.

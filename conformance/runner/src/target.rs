@@ -72,7 +72,6 @@ impl Target {
         let met = |need: &Need| match need {
             Need::Durable => self.store == Store::RocksDb,
             Need::Sidecar => self.home == Home::Sidecar,
-            Need::InProcess => self.home == Home::InProcess,
         };
         if !case.needs.iter().all(met) {
             return Asked::Exempt;

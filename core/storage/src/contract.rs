@@ -164,7 +164,7 @@ macro_rules! contract {
             two_snapshots_are_kept snapshot_of_deleted_past_is_ignored snapshot_of_the_future_is_ignored
             keys_lists_entities_in_key_order
             keys_pages_meet_without_gap_or_overlap keys_of_one_type_only types_lists_every_type_once
-            purge_removes_a_deleted_entity purge_of_a_live_entity_is_refused
+            purge_removes_a_deleted_entity purge_of_a_live_entity_is_refused purge_within_a_window_is_refused
             purge_of_an_unknown_entity_does_nothing purged_records_keep_their_places
             purged_entity_begins_again_at_one expired_dedup_records_are_swept lasting_dedup_records_are_kept
 

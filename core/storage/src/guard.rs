@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use adjoin_model::{EntityId, Epoch, Error, Head, Owner, Record, Result, Sequence, ShardBatch, ShardId};
+use adjoin_model::{EntityId, Epoch, Error, Head, Owner, Record, Result, Sequence, ShardBatch, ShardId, Wall};
 
 use crate::store::{Capability, Meta, Refusal};
 
@@ -82,6 +82,27 @@ pub fn next_sequences(
         last.insert(&record.entity, record.sequence);
     }
     Ok(last)
+}
+
+/// The context of a refused purge: until when, in milliseconds of wall time.
+pub const REMEMBERED: &str = "remembered until";
+
+/// Whether an entity may be purged whose last idempotency record expires then, 0 for none. Without a time nobody asks
+/// about records.
+///
+/// # Errors
+/// `Conflict` for one that is not deleted, or whose commands may still be sent again.
+pub fn may_be_purged(entity: &EntityId, deleted: bool, remembered: Wall, unless_after: Option<Wall>) -> Result<()> {
+    if !deleted {
+        return Err(Error::conflict("only a deleted entity can be purged; delete it first").at("entity", entity));
+    }
+    match unless_after {
+        Some(now) if remembered > now => {
+            let said = "idempotency keys are still remembered: a command that is sent again would run again";
+            Err(Error::conflict(said).at("entity", entity).at(REMEMBERED, remembered.0))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a closed store answers.

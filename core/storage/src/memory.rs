@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use adjoin_model::{
-    EntityId, EntityPage, Error, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Unfinished,
-    Wall,
+    EntityId, EntityPage, Head, LoadRequest, Owner, Position, Result, ShardBatch, ShardId, Snapshot, Unfinished, Wall,
 };
 use async_trait::async_trait;
 
@@ -98,15 +97,9 @@ impl State {
         Ok(())
     }
 
-    fn forget(&mut self, entity: &EntityId) -> Result<()> {
-        match self.entities.get(entity) {
-            None => return Ok(()),
-            Some(found) if !found.is_deleted() => {
-                let said = "only a deleted entity can be purged; delete it first";
-                return Err(Error::conflict(said).at("entity", entity));
-            }
-            Some(_) => {}
-        }
+    fn forget(&mut self, entity: &EntityId, unless_after: Option<Wall>) -> Result<()> {
+        let Some(found) = self.entities.get(entity) else { return Ok(()) };
+        guard::may_be_purged(entity, found.is_deleted(), found.remembered(), unless_after)?;
         for (shard, position) in self.entities.remove(entity).into_iter().flat_map(|gone| gone.places) {
             self.blank(shard, position);
         }
@@ -194,8 +187,8 @@ impl Entities for MemoryStore {
         })
     }
 
-    async fn purge(&self, entity: &EntityId) -> Result<()> {
-        self.with(|state| state.forget(entity))
+    async fn purge(&self, entity: &EntityId, unless_after: Option<Wall>) -> Result<()> {
+        self.with(|state| state.forget(entity, unless_after))
     }
 
     async fn sweep_dedup(&self, now: Wall) -> Result<usize> {

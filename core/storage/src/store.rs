@@ -3,7 +3,7 @@
 
 use adjoin_model::{
     EntityId, EntityPage, Epoch, Error, Head, LoadRequest, Owner, Position, Record, Result, Sequence, ShardBatch,
-    ShardId, Snapshot, Unfinished,
+    ShardId, Snapshot, Unfinished, Wall,
 };
 use async_trait::async_trait;
 
@@ -221,14 +221,18 @@ pub trait Entities: Send + Sync {
     async fn types(&self) -> Result<Vec<String>>;
 
     /// Forgets a deleted entity: its payloads, snapshots, dedup records and last sequence; headers stay in the journal.
+    /// With a wall time, only if no idempotency record of it expires after that: a command that is sent again would run
+    /// again.
     ///
     /// # Contract
     /// * `purge_removes_a_deleted_entity`: load is empty afterwards, keys no longer lists it.
     /// * `purge_of_a_live_entity_is_refused`: `Conflict`, nothing changes.
+    /// * `purge_within_a_window_is_refused`: `Conflict` with the context `remembered until`, a wall time in milliseconds;
+    ///   nothing changes. Without a time it is purged.
     /// * `purge_of_an_unknown_entity_does_nothing`
     /// * `purged_records_keep_their_places`: the tail has them, without record.
     /// * `purged_entity_begins_again_at_one`: and what it held before is never read as its own.
-    async fn purge(&self, entity: &EntityId) -> Result<()>;
+    async fn purge(&self, entity: &EntityId, unless_after: Option<Wall>) -> Result<()>;
 
     /// Removes dedup records that expired at or before this wall time; returns how many.
     ///

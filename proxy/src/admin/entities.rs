@@ -124,7 +124,7 @@ pub(super) async fn purge(
     // No activation may outlive the entity that it is one of. One that comes between these steps and writes is refused by
     // the store: before the purge it lives again, after it its next sequence is not the first.
     let_go(engine, &entity).await?;
-    engine.store().purge(&entity).await?;
+    inspect::forget(&**engine.store(), &entity, query.force).await?;
     if let Err(error) = let_go(engine, &entity).await {
         tracing::info!(%entity, %error, "an activation came while the entity was purged; it ends when it writes");
     }

@@ -54,34 +54,54 @@ const PIP: Needed = Needed {
     here: || system_libclang().is_some() || answer("python3", &["-m", "pip", "--version"]).is_ok(),
 };
 
-/// What the services on Cloudstate SDKs are built with.
-const SERVICES: [Needed; 3] = [
-    Needed { name: "go", why: "the service in Go", packages: "golang-go", here: || answer("go", &["version"]).is_ok() },
+/// What the service on the Cloudstate SDK for Go is built with.
+const GO: Needed = Needed {
+    name: "Go 1.19 or newer",
+    why: "the service on a Cloudstate SDK in Go",
+    packages: "golang-go",
+    here: || answer("go", &["env", "GOVERSION"]).is_ok_and(|version| is_go_1_19(&version)),
+};
+
+/// What the service on the Cloudstate SDK for Java is built with.
+const JAVA: [Needed; 2] = [
     Needed {
         name: "javac",
-        why: "the service in Java",
+        why: "the service on a Cloudstate SDK in Java",
         packages: "default-jdk-headless",
         here: || answer("javac", &["-version"]).is_ok(),
     },
     Needed { why: "fetching the Cloudstate SDK for Java", ..MAVEN },
 ];
 
-/// Has the programs that build the services on Cloudstate SDKs.
-///
-/// # Errors
-/// As of [`ready`].
-pub(super) fn services() -> Result<(), String> {
-    install(&SERVICES)
+/// Which services on Cloudstate SDKs are to be built.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Services {
+    /// The one in Go; the option files that both import come with its SDK.
+    pub go: bool,
+    /// The one in Java.
+    pub java: bool,
+}
+
+impl Services {
+    fn needed(self) -> impl Iterator<Item = Needed> {
+        self.go.then_some(GO).into_iter().chain(JAVA.into_iter().filter(move |_| self.java))
+    }
+}
+
+/// Reads `go1.22.3`.
+fn is_go_1_19(version: &str) -> bool {
+    let mut numbers = version.trim_start_matches("go").split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(1), Some(19))
 }
 
 /// Has every needed program: installs what is missing where it may, with apt as root.
 ///
 /// # Errors
 /// One line for all that is missing, with the command that installs it.
-pub(super) fn ready(fetches_rocksdb: bool, fetches_libclang: bool) -> Result<(), String> {
+pub(super) fn ready(fetches_rocksdb: bool, fetches_libclang: bool, services: Services) -> Result<(), String> {
     let fetching = [(fetches_rocksdb, MAVEN), (fetches_libclang, PIP)];
     let fetching = fetching.into_iter().filter(|(needed, _)| *needed).map(|(_, needed)| needed);
-    install(&ALWAYS.into_iter().chain(fetching).collect::<Vec<_>>())
+    install(&ALWAYS.into_iter().chain(fetching).chain(services.needed()).collect::<Vec<_>>())
 }
 
 fn install(needed: &[Needed]) -> Result<(), String> {
@@ -184,6 +204,12 @@ mod tests {
         let (said, packages) = missing(&[gone("a", "a-dev"), here, gone("c", "c-dev")]).expect("two are missing");
         assert_eq!((said.as_str(), packages.as_str()), ("a (a test), c (a test)", "a-dev c-dev"));
         assert_eq!(missing(&[]), None);
+    }
+
+    #[test]
+    fn versions_of_go_are_compared_by_number() {
+        assert!(is_go_1_19("go1.19") && is_go_1_19("go1.100.3") && is_go_1_19("go2.0"));
+        assert!(!is_go_1_19("go1.18.10") && !is_go_1_19("") && !is_go_1_19("devel"));
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use clap::Parser;
 
 use crate::host::Host;
-use crate::prepare::{Failure, Places, go_sdk, go_service, java_service};
+use crate::prepare::{Places, go_sdk, go_service, java_service};
 use crate::scenario::Report;
 use crate::schema::Schema;
 use crate::site::{Launch, Sdk, Site};
@@ -60,10 +60,10 @@ async fn main() -> ExitCode {
 async fn suite(arguments: &Arguments, report: &mut Report) -> Result<(), String> {
     let places = Places::new(&arguments.checkout);
     let logs = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
-    let Some(sdk) = present(go_sdk(&places), report)? else { return Ok(()) };
+    let sdk = go_sdk(&places)?;
     let others = ["frontend", "protocol", "proxy"].map(|part| sdk.join("protobuf").join(part));
     let schema = Schema::new(&places.sources.join("proto"), &others)?;
-    for launch in launches(&places, &sdk, arguments.sdk.as_deref(), report)? {
+    for launch in launches(&places, &sdk, arguments.sdk.as_deref())? {
         let site = Arc::new(Site::start(&launch, &schema, logs.path()).await?);
         let (sdk, only) = (launch.sdk.name(), arguments.only.as_deref());
         report.ask(&format!("{sdk} direct"), &direct::scenarios(), &site, only).await;
@@ -87,30 +87,13 @@ fn beside(name: &str) -> Result<PathBuf, String> {
     Ok(this.with_file_name(name))
 }
 
-fn launches(places: &Places, sdk: &Path, only: Option<&str>, report: &mut Report) -> Result<Vec<Launch>, String> {
+fn launches(places: &Places, sdk: &Path, only: Option<&str>) -> Result<Vec<Launch>, String> {
     let mut all = Vec::new();
-    if only.is_none_or(|only| only == "go")
-        && let Some(program) = present(go_service(places, sdk), report)?
-    {
-        all.push(Launch { sdk: Sdk::Go, program, words: Vec::new() });
+    if only.is_none_or(|only| only == "go") {
+        all.push(Launch { sdk: Sdk::Go, program: go_service(places, sdk)?, words: Vec::new() });
     }
-    if only.is_none_or(|only| only == "java")
-        && let Some(words) = present(java_service(places), report)?
-    {
-        all.push(Launch { sdk: Sdk::Java, program: "java".into(), words });
+    if only.is_none_or(|only| only == "java") {
+        all.push(Launch { sdk: Sdk::Java, program: "java".into(), words: java_service(places)? });
     }
     Ok(all)
-}
-
-/// What was prepared; nothing if its tool is missing, which only CI does not forgive.
-fn present<T>(prepared: Result<T, Failure>, report: &mut Report) -> Result<Option<T>, String> {
-    match prepared {
-        Ok(prepared) => Ok(Some(prepared)),
-        Err(Failure::Other(said)) => Err(said),
-        Err(Failure::Tool(tool)) if std::env::var_os("CI").is_some() => Err(format!("`{tool}` is missing")),
-        Err(Failure::Tool(tool)) => {
-            report.skip(&format!("interop: `{tool}` is missing"));
-            Ok(None)
-        }
-    }
 }

@@ -27,39 +27,25 @@ impl Places {
     }
 }
 
-/// Why a service is not there.
-pub(crate) enum Failure {
-    /// This tool is missing.
-    Tool(&'static str),
-    /// This went wrong.
-    Other(String),
-}
-
-impl From<String> for Failure {
-    fn from(said: String) -> Self {
-        Self::Other(said)
-    }
-}
-
 /// The folder of the Go SDK, as its registry gave it: it holds the option files that its users import.
 ///
 /// # Errors
 /// If `go` is missing or cannot fetch it.
-pub(crate) fn go_sdk(places: &Places) -> Result<PathBuf, Failure> {
+pub(crate) fn go_sdk(places: &Places) -> Result<PathBuf, String> {
     let folder = places.sources.join("go");
     run(go(&folder).args(["mod", "download"]), "go")?;
     let mut list = go(&folder);
     list.args(["list", "-m", "-f", "{{.Dir}}", "github.com/cloudstateio/go-support"]);
     let output = list.output().map_err(|error| missing(&error, "go"))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if said.is_empty() { Err(format!("`go list` found no SDK: {output:?}").into()) } else { Ok(said.into()) }
+    if said.is_empty() { Err(format!("`go list` found no SDK: {output:?}")) } else { Ok(said.into()) }
 }
 
 /// The service on the Go SDK.
 ///
 /// # Errors
 /// What did not build.
-pub(crate) fn go_service(places: &Places, sdk: &Path) -> Result<PathBuf, Failure> {
+pub(crate) fn go_service(places: &Places, sdk: &Path) -> Result<PathBuf, String> {
     let folder = places.cache.join("go");
     let program = folder.join("interop");
     let inputs = inputs(&[&places.sources.join("go"), &places.sources.join("proto")])?;
@@ -78,7 +64,7 @@ pub(crate) fn go_service(places: &Places, sdk: &Path) -> Result<PathBuf, Failure
 ///
 /// # Errors
 /// What did not build.
-pub(crate) fn java_service(places: &Places) -> Result<Vec<String>, Failure> {
+pub(crate) fn java_service(places: &Places) -> Result<Vec<String>, String> {
     let folder = places.cache.join("java");
     let path = format!("{0}/classes:{0}/lib/*", folder.display());
     let words = ["-cp", &path, "-XX:TieredStopAtLevel=1", "dev.adjoin.interop.Service"].map(str::to_owned).to_vec();
@@ -105,7 +91,7 @@ fn go(folder: &Path) -> Command {
 }
 
 /// Go code for the services' files: by the generator of the SDK's own protobuf, which needs no protoc beside it.
-fn generate_go(places: &Places, sdk: &Path, folder: &Path) -> Result<(), Failure> {
+fn generate_go(places: &Places, sdk: &Path, folder: &Path) -> Result<(), String> {
     let generator = folder.join("protoc-gen-go");
     run(go(folder).args(["build", "-o", "protoc-gen-go", "google.golang.org/protobuf/cmd/protoc-gen-go"]), "go")?;
     let pool = compile(&SERVICES, &[places.sources.join("proto"), sdk.join("protobuf/frontend")])?;
@@ -123,7 +109,7 @@ fn generate_go(places: &Places, sdk: &Path, folder: &Path) -> Result<(), Failure
     let made = piped(&generator, &request)?;
     let made = CodeGeneratorResponse::decode(made.as_slice()).map_err(|error| format!("protoc-gen-go: {error}"))?;
     if let Some(said) = made.error {
-        return Err(format!("protoc-gen-go: {said}").into());
+        return Err(format!("protoc-gen-go: {said}"));
     }
     for file in made.file {
         write(&folder.join(file.name()), file.content().as_bytes())?;
@@ -142,15 +128,17 @@ fn piped(program: &Path, input: &[u8]) -> Result<Vec<u8>, String> {
     if output.status.success() { Ok(output.stdout) } else { Err(format!("{} failed", program.display())) }
 }
 
-fn run(command: &mut Command, tool: &'static str) -> Result<(), Failure> {
+fn run(command: &mut Command, tool: &str) -> Result<(), String> {
     let status = command.stdin(Stdio::null()).status().map_err(|error| missing(&error, tool))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}").into()) }
+    if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
 }
 
-fn missing(error: &std::io::Error, tool: &'static str) -> Failure {
+fn missing(error: &std::io::Error, tool: &str) -> String {
     match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::Tool(tool),
-        _ => Failure::Other(format!("{tool}: {error}")),
+        std::io::ErrorKind::NotFound => {
+            format!("`{tool}` is missing: `cargo xtask conformance interop` installs or names it")
+        }
+        _ => format!("{tool}: {error}"),
     }
 }
 

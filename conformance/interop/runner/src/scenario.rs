@@ -40,16 +40,12 @@ macro_rules! scenarios {
 }
 pub(crate) use scenarios;
 
-/// Facts that are none yet, by the group and the name of their scenario, and why. They are asked all the same.
-const DEVIATIONS: [(&str, &str, &str); 0] = [];
-
 /// What came of all scenarios.
 #[derive(Default)]
 pub(crate) struct Report {
     failures: Vec<String>,
     passed: usize,
     failed: usize,
-    skipped: usize,
 }
 
 impl Report {
@@ -72,12 +68,6 @@ impl Report {
     }
 
     fn add(&mut self, group: &str, service: &str, name: &str, outcome: Result<(), String>, took: Duration) {
-        let known = DEVIATIONS.iter().find(|(of, fact, _)| group.ends_with(of) && *fact == name);
-        let outcome = match (known, outcome) {
-            (Some((_, _, why)), Err(said)) => return self.skip(&format!("{group}: {name} deviates: {why} ({said})")),
-            (Some(_), Ok(())) => Err("this is a fact by now: take it off the list of deviations".into()),
-            (None, outcome) => outcome,
-        };
         let fact = name.replace('_', " ");
         let service = service.rsplit('.').next().unwrap_or_default();
         let millis = took.as_millis();
@@ -94,18 +84,6 @@ impl Report {
         }
     }
 
-    /// Notes scenarios that could not be asked.
-    pub(crate) fn skip(&mut self, what: &str) {
-        self.skipped += 1;
-        println!("skipped {what}");
-        // As xtask collects what did not run.
-        if let Some(list) = std::env::var_os("ADJOIN_SKIPPED") {
-            let file = std::fs::File::options().create(true).append(true).open(list);
-            let _ =
-                file.and_then(|mut file| std::io::Write::write_all(&mut file, format!("skipped: {what}\n").as_bytes()));
-        }
-    }
-
     /// Whether everything that was asked is a fact, and anything was asked.
     pub(crate) fn is_good(&self) -> bool {
         self.failed == 0 && self.passed > 0
@@ -114,9 +92,6 @@ impl Report {
     /// The names of the failures once more, and the closing line.
     pub(crate) fn close(&self) {
         self.failures.iter().for_each(|failure| println!("{failure}"));
-        match self.skipped {
-            0 => println!("{} passed, {} failed", self.passed, self.failed),
-            skipped => println!("{} passed, {} failed, {skipped} skipped", self.passed, self.failed),
-        }
+        println!("{} passed, {} failed", self.passed, self.failed);
     }
 }

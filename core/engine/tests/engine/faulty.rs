@@ -147,8 +147,8 @@ impl Entities for FaultyStore {
         self.inner.types().await
     }
 
-    async fn purge(&self, entity: &EntityId) -> Result<()> {
-        self.inner.purge(entity).await
+    async fn purge(&self, entity: &EntityId, unless_after: Option<Wall>) -> Result<()> {
+        self.inner.purge(entity, unless_after).await
     }
 
     async fn sweep_dedup(&self, now: Wall) -> Result<usize> {

@@ -175,7 +175,7 @@ pub async fn effects_make_no_entity(fixture: &dyn Fixture) {
 pub async fn purge_leaves_effects(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
     subject.write(vec![event("ada", 1, 1), outbox(1), record(&id("ada"), 2, Body::Delete)]).await;
-    well(subject.store.purge(&id("ada")).await);
+    well(subject.store.purge(&id("ada"), None).await);
     assert_eq!(subject.unfinished("ada").await.outbox, [(2, outbox(1))]);
 }
 

@@ -4,7 +4,7 @@
 use adjoin_model::{Body, EntityPage, Kind, LoadRequest, Snapshot, Wall};
 
 use super::{Fixture, ME, Subject, dedup, event, id, named, payload, record, sequences, well};
-use crate::{Refusal, Written};
+use crate::{Refusal, Written, guard};
 
 /// Nothing, and no error.
 pub async fn load_of_unknown_entity_is_empty(fixture: &dyn Fixture) {
@@ -224,7 +224,7 @@ async fn purged(fixture: &dyn Fixture) -> Subject {
     subject.write(vec![event("ada", 1, 1), kept]).await;
     well(subject.store.keep_snapshot(&id("ada"), &Snapshot { sequence: 1, state: payload(1, 5) }).await);
     subject.write(vec![record(&id("ada"), 2, Body::Delete)]).await;
-    well(subject.store.purge(&id("ada")).await);
+    well(subject.store.purge(&id("ada"), None).await);
     subject
 }
 
@@ -254,15 +254,32 @@ pub async fn purged_entity_begins_again_at_one(fixture: &dyn Fixture) {
 pub async fn purge_of_a_live_entity_is_refused(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
     subject.events("ada", 1..=2).await;
-    let error = subject.store.purge(&id("ada")).await.err();
+    let error = subject.store.purge(&id("ada"), None).await.err();
     assert!(error.as_ref().is_some_and(|error| error.kind == Kind::Conflict), "{error:?}");
     assert_eq!(sequences(&subject.load(&id("ada")).await), [1, 2]);
+}
+
+/// Conflict until the last record has expired; a purge without a time does not ask.
+pub async fn purge_within_a_window_is_refused(fixture: &dyn Fixture) {
+    let subject = with_dedup(fixture).await;
+    subject.write(vec![record(&id("ada"), 4, Body::Delete)]).await;
+    let before = subject.load(&id("ada")).await;
+    let error = subject.store.purge(&id("ada"), Some(Wall(50))).await.expect_err("one expires at 51");
+    let until = error.context.iter().find(|(what, _)| what == guard::REMEMBERED).map(|(_, value)| value.as_str());
+    assert_eq!((error.kind, until), (Kind::Conflict, Some("51")));
+    assert_eq!(subject.load(&id("ada")).await, before);
+    well(subject.store.purge(&id("ada"), Some(Wall(51))).await);
+    assert_eq!(subject.load(&id("ada")).await, EntityPage::default());
+    let subject = with_dedup(fixture).await;
+    subject.write(vec![record(&id("ada"), 4, Body::Delete)]).await;
+    well(subject.store.purge(&id("ada"), None).await);
+    assert_eq!(subject.load(&id("ada")).await, EntityPage::default());
 }
 
 /// Nothing happens, and it is no error.
 pub async fn purge_of_an_unknown_entity_does_nothing(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
-    well(subject.store.purge(&id("nobody")).await);
+    well(subject.store.purge(&id("nobody"), None).await);
     assert!(well(subject.store.keys("shop.Cart", None, 10).await).rows.is_empty());
 }
 
@@ -312,7 +329,7 @@ pub async fn closed_store_is_unavailable(fixture: &dyn Fixture) {
         store.load(&id("ada"), request).await.err(),
         store.keys("shop.Cart", None, 1).await.err(),
         store.types().await.err(),
-        store.purge(&id("ada")).await.err(),
+        store.purge(&id("ada"), None).await.err(),
         store.sweep_dedup(Wall(1)).await.err(),
     ];
     for error in answers {

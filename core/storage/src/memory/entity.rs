@@ -30,6 +30,11 @@ impl Entity {
         self.deleted_at != 0 && self.deleted_at == self.last
     }
 
+    /// When the last of its idempotency records expires; 0 without any.
+    pub(super) fn remembered(&self) -> Wall {
+        self.dedup.iter().map(|(_, dedup)| dedup.expires).max().unwrap_or_default()
+    }
+
     /// Takes a record whose sequence was checked; answers the place of a value that it replaced.
     pub(super) fn apply(&mut self, record: &Record, place: Place) -> Option<Place> {
         self.places.push(place);

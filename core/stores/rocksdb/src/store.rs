@@ -224,9 +224,9 @@ impl Entities for RocksStore {
         self.read(read::types).await
     }
 
-    async fn purge(&self, entity: &EntityId) -> Result<()> {
+    async fn purge(&self, entity: &EntityId, unless_after: Option<Wall>) -> Result<()> {
         let entity = entity.clone();
-        self.ask(|to| Request::Purge { entity, to }).await.unwrap_or_else(|| Err(lost()))
+        self.ask(|to| Request::Purge { entity, unless_after, to }).await.unwrap_or_else(|| Err(lost()))
     }
 
     async fn sweep_dedup(&self, now: Wall) -> Result<usize> {

@@ -35,7 +35,7 @@ pub(crate) enum Request {
     /// A snapshot to keep.
     Snapshot { entity: EntityId, snapshot: Snapshot, to: Sender<Result<()>> },
     /// An entity to forget.
-    Purge { entity: EntityId, to: Sender<Result<()>> },
+    Purge { entity: EntityId, unless_after: Option<Wall>, to: Sender<Result<()>> },
     /// Expired dedup records to forget.
     Sweep { now: Wall, to: Sender<Result<usize>> },
     /// Outbox records to forget.
@@ -78,8 +78,8 @@ impl Writer {
                     let _ = to.send(self.keep_snapshot(&entity, &snapshot));
                     None
                 }
-                Request::Purge { entity, to } => {
-                    let _ = to.send(self.purge(&entity));
+                Request::Purge { entity, unless_after, to } => {
+                    let _ = to.send(self.purge(&entity, unless_after));
                     None
                 }
                 Request::Sweep { now, to } => {

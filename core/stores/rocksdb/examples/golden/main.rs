@@ -29,7 +29,7 @@ fn main() {
         block_on(store.trim(shard_of(&ada, content::SHARDS), &[2])).expect("trimmed");
     } else {
         block_on(store.keep_snapshot(&ada, &content::snapshot())).expect("kept");
-        block_on(store.purge(&EntityId::new("shop.Cart", "purged").expect("an id"))).expect("purged");
+        block_on(store.purge(&EntityId::new("shop.Cart", "purged").expect("an id"), None)).expect("purged");
     }
     block_on(store.close()).expect("closes");
     drop(store);

@@ -2,6 +2,7 @@
 //! Snapshots, purge and sweep: changes that no head guards.
 
 use adjoin_model::{EntityId, Error, Position, Result, ShardId, Snapshot, Wall};
+use adjoin_storage::guard;
 use rocksdb::WriteBatch;
 
 use super::stage::stored_row;
@@ -65,16 +66,15 @@ impl Writer {
         Ok(())
     }
 
-    pub(super) fn purge(&mut self, entity: &EntityId) -> Result<()> {
+    pub(super) fn purge(&mut self, entity: &EntityId, unless_after: Option<Wall>) -> Result<()> {
         self.change(true, |writer, db| {
             let mut batch = WriteBatch::default();
             match writer.row(db, entity)? {
                 None => return Ok((batch, ())),
-                Some(row) if !row.is_deleted() => {
-                    let said = "only a deleted entity can be purged; delete it first";
-                    return Err(Error::conflict(said).at("entity", entity));
+                Some(row) => {
+                    let remembered = forget(db, &mut batch, entity, &row)?;
+                    guard::may_be_purged(entity, row.is_deleted(), remembered, unless_after)?;
                 }
-                Some(row) => forget(db, &mut batch, entity, &row)?,
             }
             Ok((batch, ()))
         })?;
@@ -107,9 +107,10 @@ impl Writer {
 }
 
 /// Everything of a deleted entity but its places in the journal.
-fn forget(db: &Db, batch: &mut WriteBatch, entity: &EntityId, row: &EntityRow) -> Result<()> {
+fn forget(db: &Db, batch: &mut WriteBatch, entity: &EntityId, row: &EntityRow) -> Result<Wall> {
     let key = keys::entity(entity);
     let end = keys::entity_end(&key);
+    let mut remembered = Wall(0);
     if row.dedup {
         let view = db.view();
         let mut scan = view.scan(Family::Dedup, &key, end.clone());
@@ -117,11 +118,12 @@ fn forget(db: &Db, batch: &mut WriteBatch, entity: &EntityId, row: &EntityRow) -
             let expires = dedup::expires(place, value).map_err(|damage| Error::from(damage).at("entity", entity))?;
             batch.delete_cf(db.family(Family::Dedup), place);
             batch.delete_cf(db.family(Family::Expiry), keys::expiry(expires, place));
+            remembered = remembered.max(expires);
         }
     }
     batch.delete_range_cf(db.family(Family::Events), &key, &end);
     batch.delete_cf(db.family(Family::Entities), &key);
-    Ok(())
+    Ok(remembered)
 }
 
 /// Forgets dedup records that expired, as many as one write takes.
