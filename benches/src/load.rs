@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::Outcome;
+use crate::process::Server;
 
 /// What a load brought.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,6 +88,18 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>, framing: Framing) 
             return Err("the server closed the connection".into());
         }
     }
+}
+
+/// One request a key, to `path` with `KEY` in it replaced.
+pub(crate) fn posts(keys: usize, path: &str, body: &str) -> Vec<Vec<u8>> {
+    (0..keys).map(|key| post(&path.replace("KEY", &format!("k{key}")), body)).collect()
+}
+
+/// Runs a plan on a server; gives its processor time in microseconds for each request too.
+pub(crate) fn accounted(server: &Server, plan: &Plan) -> Outcome<(Load, f64)> {
+    let before = server.cpu();
+    let load = run(plan)?;
+    Ok((load, (server.cpu() - before) * 1e6 / load.requests.max(1) as f64))
 }
 
 /// A keep-alive request with a JSON body.

@@ -6,17 +6,14 @@ mod sample;
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::sample::Shares;
-use crate::counter::TEXT;
-use crate::load::{self, Load, Plan};
+use crate::load::{self, Plan};
 use crate::process::{Server, free_port};
+use crate::row::{claim, sidecar};
 use crate::{Arguments, Outcome};
 
-const CALLERS: usize = 50;
-const KEYS: usize = 1000;
 /// Samples a second of processor time.
 const FREQUENCY: &str = "999";
 
@@ -27,37 +24,24 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
         return Err("`perf` is missing: on Debian, apt-get install linux-perf".into());
     }
     let folder = tempfile::tempdir()?;
-    let shop = super::row::shop(arguments, &folder.path().join("shop"))?;
-    let posts = |path: &str, body: &str| {
-        (0..KEYS).map(|key| load::post(&path.replace("KEY", &format!("k{key}")), body)).collect::<Vec<_>>()
-    };
-    let requests = posts("/shop.Cart/KEY/addItem", super::row::CART_BODY);
-    one(arguments, "in-process, Rust handler (rows 1 and 5)", &shop, requests, folder.path())?;
+    let shop = claim::shop(arguments, &folder.path().join("shop"))?;
+    one("in-process, Rust handler (rows 1 and 5)", &shop, &claim::durable(arguments, &shop), folder.path())?;
     drop(shop);
     let address = format!("127.0.0.1:{}", free_port()?);
     let _function = Server::start(Command::new(std::env::current_exe()?).args(["--serve-function", &address]))?;
-    let proxy = super::row::sidecar::proxy(arguments, &address, &folder.path().join("proxy"))?;
-    let requests = posts("/bench.Counter/KEY/count", &format!("{TEXT:?}"));
-    one(arguments, "the proxy alone, without its function (row 8)", &proxy, requests, folder.path())
+    let proxy = sidecar::proxy(arguments, &address, &folder.path().join("proxy"))?;
+    let plan = sidecar::durable(arguments, &proxy);
+    one("the proxy alone, without its function (row 8)", &proxy, &plan, folder.path())
 }
 
-fn one(arguments: &Arguments, named: &str, server: &Server, requests: Vec<Vec<u8>>, folder: &Path) -> Outcome<()> {
-    let plan = Plan {
-        address: server.address,
-        requests: Arc::new(requests),
-        framing: load::http,
-        callers: CALLERS,
-        warm_up: Duration::ZERO,
-        duration: arguments.duration(),
-    };
-    load::run(&Plan { duration: Duration::from_secs(1), ..plan.clone() })?;
+fn one(named: &str, server: &Server, plan: &Plan, folder: &Path) -> Outcome<()> {
+    let warm_up = plan.warm_up.max(Duration::from_secs(1));
+    load::run(&Plan { duration: warm_up, warm_up: Duration::ZERO, ..plan.clone() })?;
     let samples = folder.join("perf.data");
     let recorder = record(server.id(), &samples)?;
-    let (before, load) = (server.cpu(), load::run(&plan));
-    let cpu_us = |load: &Load| (server.cpu() - before) * 1e6 / load.requests.max(1) as f64;
-    let load = load.map(|load| (cpu_us(&load), load));
+    let measured = load::accounted(server, &Plan { warm_up: Duration::ZERO, ..plan.clone() });
     end(recorder)?;
-    let (cpu_us, load) = load?;
+    let (load, cpu_us) = measured?;
     println!("== {named}: {:.0} durable commands/s, {cpu_us:.1} µs of processor time each", load.per_second);
     print(&Shares::read(&samples)?, cpu_us);
     Ok(())

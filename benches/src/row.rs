@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The rows of the table of targets, each measured by its own file.
 
-mod claim;
+pub(crate) mod claim;
 mod direct;
 mod machine;
 mod raw;
@@ -9,7 +9,6 @@ mod replay;
 pub(crate) mod sidecar;
 mod start;
 
-pub(crate) use self::claim::{BODY as CART_BODY, shop};
 use crate::report::{self, Target};
 use crate::{Arguments, Outcome};
 

@@ -36,6 +36,16 @@ pub(crate) struct Rows<R> {
     printed: usize,
 }
 
+/// Prints a bounded number of rows.
+///
+/// # Errors
+/// When standard output takes no more.
+pub(crate) fn all<R: Row>(format: Format, rows: impl IntoIterator<Item = R>) -> Outcome<()> {
+    let mut printed = Rows::measured(format);
+    rows.into_iter().try_for_each(|row| printed.print(row))?;
+    printed.end()
+}
+
 impl<R: Row> Rows<R> {
     /// For a bounded number of rows: the table's columns are as wide as what they hold.
     pub(crate) fn measured(format: Format) -> Self {

@@ -15,8 +15,9 @@ use crate::{Arguments, Outcome};
 
 const CALLERS: usize = 50;
 const KEYS: usize = 1000;
+const CART: &str = "/shop.Cart/KEY/addItem";
 /// Makes an event of about 100 bytes.
-pub(crate) const BODY: &str = r#"{"name":"A book about state that stays where its code is","product":"p1","qty":1}"#;
+const BODY: &str = r#"{"name":"A book about state that stays where its code is","product":"p1","qty":1}"#;
 
 /// One side of a comparison in every round.
 struct Side<'a> {
@@ -64,8 +65,9 @@ fn plan(arguments: &Arguments, server: std::net::SocketAddr, requests: Vec<Vec<u
     }
 }
 
-fn posts(keys: usize, path: impl Fn(usize) -> String) -> Vec<Vec<u8>> {
-    (0..keys).map(|key| load::post(&path(key), BODY)).collect()
+/// The load of row 1 on a shop.
+pub(crate) fn durable(arguments: &Arguments, shop: &Server) -> Plan {
+    plan(arguments, shop.address, load::posts(KEYS, CART, BODY))
 }
 
 pub(crate) fn shop(arguments: &Arguments, folder: &std::path::Path) -> Outcome<Server> {
@@ -95,7 +97,6 @@ fn compare(arguments: &Arguments, keys: usize, named: &str) -> Outcome<Vec<Targe
     let service = Server::start(Command::new(std::env::current_exe()?).arg("--peer-service").arg(postgres.database()))?;
     let redis = Redis::start()?;
     let service_cpu = || service.cpu() + postgres.cpu();
-    let cart = |key| format!("/shop.Cart/k{key}/addItem");
     let increments = Plan {
         requests: Arc::new(redis::increments(keys)),
         framing: load::redis,
@@ -104,16 +105,16 @@ fn compare(arguments: &Arguments, keys: usize, named: &str) -> Outcome<Vec<Targe
     let side = |name, plan, cpu| Side { name, plan, cpu, rounds: Vec::new() };
     let (rust_cpu, python_cpu, redis_cpu) = (|| rust.cpu(), || python.cpu(), || redis.cpu());
     let mut sides = [
-        side("adjoin in-process, Rust", plan(arguments, rust.address, posts(keys, cart)), &rust_cpu),
-        side("adjoin in-process, Python", plan(arguments, python.address, posts(keys, cart)), &python_cpu),
+        side("adjoin in-process, Rust", plan(arguments, rust.address, load::posts(keys, CART, BODY)), &rust_cpu),
+        side("adjoin in-process, Python", plan(arguments, python.address, load::posts(keys, CART, BODY)), &python_cpu),
         side(
             "stateless + PostgreSQL, FOR UPDATE",
-            plan(arguments, service.address, posts(keys, |key| format!("/locked/k{key}"))),
+            plan(arguments, service.address, load::posts(keys, "/locked/KEY", BODY)),
             &service_cpu,
         ),
         side(
             "stateless + PostgreSQL, 1 statement",
-            plan(arguments, service.address, posts(keys, |key| format!("/one/k{key}"))),
+            plan(arguments, service.address, load::posts(keys, "/one/KEY", BODY)),
             &service_cpu,
         ),
         side("Redis INCR, fsync always", increments, &redis_cpu),

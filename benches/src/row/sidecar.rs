@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
         let echo = runtime.block_on(callers(CALLERS, time, echo))?;
         let one_hop = runtime.block_on(callers(1, time, through))?;
         let one_direct = runtime.block_on(callers(1, time, directly))?;
-        let cpu_us = durable_cpu(arguments, &proxy)?;
+        let (_, cpu_us) = load::accounted(&proxy, &durable(arguments, &proxy))?;
         println!(
             "round {round}: through the proxy {:.0}/s, unary echo {:.0}/s; one caller p50 {:.3} ms through the proxy, \
              {:.3} ms directly; proxy cpu {cpu_us:.1} µs a durable command",
@@ -127,19 +127,14 @@ where
     Ok(Calls { per_second: took.len() as f64 / time.as_secs_f64(), p50_ms: median(took) })
 }
 
-/// Processor time of the proxy for a durable command, over HTTP.
-fn durable_cpu(arguments: &Arguments, proxy: &Server) -> Outcome<f64> {
-    let body = format!("{TEXT:?}");
-    let requests = (0..KEYS).map(|key| load::post(&format!("/bench.Counter/k{key}/count"), &body)).collect();
-    let plan = Plan {
+/// Durable commands over HTTP, for the processor time that the proxy takes for one.
+pub(crate) fn durable(arguments: &Arguments, proxy: &Server) -> Plan {
+    Plan {
         address: proxy.address,
-        requests: Arc::new(requests),
+        requests: Arc::new(load::posts(KEYS, "/bench.Counter/KEY/count", &format!("{TEXT:?}"))),
         framing: load::http,
         callers: CALLERS,
         warm_up: Duration::ZERO,
         duration: arguments.duration(),
-    };
-    let before = proxy.cpu();
-    let load = load::run(&plan)?;
-    Ok((proxy.cpu() - before) * 1e6 / load.requests.max(1) as f64)
+    }
 }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Outcome;
 use crate::inspect::Place;
-use crate::print::{self, Format, Rows};
+use crate::print::{self, Format};
 use crate::source::{Source, SourceArgs};
 
 /// List, retry and drop durable effects
@@ -37,8 +37,8 @@ pub(crate) enum EffectsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct LsArgs {
-    /// Only those that are stuck.
-    #[arg(long)]
+    /// Only those that are stuck. A running host knows them; a folder does not.
+    #[arg(long, conflicts_with = "data")]
     stuck: bool,
     /// Look at no more than so many.
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
@@ -76,13 +76,8 @@ impl EffectsCommand {
 }
 
 async fn ls(args: &LsArgs, source: &Source) -> Outcome<()> {
-    let mut rows = Rows::measured(args.output);
-    for line in source.effects(args.limit).await? {
-        if !args.stuck || line.is_stuck() {
-            rows.print(line)?;
-        }
-    }
-    rows.end()
+    let lines = source.effects(args.limit).await?;
+    print::all(args.output, lines.into_iter().filter(|line| !args.stuck || line.is_stuck()))
 }
 
 async fn retry(place: Place, source: &Source) -> Outcome<()> {

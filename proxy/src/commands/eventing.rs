@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 
 use crate::failure::Outcome;
 use crate::inspect::{Letter, ShardLine, by_consumer};
-use crate::print::{self, Format, Row, Rows};
+use crate::print::{self, Format};
 use crate::source::{Source, SourceArgs};
 
 /// List consumers of events; retry and drop their dead letters
@@ -78,18 +78,10 @@ impl EventingCommand {
 async fn ls(args: &LsArgs, source: &Source) -> Outcome<()> {
     let lines = source.consumers().await?;
     match args {
-        LsArgs { dead: true, .. } => rows(args.output, lines.into_iter().flat_map(ShardLine::letters)),
-        LsArgs { shards: true, .. } => rows(args.output, lines),
-        LsArgs { .. } => rows(args.output, by_consumer(lines)),
+        LsArgs { dead: true, .. } => print::all(args.output, lines.into_iter().flat_map(ShardLine::letters)),
+        LsArgs { shards: true, .. } => print::all(args.output, lines),
+        LsArgs { .. } => print::all(args.output, by_consumer(lines)),
     }
-}
-
-fn rows<R: Row>(output: Format, all: impl IntoIterator<Item = R>) -> Outcome<()> {
-    let mut rows = Rows::measured(output);
-    for row in all {
-        rows.print(row)?;
-    }
-    rows.end()
 }
 
 async fn retry(letter: &Letter, source: &Source) -> Outcome<()> {

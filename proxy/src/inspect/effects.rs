@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use adjoin_entity::{EffectState, EffectStatus, Errand};
-use adjoin_model::{Body, DurableCall, Ended, Error, Origin, Position, Record, Result, ShardId};
+use adjoin_model::{Body, DurableCall, Ended, EntityId, Error, Origin, Position, Record, Result, ShardId};
 use adjoin_storage::Store;
 use serde::{Deserialize, Serialize};
 
@@ -75,34 +75,20 @@ impl EffectLine {
             EffectState::Inbox(Errand::Resting) => "resting",
             EffectState::Inbox(Errand::Stuck) => "stuck",
         };
-        let Origin { shard, position } = effect.origin;
+        let line = Self::new(effect.shard, effect.position, state, (&effect.target, &effect.command), effect.origin);
         Self {
-            shard: effect.shard.0,
-            position: effect.position,
-            state: state.into(),
-            entity_type: effect.target.entity_type().into(),
-            key: effect.target.key().into(),
-            command: effect.command.to_string(),
             id: effect.id.to_string(),
             attempts: effect.attempts,
-            from: Place { shard, position }.to_string(),
             error: effect.error.as_ref().map(Error::to_string).unwrap_or_default(),
+            ..line
         }
     }
 
-    /// As it is stored: how often it failed is known to a running host only.
+    /// As it is stored: how often it failed, and so whether it is stuck, is known to a running host only.
     fn stored(shard: ShardId, position: Position, record: &Record) -> Option<Self> {
-        let line = |state: &str, call: &DurableCall, origin: Origin, id: adjoin_model::CommandId| Self {
-            shard: shard.0,
-            position,
-            state: state.into(),
-            entity_type: call.entity.entity_type().into(),
-            key: call.entity.key().into(),
-            command: call.command.to_string(),
-            id: id.to_string(),
-            attempts: 0,
-            from: Place { shard: origin.shard, position: origin.position }.to_string(),
-            error: String::new(),
+        let line = |state, call: &DurableCall, origin, id: adjoin_model::CommandId| {
+            let line = Self::new(shard, position, state, (&call.entity, &call.command), origin);
+            Self { id: id.to_string(), ..line }
         };
         let own = Origin { shard, position };
         match &record.body {
@@ -117,9 +103,24 @@ impl EffectLine {
             | Body::Consumed(_) => None,
         }
     }
-}
 
-impl EffectLine {
+    /// Nothing is known of its attempts.
+    fn new(shard: ShardId, position: Position, state: &str, call: (&EntityId, &str), origin: Origin) -> Self {
+        let (target, command) = call;
+        Self {
+            shard: shard.0,
+            position,
+            state: state.into(),
+            entity_type: target.entity_type().into(),
+            key: target.key().into(),
+            command: command.into(),
+            id: String::new(),
+            attempts: 0,
+            from: Place { shard: origin.shard, position: origin.position }.to_string(),
+            error: String::new(),
+        }
+    }
+
     /// Whether it waits for an operator.
     pub(crate) fn is_stuck(&self) -> bool {
         self.state == "stuck"
@@ -131,7 +132,7 @@ impl Row for EffectLine {
 
     fn cells(&self) -> Vec<String> {
         vec![
-            format!("{}:{}", self.shard, self.position),
+            Place { shard: ShardId(self.shard), position: self.position }.to_string(),
             self.state.clone(),
             shown(&format!("{}/{}", self.entity_type, self.key), 60),
             self.command.clone(),

@@ -4,7 +4,7 @@
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::{ADMIN, FUNCTION, IN_PROCESS, SERVING, SIDECAR};
@@ -38,16 +38,19 @@ pub fn is_kept_until(root: &Path, signal: &str) -> Result<(), String> {
     let mut demo = Command::new("cargo");
     let demo = demo.args(["xtask", "demo", "--keep"]).current_dir(root).stdout(Stdio::piped()).spawn();
     let mut demo = demo.map_err(|error| format!("the demo did not start: {error}"))?;
-    let outcome = kept(&mut demo, signal);
+    let lines = server::lines(&mut demo);
+    let outcome = kept(&mut demo, &lines, signal);
     if outcome.is_err() {
+        // Told first, so that it takes its servers with it.
+        let _ = signalled(&demo, "TERM");
+        while lines.recv_timeout(WITHIN).is_ok() {}
         let _ = demo.kill();
     }
     let _ = demo.wait();
     outcome.map_err(|error| format!("demo --keep and SIG{signal}: {error}"))
 }
 
-fn kept(demo: &mut Child, signal: &str) -> Result<(), String> {
-    let lines = server::lines(demo);
+fn kept(demo: &mut Child, lines: &Receiver<String>, signal: &str) -> Result<(), String> {
     let mut addresses = Vec::new();
     loop {
         let line = lines.recv_timeout(WITHIN).map_err(|error| format!("it does not serve: {error}"))?;
@@ -59,7 +62,7 @@ fn kept(demo: &mut Child, signal: &str) -> Result<(), String> {
     if addresses.len() != 4 || !addresses.iter().all(|address| listens(address)) {
         return Err(format!("in-process, sidecar, admin and function should listen: {addresses:?}"));
     }
-    crate::python::run(Command::new("sh").args(["-c", &format!("kill -{signal} {}", demo.id())]))?;
+    signalled(demo, signal)?;
     loop {
         match lines.recv_timeout(WITHIN) {
             Ok(_) => {}
@@ -74,6 +77,10 @@ fn kept(demo: &mut Child, signal: &str) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("it ended with {status}, still listening: {left:?}")),
     }
+}
+
+fn signalled(demo: &Child, signal: &str) -> Result<(), String> {
+    crate::python::run(Command::new("sh").args(["-c", &format!("kill -{signal} {}", demo.id())]))
 }
 
 /// The addresses in a line of what is kept.

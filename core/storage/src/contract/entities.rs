@@ -268,12 +268,12 @@ pub async fn purge_within_a_window_is_refused(fixture: &dyn Fixture) {
     let until = error.context.iter().find(|(what, _)| what == guard::REMEMBERED).map(|(_, value)| value.as_str());
     assert_eq!((error.kind, until), (Kind::Conflict, Some("51")));
     assert_eq!(subject.load(&id("ada")).await, before);
-    well(subject.store.purge(&id("ada"), Some(Wall(51))).await);
-    assert_eq!(subject.load(&id("ada")).await, EntityPage::default());
-    let subject = with_dedup(fixture).await;
-    subject.write(vec![record(&id("ada"), 4, Body::Delete)]).await;
     well(subject.store.purge(&id("ada"), None).await);
     assert_eq!(subject.load(&id("ada")).await, EntityPage::default());
+    let kept = record(&id("eve"), 1, Body::Dedup(dedup("k", 50)));
+    subject.write(vec![event("eve", 1, 1), kept, record(&id("eve"), 2, Body::Delete)]).await;
+    well(subject.store.purge(&id("eve"), Some(Wall(50))).await);
+    assert_eq!(subject.load(&id("eve")).await, EntityPage::default());
 }
 
 /// Nothing happens, and it is no error.

@@ -8,7 +8,9 @@ import io.cloudstate.javasupport.CloudState;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
-import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * Serves on HOST and PORT, which the SDK reads, prints "listening on ADDRESS" once clients can connect, and ends on
@@ -20,12 +22,12 @@ public final class Service {
   private Service() {}
 
   public static void main(String[] arguments) throws Exception {
-    CompletionStage<?> ended = services().start();
+    CompletableFuture<?> ended = services().start().toCompletableFuture();
     String host = System.getenv("HOST");
     int port = Integer.parseInt(System.getenv("PORT"));
-    awaitPort(new InetSocketAddress(host, port));
+    awaitPort(ended, new InetSocketAddress(host, port));
     System.out.println("listening on " + host + ":" + port);
-    ended.toCompletableFuture().get();
+    ended.get();
   }
 
   private static CloudState services() {
@@ -39,18 +41,26 @@ public final class Service {
         .registerEventSourcedEntity(Basket.class, cart.findServiceByName("Cart"), cart);
   }
 
-  /** The SDK does not tell when it listens. */
-  private static void awaitPort(InetSocketAddress address) throws IOException, InterruptedException {
+  /** The SDK does not tell when it listens; when it cannot, it ends. */
+  private static void awaitPort(CompletableFuture<?> ended, InetSocketAddress address) throws Exception {
     long end = System.currentTimeMillis() + READY_WITHIN_MILLIS;
     while (true) {
       try (Socket socket = new Socket()) {
         socket.connect(address);
+        if (ended.isDone()) {
+          throw new IllegalStateException("somebody else listens on " + address);
+        }
         return;
       } catch (IOException notYet) {
         if (System.currentTimeMillis() > end) {
           throw notYet;
         }
-        Thread.sleep(20);
+      }
+      try {
+        ended.get(20, TimeUnit.MILLISECONDS);
+        throw new IllegalStateException("the service ended before it listened on " + address);
+      } catch (TimeoutException stillStarting) {
+        // Asked again.
       }
     }
   }
