@@ -109,7 +109,7 @@ pub(crate) enum Part {
 /// How a process ends.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum How {
+pub enum How {
     /// SIGKILL.
     Killed,
     /// SIGTERM, and it ends by itself.

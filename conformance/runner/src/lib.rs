@@ -14,10 +14,10 @@ mod steps;
 mod target;
 mod text;
 
-pub use case::{Case, Need};
+pub use case::{Case, How, Need};
 pub use cases::all as cases;
 pub use files::Files;
-pub use process::Launch;
+pub use process::{Launch, Process, free_port};
 pub use report::{Outcome, Report, Status};
 pub use rules::{RULES, table, title};
 pub use run::{Choice, run};

@@ -33,7 +33,8 @@ pub(crate) struct Place<'a> {
 }
 
 /// A process that this one started. Dropping it kills it.
-pub(crate) struct Process {
+#[derive(Debug)]
+pub struct Process {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     shown: String,
@@ -53,29 +54,33 @@ impl Launch {
         I: IntoIterator,
         I::Item: Into<OsString>,
     {
-        let words: Vec<OsString> = self.arguments.iter().cloned().chain(words.into_iter().map(Into::into)).collect();
-        let shown = format!("{} {words:?}", self.program.display());
-        let log = place.logs.join("log.txt");
-        let file = std::fs::File::options().create(true).append(true).open(&log);
-        let file = file.map_err(|error| format!("{}: {error}", log.display()))?;
-        let child = Command::new(&self.program)
-            .args(&words)
-            .env("ADJOIN_LOG", "warn")
-            .envs(place.broken.map(|broken| ("ADJOIN_CONFORMANCE_BROKEN", broken)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(file)
-            .kill_on_drop(true)
-            .spawn();
-        let mut child = child.map_err(|error| format!("{shown} did not start: {error}"))?;
-        let output = child.stdout.take().ok_or("no output")?;
-        Ok(Process { child, lines: BufReader::new(output).lines(), shown, log })
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).args(words.into_iter().map(Into::into)).env("ADJOIN_LOG", "warn");
+        command.envs(place.broken.map(|broken| ("ADJOIN_CONFORMANCE_BROKEN", broken)));
+        Process::start(&mut command, &place.logs.join("log.txt"))
     }
 }
 
 impl Process {
+    /// Starts a program whose errors go to the end of a log.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start(command: &mut Command, log: &Path) -> Result<Self, String> {
+        let shown = format!("{:?}", command.as_std());
+        let file = std::fs::File::options().create(true).append(true).open(log);
+        let file = file.map_err(|error| format!("{}: {error}", log.display()))?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
+        let mut child = command.spawn().map_err(|error| format!("{shown} did not start: {error}"))?;
+        let output = child.stdout.take().ok_or("no output")?;
+        Ok(Self { child, lines: BufReader::new(output).lines(), shown, log: log.to_owned() })
+    }
+
     /// Waits for a line that holds `marker` and gives what stands behind it, up to a space or a comma.
-    pub(crate) async fn says(&mut self, marker: &str) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// If it ends or takes too long, with the last lines of its log.
+    pub async fn says(&mut self, marker: &str) -> Result<String, String> {
         let found = async {
             while let Some(line) = self.lines.next_line().await.map_err(|error| error.to_string())? {
                 if let Some((_, rest)) = line.split_once(marker) {
@@ -91,7 +96,10 @@ impl Process {
     }
 
     /// Ends it.
-    pub(crate) async fn end(mut self, how: How) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// If it has ended before, or does not end in time.
+    pub async fn end(mut self, how: How) -> Result<(), String> {
         match how {
             How::Killed => self.child.start_kill().map_err(|error| format!("{}: {error}", self.shown))?,
             How::Told => self.tell(Signal::TERM)?,
@@ -120,11 +128,14 @@ impl Process {
 fn tail(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(5)..].join(" | ")
+    lines[lines.len().saturating_sub(8)..].join(" | ")
 }
 
 /// A port of the loopback that was free a moment ago.
-pub(crate) fn free_port() -> Result<u16, String> {
+///
+/// # Errors
+/// If there is none.
+pub fn free_port() -> Result<u16, String> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     listener.map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
 }

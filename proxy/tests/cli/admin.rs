@@ -3,12 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{Function, Host, Process, adjoin, post, run, text, until};
-
-fn ask(host: &Host, words: &[&str]) -> (Option<i32>, String, String) {
-    let output = adjoin().args(words).args(["--admin", &host.admin()]).output().expect("run");
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
+use crate::support::{Function, Host, Process, adjoin, ask, post, run, text, until};
 
 fn shop() -> (Function, Host) {
     let function = Function::start();

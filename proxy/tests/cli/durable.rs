@@ -3,16 +3,7 @@
 
 use std::path::Path;
 
-use crate::support::{Function, Host, adjoin, text};
-
-fn on(folder: &Path, function: &Function) -> Host {
-    Host::ready(&function.address, &["--data", &folder.display().to_string()])
-}
-
-fn offline(folder: &Path, words: &[&str]) -> (Option<i32>, String, String) {
-    let output = adjoin().args(words).arg("--data").arg(folder).output().expect("run");
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
+use crate::support::{Function, Host, adjoin, offline, on, text};
 
 #[test]
 fn what_was_acknowledged_outlives_kill_9() {

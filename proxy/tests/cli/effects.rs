@@ -1,30 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `adjoin effects`, and durable effects over `kill -9`.
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::support::{Function, Host, adjoin, post, text, until};
-
-type Said = (Option<i32>, String, String);
-
-fn said(words: &[&str], of: &[&str]) -> Said {
-    let output = adjoin().args(words).args(of).output().expect("run");
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-fn ask(host: &Host, words: &[&str]) -> Said {
-    said(words, &["--admin", &host.admin()])
-}
-
-fn offline(folder: &Path, words: &[&str]) -> Said {
-    said(words, &["--data", &folder.display().to_string()])
-}
-
-fn rows(said: &Said) -> Vec<Value> {
-    said.1.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
+use crate::support::{Function, Host, ask, offline, on, post, rows, until};
 
 /// Effects that have not ended.
 fn listed(host: &Host) -> Vec<Value> {
@@ -40,10 +19,6 @@ fn gift(host: &Host, product: &str, qty: u32) {
     let body = format!(r#"{{"to":"bob","item":{{"product":"{product}","qty":{qty}}}}}"#);
     let answer = post(host.listen, "/shop.Cart/ada/gift", &body);
     assert_eq!(answer.status, 200, "{}", answer.body);
-}
-
-fn on(folder: &Path, function: &Function) -> Host {
-    Host::ready(&function.address, &["--data", &folder.display().to_string()])
 }
 
 /// The effect of a command that fails, once it has failed.

@@ -5,27 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Function, Host, adjoin, text, until};
-
-type Said = (Option<i32>, String, String);
-
-fn said(words: &[&str], of: &[&str]) -> Said {
-    let output = adjoin().args(words).args(of).output().expect("run");
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
-}
-
-fn ask(host: &Host, words: &[&str]) -> Said {
-    said(words, &["--admin", &host.admin()])
-}
-
-fn offline(folder: &Path, words: &[&str]) -> Said {
-    said(words, &["--data", &folder.display().to_string()])
-}
-
-fn rows(said: &Said) -> Vec<Value> {
-    assert_eq!(said.0, Some(0), "{}", said.2);
-    said.1.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
+use crate::support::{Function, Host, ask, offline, rows, until};
 
 const LS: [&str; 4] = ["eventing", "ls", "-o", "jsonl"];
 const DEAD: [&str; 5] = ["eventing", "ls", "--dead", "-o", "jsonl"];

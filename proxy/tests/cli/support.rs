@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -171,19 +172,51 @@ pub(crate) struct Function {
 
 impl Function {
     pub(crate) fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// The one that takes events, and notes what it sends in this folder.
+    pub(crate) fn listener(folder: &Path) -> Self {
+        Self::with(|command| {
+            command.env(crate::listener::MAILS, folder);
+        })
+    }
+
+    fn with(change: impl FnOnce(&mut Command)) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
-        Self { process: Process::start(&mut crate::function::command(&address)), address }
+        let mut command = crate::function::command(&address);
+        change(&mut command);
+        Self { process: Process::start(&mut command), address }
     }
 }
 
-impl Function {
-    /// The one that takes events, and notes what it sends in this folder.
-    pub(crate) fn listener(folder: &std::path::Path) -> Self {
-        let address = format!("127.0.0.1:{}", free_port());
-        let mut command = crate::function::command(&address);
-        command.env(crate::listener::MAILS, folder);
-        Self { process: Process::start(&mut command), address }
-    }
+/// Exit code, output and errors of the command line.
+pub(crate) type Said = (Option<i32>, String, String);
+
+/// The command line on the admin API of a host.
+pub(crate) fn ask(host: &Host, words: &[&str]) -> Said {
+    said(words, &["--admin", &host.admin()])
+}
+
+/// The command line on a folder.
+pub(crate) fn offline(folder: &Path, words: &[&str]) -> Said {
+    said(words, &["--data", &folder.display().to_string()])
+}
+
+fn said(words: &[&str], of: &[&str]) -> Said {
+    let output = adjoin().args(words).args(of).output().expect("run");
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Lines of JSON of a command that ended well.
+pub(crate) fn rows(said: &Said) -> Vec<serde_json::Value> {
+    assert_eq!(said.0, Some(0), "{}", said.2);
+    said.1.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// A host with a journal in this folder.
+pub(crate) fn on(folder: &Path, function: &Function) -> Host {
+    Host::ready(&function.address, &["--data", &folder.display().to_string()])
 }
 
 /// A port that was free a moment ago.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use adjoin_conformance::{How, Process};
 use prost_reflect::DynamicMessage;
 use serde_json::Value;
 use tokio::process::Command;
@@ -13,11 +14,10 @@ use tonic::Status;
 
 use crate::grpc::Client;
 use crate::http;
-use crate::process::{Process, free_address};
 use crate::relay::{Cursor, Relay};
 use crate::scenario::Asked;
 use crate::schema::Schema;
-use crate::site::{Launch, Sdk};
+use crate::site::{Launch, Sdk, free_address};
 
 const RECOVERED_WITHIN: Duration = Duration::from_secs(30);
 const ASKED_EVERY: Duration = Duration::from_millis(50);
@@ -113,7 +113,9 @@ impl Host {
                 command.args(["serve", "--protocol", "cloudstate", "--admin", "127.0.0.1:0"]);
                 command.args(["--listen", &self.places.proxy.to_string(), "--function", &target.to_string()]);
                 command.arg("--data").arg(logs.join("journal")).env("ADJOIN_LOG", "warn");
-                running.proxy = Some(Process::start(&mut command, &logs.join("proxy.log"), "ready").await?.0);
+                let mut proxy = Process::start(&mut command, &logs.join("proxy.log"))?;
+                proxy.says("ready").await?;
+                running.proxy = Some(proxy);
             }
         }
         Ok(())
@@ -129,7 +131,7 @@ impl Host {
             Part::Function => running.function.take(),
             Part::Proxy => running.proxy.take(),
         };
-        process.ok_or("it does not run")?.end(told).await
+        process.ok_or("it does not run")?.end(if told { How::Told } else { How::Killed }).await
     }
 
     /// Asks what changes nothing until it is answered, as after a restart.

@@ -7,7 +7,6 @@ mod grpc;
 mod host;
 mod http;
 mod prepare;
-mod process;
 mod proxied;
 mod relay;
 mod scenario;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What scenarios speak to: a service of ours on one SDK, running.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use adjoin_conformance::{Process, free_port};
 use prost_reflect::{DynamicMessage, Value};
 use serde_json::json;
 use tokio::process::Command;
 
 use crate::grpc::Client;
-use crate::process::{Process, free_address};
 use crate::scenario::Asked;
 use crate::schema::Schema;
 
@@ -63,7 +63,9 @@ impl Launch {
         let mut command = Command::new(&self.program);
         command.args(&self.words).env("HOST", address.ip().to_string()).env("PORT", address.port().to_string());
         let log = logs.join(format!("{}.log", self.sdk.name()));
-        Process::start(&mut command, &log, "listening on ").await.map(|(process, _)| process)
+        let mut process = Process::start(&mut command, &log)?;
+        process.says("listening on ").await?;
+        Ok(process)
     }
 }
 
@@ -110,6 +112,14 @@ impl Asked for Site {
     fn declares(&self, service: &str) -> bool {
         service.is_empty() || self.services().iter().any(|known| known == service)
     }
+}
+
+/// An address of the loopback that was free a moment ago.
+///
+/// # Errors
+/// If there is none.
+pub(crate) fn free_address() -> Result<SocketAddr, String> {
+    Ok((Ipv4Addr::LOCALHOST, free_port()?).into())
 }
 
 /// A field with a text in it.
