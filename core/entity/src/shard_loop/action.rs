@@ -241,8 +241,9 @@ impl ShardLoop {
     pub(super) fn abandon_action(&mut self, frame: FrameCall) -> bool {
         if let Some(action) = self.actions.get_mut(&frame) {
             action.job.abandoned = true;
-            let session = action.session;
+            let (session, blocked) = (action.session, action.blocked.take());
             self.send(session, HostFrame::Cancel { call: frame });
+            self.unblock(frame, blocked);
         }
         true
     }

@@ -287,8 +287,7 @@ impl ShardLoop {
 
     /// Calls the handler of an event.
     fn give(&mut self, shard: ShardId, place: ConsumerPlace, event: Position) {
-        self.calls.next_effect += 1;
-        let effect = self.calls.next_effect;
+        let effect = self.calls.next_effect();
         let name = self.consumers.names.get(place as usize).cloned();
         let declared = self.consumers.declared(place).cloned();
         let Some(item) = self.consumer_mut(shard, place).and_then(|consumer| consumer.get_mut(event)) else { return };

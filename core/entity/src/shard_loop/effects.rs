@@ -159,8 +159,7 @@ impl ShardLoop {
 
     /// Runs an inbox record as an ordinary command.
     fn run_effect(&mut self, shard: ShardId, inbox: Position) {
-        self.calls.next_effect += 1;
-        let effect = self.calls.next_effect;
+        let effect = self.calls.next_effect();
         let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(inbox)) else { return };
         item.effect = effect;
         let run = InboxRun { position: inbox, sent: item.sent };

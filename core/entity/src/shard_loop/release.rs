@@ -232,11 +232,7 @@ impl ShardLoop {
     /// Says whether its end is waited for.
     fn make_effect(&mut self, job: &Job, index: usize, effect: SideEffect) -> bool {
         let waits = effect.synchronous && self.calls.place(job.id()).is_some();
-        let name = waits.then(|| {
-            self.calls.next_effect += 1;
-            self.calls.effects.insert(self.calls.next_effect, job.id());
-            self.calls.next_effect
-        });
+        let name = waits.then(|| self.calls.name_effect(job.id()));
         let call = effect_call(&job.call, effect.target, index, waits);
         self.out.push(Output::Effect { effect: name, call });
         waits
