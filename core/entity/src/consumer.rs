@@ -16,7 +16,7 @@
 //! | Settling | Written | Over | the dead letter is no more |
 //! | Settling | Lost | Resting | that could not be written: again |
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -153,6 +153,8 @@ pub(crate) struct Consumer {
     pub(crate) unread: Option<Error>,
     /// Dead letters that are to be read and tried again.
     pub(crate) letters: VecDeque<Position>,
+    /// Dead letters whose end is being written.
+    pub(crate) settling: BTreeSet<Position>,
 }
 
 impl Consumer {
@@ -189,6 +191,11 @@ impl Consumer {
     pub(crate) fn reached(&self) -> Position {
         let first = self.items.iter().find(|(_, item)| !item.letter);
         first.map_or(self.read, |(event, _)| event.saturating_sub(1))
+    }
+
+    /// Whether an event is open, or the end of its dead letter being written.
+    pub(crate) fn is_busy(&self, event: Position) -> bool {
+        self.items.contains_key(&event) || self.settling.contains(&event)
     }
 
     /// The position that is to be written now, and the entity that it is noted with.

@@ -280,6 +280,7 @@ impl ShardLoop {
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         if let Some(item) = record.and_then(|record| item(record, declared, true))
             && consumer.progress.dead.contains_key(&event)
+            && !consumer.is_busy(event)
         {
             consumer.push(event, item);
         }

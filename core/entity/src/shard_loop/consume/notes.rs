@@ -65,8 +65,14 @@ impl ShardLoop {
         ended: Ended,
         by: Option<CallId>,
     ) {
-        let letter = self.consumer(shard, place).and_then(|consumer| consumer.progress.dead.get(&event));
-        let Some(entity) = letter.map(|letter| letter.entity.clone()) else { return };
+        let Some(consumer) = self.consumer_mut(shard, place) else { return };
+        let Some(entity) = consumer.progress.dead.get(&event).map(|letter| letter.entity.clone()) else {
+            debug_assert!(false, "no dead letter stands at {event}");
+            // It has ended already: those behind it go on.
+            consumer.go(event, HandoverOn::Written);
+            return;
+        };
+        consumer.settling.insert(event);
         self.note(shard, place, event, entity, Consumed::Settled(ended), (Writes::Settled, by));
     }
 
@@ -119,7 +125,10 @@ impl ShardLoop {
                 consumer.go(event, HandoverOn::Written);
                 self.consumers.counts.dead += 1;
             }
-            Writes::Settled => drop(consumer.go(event, HandoverOn::Written)),
+            Writes::Settled => {
+                consumer.settling.remove(&event);
+                consumer.go(event, HandoverOn::Written);
+            }
         }
         if let Some(call) = by {
             self.out.push(Output::Reply { call, result: Ok(nothing()) });
@@ -140,6 +149,7 @@ impl ShardLoop {
         match writes {
             Writes::Passed => consumer.mark_lost(),
             Writes::Dead | Writes::Settled => {
+                consumer.settling.remove(&event);
                 let attempts = consumer.get(event).map_or(1, |item| item.attempts);
                 if consumer.go(event, HandoverOn::Lost) {
                     self.rest_consumer(shard, place, Some(event), attempts);
@@ -164,9 +174,7 @@ impl ShardLoop {
                 let said = format!("no connected function has the consumer {consumer}: start it, then try again");
                 return Err(Error::unavailable(said));
             }
-            if let Some(consumer) = self.consumer_mut(shard, place)
-                && !consumer.letters.contains(&event)
-            {
+            if let Some(consumer) = self.consumer_mut(shard, place) {
                 consumer.letters.push_back(event);
             }
             Ok(nothing())
@@ -175,7 +183,8 @@ impl ShardLoop {
         self.stir_consumers(shard);
     }
 
-    /// An operator drops a dead letter, unless it is being tried again.
+    /// An operator drops a dead letter, unless it is being tried again. One that was to be tried again, but whose function
+    /// has gone since, is not waited for.
     pub(in crate::shard_loop) fn drop_letter(
         &mut self,
         call: CallId,
@@ -184,7 +193,12 @@ impl ShardLoop {
         event: Position,
     ) {
         match self.letter(shard, consumer, event) {
-            Ok(place) => self.settle_letter(shard, place, event, Ended::Dropped, Some(call)),
+            Ok(place) => {
+                if let Some(consumer) = self.consumer_mut(shard, place) {
+                    consumer.letters.retain(|letter| *letter != event);
+                }
+                self.settle_letter(shard, place, event, Ended::Dropped, Some(call));
+            }
             Err(error) => self.out.push(Output::Reply { call, result: Err(error) }),
         }
     }
@@ -193,9 +207,12 @@ impl ShardLoop {
         let at = |error: Error| error.at("consumer", consumer).at("shard", shard).at("position", event);
         let found = self.consumers.find(consumer);
         let own = found.and_then(|place| Some((place, self.consumer(shard, place)?)));
+        // Without its function nobody tries it, though that was asked.
+        let tried = |place| self.consumers.declared(place).is_some();
         match own {
-            Some((_, consumer)) if consumer.get(event).is_some() => {
-                Err(at(Error::conflict("the event is being tried now; look again when it has been answered")))
+            Some((place, one)) if one.is_busy(event) || (one.letters.contains(&event) && tried(place)) => {
+                let said = "the event is being tried, or its end written; look again when that is over";
+                Err(at(Error::conflict(said)))
             }
             Some((place, consumer)) if consumer.progress.dead.contains_key(&event) => Ok(place),
             Some(_) | None => Err(at(Error::not_found("no dead letter stands there, or it has ended"))),
