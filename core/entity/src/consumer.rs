@@ -23,6 +23,7 @@ use alloc::sync::Arc;
 
 use adjoin_model::{EntityId, Error, Payload, Position, Progress, Wall};
 
+use crate::failure::{lost_function, wants_function};
 use crate::io::EffectId;
 
 /// Positions without an event for the consumer after which its position is written all the same.
@@ -306,12 +307,13 @@ impl Consumer {
         None
     }
 
-    /// A function has come: what rests is tried again at once.
+    /// A function has come: what rests because its own had gone is tried again at once. Where nothing has run for want of
+    /// one, that has not counted.
     pub(crate) fn retry_resting(&mut self) {
-        let resting: VecDeque<Position> =
-            self.items().filter(|(_, item)| item.state == Handover::Resting).map(|(event, _)| event).collect();
-        for event in resting {
-            if let Some(item) = self.items.get_mut(&event) {
+        let so = |item: &Item, what: fn(&Error) -> bool| item.error.as_ref().is_some_and(what);
+        let resting = self.items().filter(|(_, item)| item.state == Handover::Resting && so(item, lost_function));
+        for event in resting.map(|(event, _)| event).collect::<VecDeque<Position>>() {
+            if let Some(item) = self.items.get_mut(&event).filter(|item| so(item, wants_function)) {
                 item.attempts = 0;
             }
             self.go(event, HandoverOn::Retried);

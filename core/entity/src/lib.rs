@@ -9,6 +9,7 @@ extern crate std;
 mod call;
 mod cloud_event;
 mod consumer;
+mod failure;
 pub mod frame;
 mod inbox;
 mod io;

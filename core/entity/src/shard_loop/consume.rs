@@ -22,11 +22,11 @@ pub use self::notes::ConsumerStatus;
 pub(super) use self::notes::Writes;
 use self::notes::command;
 use super::calls::CountMap;
-use super::effects::is_passing;
 use super::{Group, ShardLoop};
 use crate::call::{Call, Operation, Reply};
 use crate::cloud_event;
 use crate::consumer::{Consumer, Handover, HandoverOn, Item, Reading};
+use crate::failure::is_passing;
 use crate::io::{EffectId, EventPage, Output};
 use crate::shard::State;
 

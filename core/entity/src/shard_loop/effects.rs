@@ -5,8 +5,8 @@
 //! the command that it asked for. Between the two stands the watermark: what it covers is never taken twice.
 
 use adjoin_model::{
-    Body, CommandId, DurableCall, Ended, EntityId, Error, Incoming, Kind, Mono, Origin, Position, Record, Result,
-    ShardId, Unfinished, shard_of,
+    Body, CommandId, DurableCall, Ended, EntityId, Error, Incoming, Mono, Origin, Position, Record, Result, ShardId,
+    Unfinished, shard_of,
 };
 use alloc::boxed::Box;
 use alloc::collections::BinaryHeap;
@@ -20,8 +20,9 @@ use super::calls::CountMap;
 use super::job::Job;
 use super::{Group, ShardLoop};
 use crate::call::{Call, CallId, InboxRun, Operation, Reply};
+use crate::failure::{is_answer, is_passing, lost_function, wants_function};
 use crate::frame::SideEffect;
-use crate::inbox::{Errand, ErrandOn};
+use crate::inbox::{Errand, ErrandOn, Item};
 use crate::io::{EffectId, Output};
 use crate::mutant::Mutant;
 use crate::outbox::Outgoing;
@@ -429,19 +430,22 @@ impl ShardLoop {
         }
     }
 
-    /// A function has come: what failed for want of one is tried again at once.
+    /// A function has come: what failed for want of one is tried again at once, and what went down with its process too,
+    /// unless that was so too often.
     pub(super) fn effects_for_function(&mut self) {
-        let wants = |error: &Option<Error>| {
-            error.as_ref().is_some_and(|error| matches!(error.kind, Kind::Unavailable | Kind::NotFound))
+        let concerned = |item: &Item| match item.state {
+            Errand::Stuck => item.error.as_ref().is_some_and(wants_function),
+            _ => item.error.as_ref().is_some_and(lost_function),
         };
         let shards: Vec<ShardId> = self.shards.iter().flatten().map(|owned| owned.shard.id()).collect();
         for shard in shards {
             let Some(owned) = self.owned_mut(shard) else { continue };
             let waiting: Vec<Position> =
-                owned.inbox.list().filter(|(_, item)| wants(&item.error)).map(|(position, _)| position).collect();
+                owned.inbox.list().filter(|(_, item)| concerned(item)).map(|(position, _)| position).collect();
             for inbox in waiting {
                 if owned.inbox.go(inbox, ErrandOn::Retried)
                     && let Some(item) = owned.inbox.get_mut(inbox)
+                    && item.error.as_ref().is_some_and(wants_function)
                 {
                     item.attempts = 0;
                 }
@@ -512,16 +516,6 @@ fn incoming(from: ShardId, at: adjoin_model::Wall, record: Outgoing) -> Record {
 /// The position of the outbox record that an inbox record comes from.
 fn origin_position(record: &Record) -> Position {
     if let Body::Inbox(incoming) = &record.body { incoming.origin.position } else { 0 }
-}
-
-/// Whether an error is what the command was answered, and not that it could not be run.
-fn is_answer(error: &Error) -> bool {
-    matches!(error.kind, Kind::Rejected | Kind::Denied | Kind::Conflict)
-}
-
-/// Whether an error says that a bound is reached for now: that never makes an effect stuck.
-pub(super) fn is_passing(error: &Error) -> bool {
-    error.kind == Kind::Exhausted && error.retry_after_ms.is_some()
 }
 
 fn no_effect(shard: ShardId, inbox: Position) -> Error {

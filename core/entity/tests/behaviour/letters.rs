@@ -188,3 +188,52 @@ fn a_dead_letter_whose_function_went_before_it_was_retried_may_be_dropped() {
     host.carry();
     assert!(host.commands.is_empty() && host.writes.is_empty());
 }
+
+#[test]
+fn an_event_that_ends_its_process_each_time_is_a_dead_letter() {
+    let mut host = with_spec(mailing(), quick());
+    emits(&mut host, "ada", &["A"]);
+    for session in [1, 2, 3] {
+        host.command();
+        assert!(host.writes.is_empty());
+        host.down(session);
+        host.carry();
+        host.up_with(session + 1, mailing(), 1000);
+        host.carry();
+    }
+    assert!(matches!(noted(&mut host), (1, Consumed::Dead { attempts: 3, .. })));
+    assert!(host.commands.is_empty());
+}
+
+#[test]
+fn what_failed_for_want_of_a_function_has_not_counted() {
+    let names = || subscribed(vec![("shop.Profile", subscription("names", "A", "add"))]);
+    let mut host = with_spec(names(), Settings { effect_attempts: 2, ..settings() });
+    emits(&mut host, "ada", &["A"]);
+    host.command();
+    host.down(1);
+    host.later_ms(settings().function_wait_ms);
+    host.carry();
+    assert_eq!(status(&host, "ada").error.map(|error| error.kind), Some(Kind::Unavailable));
+    host.up_with(2, names(), 1000);
+    host.carry();
+    fails(&mut host);
+    assert!(host.writes.is_empty(), "this is the first failure that counts");
+    host.later_ms(100);
+    host.carry();
+    fails(&mut host);
+    assert!(matches!(noted(&mut host), (1, Consumed::Dead { attempts: 2, .. })));
+}
+
+#[test]
+fn a_function_that_connects_does_not_cut_short_what_a_failure_rests() {
+    let mut host = with_spec(mailing(), quick());
+    emits(&mut host, "ada", &["A"]);
+    fails(&mut host);
+    host.up_with(2, mailing(), 1000);
+    host.carry();
+    assert!(host.commands.is_empty());
+    host.later_ms(100);
+    host.carry();
+    assert_eq!(host.commands.len(), 1);
+}

@@ -504,3 +504,22 @@ fn a_draining_host_begins_no_effect() {
     assert!(host.commands.is_empty() && host.drained);
     assert_eq!(host.machine.status(0).effects.outbox, 1, "the next start sends it");
 }
+
+#[test]
+fn rule_7_an_effect_that_ends_its_process_each_time_is_stuck() {
+    let mut host = Host::with(Settings { effect_attempts: 2, ..settings() });
+    asks(&mut host, vec![SideEffect { durable: true, ..side_effect(mailer(), "send", false) }]);
+    host.carry_all();
+    for session in [1, 2] {
+        host.command();
+        host.down(session);
+        host.carry();
+        host.up(session + 1);
+        host.carry();
+    }
+    assert_eq!(state(&host), Some(STUCK));
+    assert!(host.commands.is_empty());
+    host.up(9);
+    host.carry();
+    assert_eq!(state(&host), Some(STUCK), "no function that comes is what it wants");
+}
