@@ -147,7 +147,7 @@ pub(crate) struct Consumer {
     ready: VecDeque<EntityId>,
     /// An event has ended since a position was last written.
     ended: bool,
-    /// A position is being written.
+    /// A position is being written, or was lost and waits.
     pub(crate) passing: bool,
     pub(crate) reading: Option<Reading>,
     /// The journal could not be read; it is read again later.
@@ -213,7 +213,7 @@ impl Consumer {
         self.ended = false;
     }
 
-    /// It was lost: it is written again.
+    /// It was lost, some time ago: it is written again.
     pub(crate) fn mark_lost(&mut self) {
         self.passing = false;
         self.ended = true;

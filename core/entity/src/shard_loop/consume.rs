@@ -34,6 +34,8 @@ use crate::shard::State;
 const PAGE: usize = 64 << 10;
 /// Pages that are read at once in a loop.
 const READS: usize = 16;
+/// The store is asked again as after so many failures.
+const STORE_WAITS: u32 = 4;
 /// Bytes of the error that a dead letter keeps.
 const ERROR_BYTES: usize = 1024;
 
@@ -44,8 +46,18 @@ pub type ConsumerPlace = u32;
 struct Due {
     shard: ShardId,
     consumer: ConsumerPlace,
-    /// None: the journal is read again.
-    event: Option<Position>,
+    what: Again,
+}
+
+/// What is done once a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Again {
+    /// This event is given.
+    Event(Position),
+    /// The journal is read.
+    Journal,
+    /// The position is written.
+    Mark,
 }
 
 /// What a loop keeps of consumers beside each shard's own.
@@ -224,7 +236,7 @@ impl ShardLoop {
             Ok(page) => page,
             Err(error) => {
                 consumer.unread = Some(error);
-                return self.rest_consumer(shard, place, None, 4);
+                return self.rest_consumer(shard, place, Again::Journal, STORE_WAITS);
             }
         };
         match (reading, declared) {
@@ -349,7 +361,7 @@ impl ShardLoop {
         let entity = item.entity.clone();
         if attempts < bound {
             consumer.go(event, HandoverOn::Failed);
-            return self.rest_consumer(shard, place, Some(event), attempts);
+            return self.rest_consumer(shard, place, Again::Event(event), attempts);
         }
         consumer.go(event, HandoverOn::GaveUp);
         let what = Consumed::Dead { attempts: before.saturating_add(attempts), error: said };
@@ -357,9 +369,9 @@ impl ShardLoop {
     }
 
     /// Waits, the longer the more often it was in vain.
-    fn rest_consumer(&mut self, shard: ShardId, consumer: ConsumerPlace, event: Option<Position>, attempts: u32) {
+    fn rest_consumer(&mut self, shard: ShardId, consumer: ConsumerPlace, what: Again, attempts: u32) {
         let at = self.effect_wait(attempts);
-        self.consumers.due.push(Reverse((at, Due { shard, consumer, event })));
+        self.consumers.due.push(Reverse((at, Due { shard, consumer, what })));
     }
 
     /// Those whose wait is over.
@@ -368,11 +380,12 @@ impl ShardLoop {
             && at <= self.now.mono
         {
             self.consumers.due.pop();
-            let Due { shard, consumer, event } = due;
+            let Due { shard, consumer, what } = due;
             if let Some(consumer) = self.consumer_mut(shard, consumer) {
-                match event {
-                    Some(event) => drop(consumer.go(event, HandoverOn::Due)),
-                    None => consumer.unread = None,
+                match what {
+                    Again::Event(event) => drop(consumer.go(event, HandoverOn::Due)),
+                    Again::Journal => consumer.unread = None,
+                    Again::Mark => consumer.mark_lost(),
                 }
             }
             self.stir_consumers(shard);

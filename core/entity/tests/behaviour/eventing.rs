@@ -375,14 +375,18 @@ fn what_waits_goes_to_the_handlers_of_the_function_that_comes() {
 }
 
 #[test]
-fn a_position_that_was_not_written_is_written_again() {
+fn a_position_that_was_not_written_is_written_again_after_a_while() {
     let mut host = host();
     emits(&mut host, "ada", &["A"]);
     let command = host.command();
     well(&mut host, &command);
     let lost = host.write();
     host.store_says(lost.shard, ShardInput::Refused(Error::unavailable("full")));
+    host.carry();
+    assert!(host.writes.is_empty(), "a disk that is full is full for a while");
+    host.later_ms(800);
     assert_eq!(noted(&mut host), (1, Consumed::Passed));
+    assert!(host.writes.is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{ConsumerPlace, Group, ShardLoop};
+use super::{Again, ConsumerPlace, Group, STORE_WAITS, ShardLoop};
 use crate::call::CallId;
 use crate::consumer::HandoverOn;
 use crate::io::Output;
@@ -147,12 +147,13 @@ impl ShardLoop {
     ) {
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         match writes {
-            Writes::Passed => consumer.mark_lost(),
+            // It is written all the while: a store that refuses at once is not asked again at once.
+            Writes::Passed => self.rest_consumer(shard, place, Again::Mark, STORE_WAITS),
             Writes::Dead | Writes::Settled => {
                 consumer.settling.remove(&event);
                 let attempts = consumer.get(event).map_or(1, |item| item.attempts);
                 if consumer.go(event, HandoverOn::Lost) {
-                    self.rest_consumer(shard, place, Some(event), attempts);
+                    self.rest_consumer(shard, place, Again::Event(event), attempts);
                 }
             }
         }
