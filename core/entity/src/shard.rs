@@ -98,8 +98,8 @@ pub struct Shard<G> {
     effects: Vec<(Position, Record)>,
     /// Positions, first and last, that became durable without an event among them and were not taken yet.
     quiet: Option<(Position, Position)>,
-    /// Outbox records that wait for the next batch.
-    outgoing: usize,
+    /// Outbox records that wait for the next batch, and their bytes.
+    outgoing: (usize, usize),
     max_batch_bytes: usize,
 }
 
@@ -116,7 +116,7 @@ impl<G> Shard<G> {
             in_flight: None,
             effects: Vec::new(),
             quiet: None,
-            outgoing: 0,
+            outgoing: (0, 0),
             max_batch_bytes,
         }
     }
@@ -156,7 +156,8 @@ impl<G> Shard<G> {
             let said = format!("a command's records take {bytes} bytes, a batch holds {}", self.max_batch_bytes);
             return Admission::Refused(Error::exhausted(said).at("shard", self.id));
         }
-        self.outgoing += outgoing(&records);
+        let (number, size) = outgoing(&records);
+        self.outgoing = (self.outgoing.0 + number, self.outgoing.1 + size);
         self.waiting.push_back(Group { name, records, bytes });
         Admission::Waiting
     }
@@ -171,17 +172,18 @@ impl<G> Shard<G> {
         self.quiet.take()
     }
 
-    /// Outbox records that are not durable yet.
+    /// Outbox records that are not durable yet: how many, and their bytes.
     #[must_use]
-    pub fn outgoing(&self) -> usize {
+    pub fn outgoing(&self) -> (usize, usize) {
         let flight = self.in_flight.iter().flat_map(|flight| &flight.effects);
-        self.outgoing + flight.filter(|(_, record)| matches!(record.body, Body::Outbox(_))).count()
+        let (number, bytes) = outgoing(flight.map(|(_, record)| record));
+        (self.outgoing.0 + number, self.outgoing.1 + bytes)
     }
 
     /// Takes groups back that only wait: what they rest on was lost. They are not settled by any later input.
     pub fn withdraw(&mut self, which: impl Fn(&G) -> bool) {
         self.waiting.retain(|group| !which(&group.name));
-        self.outgoing = self.waiting.iter().map(|group| outgoing(&group.records)).sum();
+        self.outgoing = outgoing(self.waiting.iter().flat_map(|group| &group.records));
     }
 
     /// The next batch to write, if the shard may write now and something waits: as many groups as fit, in order.
@@ -192,7 +194,8 @@ impl<G> Shard<G> {
         let (mut groups, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(group) = self.waiting.pop_front_if(|group| bytes + group.bytes <= self.max_batch_bytes) {
             bytes += group.bytes;
-            self.outgoing -= outgoing(&group.records);
+            let (number, size) = outgoing(&group.records);
+            self.outgoing = (self.outgoing.0 - number, self.outgoing.1 - size);
             records.extend(group.records);
             groups.push(group.name);
         }
@@ -272,15 +275,20 @@ impl<G> Shard<G> {
     fn close(&mut self, error: &Error, outcome: Outcome) -> Vec<Settled<G>> {
         self.state = State::Closed;
         let mut settled = self.lost(&error.clone().with_outcome(outcome));
-        self.outgoing = 0;
+        self.outgoing = (0, 0);
         let waiting = self.waiting.drain(..).map(|group| Settled::Lost(group.name, error.clone()));
         settled.extend(waiting);
         settled
     }
 }
 
-fn outgoing(records: &[Record]) -> usize {
-    records.iter().filter(|record| matches!(record.body, Body::Outbox(_))).count()
+/// How many outbox records there are among these, and their bytes.
+fn outgoing<'a>(records: impl IntoIterator<Item = &'a Record>) -> (usize, usize) {
+    let sizes = records.into_iter().filter_map(|record| match &record.body {
+        Body::Outbox(call) => Some(call.size()),
+        _ => None,
+    });
+    sizes.fold((0, 0), |(number, bytes), size| (number + 1, bytes + size))
 }
 
 /// Of several updates of one value in a batch only the last keeps its payload; every record keeps its place (rule 13).

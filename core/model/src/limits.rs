@@ -33,7 +33,7 @@ pub struct Limits {
     pub events_per_command: usize,
     /// Durable effects of one shard that are not delivered; the next command that asks for one is Exhausted.
     pub outbox: usize,
-    /// Bytes of them.
+    /// Bytes of them: bodies, metadata and names.
     pub outbox_bytes: usize,
     /// Durable effects delivered to one shard that have not ended, stuck ones included; more wait in their outboxes.
     pub inbox: usize,

@@ -114,7 +114,7 @@ impl ShardLoop {
                 let wrote = !effects.is_empty();
                 self.go_on(action.job, target, wrote, effects);
             }
-            HandlerResult::Reply(payload) if !action.streams => match check_metadata(&frame.metadata) {
+            HandlerResult::Reply(payload) if !action.streams => match check_metadata("the reply", &frame.metadata) {
                 Ok(()) => self.reply(action.job, Ok(plain_reply(payload, frame.metadata)), effects),
                 Err(error) => self.end_action(action, Err(error.with_outcome(Outcome::Unknown))),
             },
@@ -158,7 +158,7 @@ impl ShardLoop {
     ) {
         let Some(action) = self.actions.get_mut(&frame).filter(|a| a.session == session && a.streams) else { return };
         let durable = effects.iter().any(|effect| effect.durable);
-        if let Err(error) = if durable { Err(no_outbox()) } else { check_metadata(&metadata) } {
+        if let Err(error) = if durable { Err(no_outbox()) } else { check_metadata("the reply", &metadata) } {
             let call = action.job.id();
             if self.calls.remove(call).is_some() {
                 self.out.push(Output::End { call, error: Some(error) });

@@ -21,7 +21,7 @@ use super::job::Job;
 use super::{Group, ShardLoop};
 use crate::call::{Call, CallId, InboxRun, Operation, Reply};
 use crate::failure::{is_answer, is_passing, lost_function, wants_function};
-use crate::frame::SideEffect;
+use crate::frame::{SideEffect, Target, check_metadata};
 use crate::inbox::{Errand, ErrandOn, Item};
 use crate::io::{EffectId, Output};
 use crate::mutant::Mutant;
@@ -195,23 +195,27 @@ impl ShardLoop {
         }
     }
 
-    /// Bounds of what a command asks for through the outbox.
-    pub(super) fn check_durable(&self, shard: ShardId, effects: &[SideEffect]) -> Result<()> {
+    /// Bounds of what a command of this caller asks for through the outbox.
+    pub(super) fn check_durable(&self, shard: ShardId, caller: &str, effects: &[SideEffect]) -> Result<()> {
         let durable = || effects.iter().filter(|effect| effect.durable);
         if durable().any(|effect| effect.synchronous) {
             return Err(Error::invalid("a durable side effect is made when it can be: no reply waits for it"));
         }
         let limits = &self.settings.limits;
         let mut bytes = 0;
-        for SideEffect { target, .. } in durable() {
-            fits("the durable effect", &target.command, &target.payload, limits.message_bytes)?;
-            bytes += target.payload.size();
+        for SideEffect { target: Target { command, payload, metadata, .. }, .. } in durable() {
+            fits("the durable effect", command, payload, limits.message_bytes)?;
+            check_metadata("the durable effect", metadata)?;
+            bytes += DurableCall::size_of(command, payload, caller, metadata);
         }
         let (more, owned) = (durable().count(), self.owned(shard));
         let Some(owned) = owned.filter(|_| more > 0) else { return Ok(()) };
-        let open = owned.outbox.len() + owned.shard.outgoing();
-        if open + more > limits.outbox || owned.outbox.bytes() + bytes > limits.outbox_bytes {
-            let said = format!("{open} durable effects of the shard are not delivered yet; nothing was written");
+        let (outgoing, outgoing_bytes) = owned.shard.outgoing();
+        let (open, open_bytes) = (owned.outbox.len() + outgoing, owned.outbox.bytes() + outgoing_bytes);
+        if open + more > limits.outbox || open_bytes + bytes > limits.outbox_bytes {
+            let said = format!(
+                "{open} durable effects of the shard, {open_bytes} bytes, are not delivered yet; nothing was written"
+            );
             return Err(Error::exhausted(said).at("shard", shard).retry_after(1000));
         }
         Ok(())

@@ -59,7 +59,7 @@ impl ShardLoop {
             return;
         }
         let part = match frame.result {
-            HandlerResult::Reply(payload) => match check_metadata(&frame.metadata) {
+            HandlerResult::Reply(payload) => match check_metadata("the reply", &frame.metadata) {
                 Ok(()) => Part::Element(payload, frame.metadata),
                 Err(error) => Part::End(error),
             },
