@@ -25,6 +25,7 @@ use adjoin_model::{EntityId, Error, Payload, Position, Progress, Wall};
 
 use crate::failure::{lost_function, wants_function};
 use crate::io::EffectId;
+use crate::shard::Quiet;
 
 /// Positions without an event for the consumer after which its position is written all the same.
 const QUIET: u64 = 1024;
@@ -203,8 +204,7 @@ impl Consumer {
     pub(crate) fn mark(&self) -> Option<(Position, EntityId)> {
         let (reached, passed) = (self.reached(), self.progress.passed);
         let worth = reached > passed && (self.ended || reached - passed > QUIET);
-        let entity = self.last.clone().filter(|_| worth && !self.passing)?;
-        Some((reached, entity))
+        if self.passing || !worth { None } else { Some((reached, self.last.clone()?)) }
     }
 
     /// A position is being written.
@@ -219,10 +219,11 @@ impl Consumer {
         self.ended = true;
     }
 
-    /// Nothing up to `last` is an event of anybody: it need not be read.
-    pub(crate) fn pass_over(&mut self, first: Position, last: Position) {
-        if self.reading.is_none() && self.read + 1 == first {
-            self.read = last;
+    /// Nothing in a batch is an event of anybody: it need not be read.
+    pub(crate) fn pass_over(&mut self, quiet: &Quiet) {
+        if self.reading.is_none() && self.read + 1 == quiet.first {
+            self.read = quiet.last;
+            self.last = Some(quiet.entity.clone());
         }
     }
 

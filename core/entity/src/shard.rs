@@ -76,14 +76,25 @@ struct Group<G> {
     bytes: usize,
 }
 
+/// A batch without an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quiet {
+    /// Its first position.
+    pub first: Position,
+    /// Its last one.
+    pub last: Position,
+    /// Whose the record at the last position is.
+    pub entity: EntityId,
+}
+
 struct InFlight<G> {
     first: Position,
     last: Position,
     groups: Vec<G>,
     /// Its records of outbox, inbox and consumers.
     effects: Vec<(Position, Record)>,
-    /// It has no event.
-    quiet: bool,
+    /// It has no event: the last record's entity.
+    quiet: Option<EntityId>,
 }
 
 /// The machine of one shard. At most one batch is in flight; everything admitted meanwhile folds into the next one.
@@ -96,8 +107,8 @@ pub struct Shard<G> {
     in_flight: Option<InFlight<G>>,
     /// Records of outbox, inbox and consumers that are durable and were not taken yet.
     effects: Vec<(Position, Record)>,
-    /// Positions, first and last, that became durable without an event among them and were not taken yet.
-    quiet: Option<(Position, Position)>,
+    /// What became durable without an event among it and was not taken yet.
+    quiet: Option<Quiet>,
     /// Outbox records that wait for the next batch, and their bytes.
     outgoing: (usize, usize),
     max_batch_bytes: usize,
@@ -167,8 +178,8 @@ impl<G> Shard<G> {
         core::mem::take(&mut self.effects)
     }
 
-    /// Positions, first and last, that have become durable and hold no event: nobody need read them for one.
-    pub fn take_quiet(&mut self) -> Option<(Position, Position)> {
+    /// A batch that has become durable and holds no event: nobody need read it for one.
+    pub fn take_quiet(&mut self) -> Option<Quiet> {
         self.quiet.take()
     }
 
@@ -207,7 +218,8 @@ impl<G> Shard<G> {
         let batch = ShardBatch { shard: self.id, epoch: self.head.epoch, owner: self.owner, first, records };
         let placed = (first..).zip(&batch.records).filter(|(_, record)| record.is_effect());
         let effects = placed.map(|(position, record)| (position, record.clone())).collect();
-        let quiet = !batch.records.iter().any(|record| matches!(record.body, Body::Event(_)));
+        let silent = !batch.records.iter().any(|record| matches!(record.body, Body::Event(_)));
+        let quiet = batch.records.last().filter(|_| silent).map(|record| record.entity.clone());
         self.in_flight = Some(InFlight { first, last: batch.last(), groups, effects, quiet });
         Some(batch)
     }
@@ -262,7 +274,8 @@ impl<G> Shard<G> {
         let Some(flight) = self.in_flight.take() else { return Vec::new() };
         self.head.position = flight.last;
         self.effects.extend(flight.effects);
-        self.quiet = flight.quiet.then_some((flight.first, flight.last));
+        let (first, last) = (flight.first, flight.last);
+        self.quiet = flight.quiet.map(|entity| Quiet { first, last, entity });
         flight.groups.into_iter().map(Settled::Durable).collect()
     }
 

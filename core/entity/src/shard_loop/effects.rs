@@ -224,8 +224,8 @@ impl ShardLoop {
     /// Takes what has become durable of outbox and inbox.
     pub(super) fn take_effects(&mut self, shard: ShardId) {
         let Some(owned) = self.owned_mut(shard) else { return };
-        if let Some((first, last)) = owned.shard.take_quiet() {
-            owned.consumers.values_mut().for_each(|consumer| consumer.pass_over(first, last));
+        if let Some(quiet) = owned.shard.take_quiet() {
+            owned.consumers.values_mut().for_each(|consumer| consumer.pass_over(&quiet));
         }
         for (position, record) in owned.shard.take_effects() {
             self.effect_durable(shard, position, record);

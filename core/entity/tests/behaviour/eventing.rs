@@ -461,3 +461,20 @@ fn a_note_says_whose_it_is() {
     let note = Consumption { consumer: mail(), event: 1, what: Consumed::Passed };
     assert_eq!((record.entity, record.sequence, record.body), (id("ada"), 0, Body::Consumed(Box::new(note))));
 }
+
+#[test]
+fn the_position_is_written_after_many_records_of_others_though_nothing_was_read() {
+    let mut host = host();
+    let profile = |key: String| EntityId::new("shop.Profile", key).expect("an id");
+    let profile = (0..).map(|n| profile(format!("p{n}"))).find(|id| shard_of(id, 16) == shard("ada")).expect("one");
+    for _ in 0..=1024 {
+        assert!(host.writes.is_empty(), "not yet");
+        let call = host.new_call(profile.clone(), "add");
+        host.send(call);
+        let command = host.command();
+        host.answer(&command, reply("1"), Effects { value: Some(json("v")), ..Effects::default() });
+        host.durable();
+    }
+    let record = host.write().records.remove(0);
+    assert_eq!((record.entity, consumed(&record.body)), (profile, Some((1025, Consumed::Passed))));
+}
