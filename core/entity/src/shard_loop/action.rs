@@ -9,11 +9,10 @@ use alloc::vec::Vec;
 use super::ShardLoop;
 use super::calls::{Due, Place};
 use super::job::{Ask, Job};
-use super::release::plain_reply;
 use super::sessions::Starved;
 use super::stream::Blocked;
 use super::turn::command_frame;
-use crate::call::{Call, CallId};
+use crate::call::{Call, CallId, Reply};
 use crate::frame::{AnswerFrame, FrameCall, HandlerResult, HostFrame, SideEffect, check_metadata};
 use crate::io::{Output, SessionId};
 
@@ -115,7 +114,9 @@ impl ShardLoop {
                 self.go_on(action.job, target, wrote, effects);
             }
             HandlerResult::Reply(payload) if !action.streams => match check_metadata("the reply", &frame.metadata) {
-                Ok(()) => self.reply(action.job, Ok(plain_reply(payload, frame.metadata)), effects),
+                Ok(()) => {
+                    self.reply(action.job, Ok(Reply { payload, metadata: frame.metadata, ..Reply::default() }), effects)
+                }
                 Err(error) => self.end_action(action, Err(error.with_outcome(Outcome::Unknown))),
             },
             HandlerResult::Reply(_) => {
@@ -145,7 +146,7 @@ impl ShardLoop {
                 }
             }
             (false, Err(error)) => self.fail(action.job, error),
-            (false, Ok(())) => self.tell(action.job, Ok(plain_reply(None, Metadata::new()))),
+            (false, Ok(())) => self.tell(action.job, Ok(Reply::default())),
         }
     }
 

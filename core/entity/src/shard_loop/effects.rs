@@ -372,7 +372,7 @@ impl ShardLoop {
     /// Tells an operator that what was asked for is durable.
     pub(super) fn done_written(&mut self, by: Option<CallId>) {
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(nothing()) });
+            self.out.push(Output::Reply { call, result: Ok(Reply::default()) });
         }
     }
 
@@ -409,7 +409,7 @@ impl ShardLoop {
                     item.attempts = 0;
                     // One that waits or runs anyway is as the operator wants it.
                     owned.inbox.go(inbox, ErrandOn::Retried);
-                    Ok(nothing())
+                    Ok(Reply::default())
                 }
             },
         };
@@ -525,8 +525,4 @@ fn origin_position(record: &Record) -> Position {
 fn no_effect(shard: ShardId, inbox: Position) -> Error {
     let said = "no durable effect stands there, or it has ended";
     Error::not_found(said).at("shard", shard).at("position", inbox)
-}
-
-pub(super) fn nothing() -> Reply {
-    Reply { payload: None, sequence: 0, replayed: false, metadata: Vec::new() }
 }

@@ -10,11 +10,10 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::{Again, ConsumerPlace, Group, STORE_WAITS, ShardLoop};
-use crate::call::CallId;
+use crate::call::{CallId, Reply};
 use crate::consumer::HandoverOn;
 use crate::io::Output;
 use crate::shard::Admission;
-use crate::shard_loop::effects::nothing;
 
 /// What is being written of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +130,7 @@ impl ShardLoop {
             }
         }
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(nothing()) });
+            self.out.push(Output::Reply { call, result: Ok(Reply::default()) });
         }
         self.stir_consumers(shard);
     }
@@ -178,7 +177,7 @@ impl ShardLoop {
             if let Some(consumer) = self.consumer_mut(shard, place) {
                 consumer.letters.push_back(event);
             }
-            Ok(nothing())
+            Ok(Reply::default())
         });
         self.out.push(Output::Reply { call, result });
         self.stir_consumers(shard);
