@@ -45,6 +45,9 @@ pub struct Limits {
     pub consuming: usize,
     /// Dead letters of a consumer in one shard; past it, it reads on only when some have been retried or dropped.
     pub dead_letters: usize,
+    /// Consumers of a host, those included that its store remembers: a function that subscribes as further groups is
+    /// refused.
+    pub consumers: usize,
     /// Hops of a forwarded call, and entities in a chain of calls.
     pub hops: usize,
 }
@@ -71,6 +74,7 @@ impl Default for Limits {
             events: 64,
             consuming: 256,
             dead_letters: 1024,
+            consumers: 256,
             hops: 16,
         }
     }
