@@ -11,7 +11,6 @@ use adjoin_model::{
     Body, Consumed, ConsumerId, Ended, EntityId, Error, Mono, Origin, Position, Record, Result, ShardId,
 };
 use alloc::collections::{BinaryHeap, VecDeque};
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -410,7 +409,7 @@ fn event_call(entity: EntityId, declared: &Declared, item: &Item, consumer: &Con
         entity,
         name: item.handler.clone(),
         payload: item.event.clone(),
-        caller: format!("consumer {consumer}").into(),
+        caller: declared.caller.clone(),
         metadata,
         chain: Vec::new(),
         hops: 0,
