@@ -25,7 +25,7 @@ use adjoin_model::{EntityId, Error, Payload, Position, Progress, Wall};
 
 use crate::failure::{lost_function, wants_function};
 use crate::io::EffectId;
-use crate::shard::Quiet;
+use crate::shard::Written;
 
 /// Positions without an event for the consumer after which its position is written all the same.
 const QUIET: u64 = 1024;
@@ -200,9 +200,9 @@ impl Consumer {
         self.items.contains_key(&event) || self.settling.contains(&event)
     }
 
-    /// The position that is to be written now, and the entity that it is noted with.
-    pub(crate) fn mark(&self) -> Option<(Position, EntityId)> {
-        let (reached, passed) = (self.reached(), self.progress.passed);
+    /// The position that is to be written now, and the entity that it is noted with. A mutant's is `early`.
+    pub(crate) fn mark(&self, early: bool) -> Option<(Position, EntityId)> {
+        let (reached, passed) = (if early { self.read } else { self.reached() }, self.progress.passed);
         let worth = reached > passed && (self.ended || reached - passed > QUIET);
         if self.passing || !worth { None } else { Some((reached, self.last.clone()?)) }
     }
@@ -220,10 +220,10 @@ impl Consumer {
     }
 
     /// Nothing in a batch is an event of anybody: it need not be read.
-    pub(crate) fn pass_over(&mut self, quiet: &Quiet) {
-        if self.reading.is_none() && self.read + 1 == quiet.first {
-            self.read = quiet.last;
-            self.last = Some(quiet.entity.clone());
+    pub(crate) fn pass_over(&mut self, batch: &Written) {
+        if self.reading.is_none() && self.read + 1 == batch.first {
+            self.read = batch.last;
+            self.last = Some(batch.entity.clone());
         }
     }
 
@@ -294,6 +294,11 @@ impl Consumer {
             Handover::Running | Handover::Resting | Handover::Burying | Handover::Settling => {}
         }
         true
+    }
+
+    /// Any event that waits, whoever is before it: a mutant's.
+    pub(crate) fn next_of_any(&self) -> Option<Position> {
+        self.items().find(|(_, item)| item.state == Handover::Waiting).map(|(event, _)| event)
     }
 
     /// The event whose turn has come, if one may begin.

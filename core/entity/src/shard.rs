@@ -76,25 +76,24 @@ struct Group<G> {
     bytes: usize,
 }
 
-/// A batch without an event.
+/// A batch that has become durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quiet {
+pub struct Written {
     /// Its first position.
     pub first: Position,
     /// Its last one.
     pub last: Position,
     /// Whose the record at the last position is.
     pub entity: EntityId,
+    /// It holds no event: nobody need read it for one.
+    pub quiet: bool,
 }
 
 struct InFlight<G> {
-    first: Position,
-    last: Position,
+    written: Written,
     groups: Vec<G>,
     /// Its records of outbox, inbox and consumers.
     effects: Vec<(Position, Record)>,
-    /// It has no event: the last record's entity.
-    quiet: Option<EntityId>,
 }
 
 /// The machine of one shard. At most one batch is in flight; everything admitted meanwhile folds into the next one.
@@ -107,8 +106,8 @@ pub struct Shard<G> {
     in_flight: Option<InFlight<G>>,
     /// Records of outbox, inbox and consumers that are durable and were not taken yet.
     effects: Vec<(Position, Record)>,
-    /// What became durable without an event among it and was not taken yet.
-    quiet: Option<Quiet>,
+    /// The last batch, if it was not taken yet.
+    written: Option<Written>,
     /// Outbox records that wait for the next batch, and their bytes.
     outgoing: (usize, usize),
     max_batch_bytes: usize,
@@ -126,7 +125,7 @@ impl<G> Shard<G> {
             waiting: VecDeque::new(),
             in_flight: None,
             effects: Vec::new(),
-            quiet: None,
+            written: None,
             outgoing: (0, 0),
             max_batch_bytes,
         }
@@ -178,9 +177,9 @@ impl<G> Shard<G> {
         core::mem::take(&mut self.effects)
     }
 
-    /// A batch that has become durable and holds no event: nobody need read it for one.
-    pub fn take_quiet(&mut self) -> Option<Quiet> {
-        self.quiet.take()
+    /// The batch that has become durable last.
+    pub fn take_written(&mut self) -> Option<Written> {
+        self.written.take()
     }
 
     /// Outbox records that are not durable yet: how many, and their bytes.
@@ -210,17 +209,15 @@ impl<G> Shard<G> {
             records.extend(group.records);
             groups.push(group.name);
         }
-        if records.is_empty() {
-            return None;
-        }
+        let entity = records.last()?.entity.clone();
         supersede(&mut records);
         let first = self.head.position + 1;
         let batch = ShardBatch { shard: self.id, epoch: self.head.epoch, owner: self.owner, first, records };
         let placed = (first..).zip(&batch.records).filter(|(_, record)| record.is_effect());
         let effects = placed.map(|(position, record)| (position, record.clone())).collect();
-        let silent = !batch.records.iter().any(|record| matches!(record.body, Body::Event(_)));
-        let quiet = batch.records.last().filter(|_| silent).map(|record| record.entity.clone());
-        self.in_flight = Some(InFlight { first, last: batch.last(), groups, effects, quiet });
+        let quiet = !batch.records.iter().any(|record| matches!(record.body, Body::Event(_)));
+        let written = Written { first, last: batch.last(), entity, quiet };
+        self.in_flight = Some(InFlight { written, groups, effects });
         Some(batch)
     }
 
@@ -255,7 +252,7 @@ impl<G> Shard<G> {
             self.state = State::Open;
             return Vec::new();
         };
-        let (before, after) = (flight.first - 1, flight.last);
+        let (before, after) = (flight.written.first - 1, flight.written.last);
         if head.position != before && head.position != after {
             let said = format!("the head is at {}, expected {before} or {after}", head.position);
             return self.close(&Error::corrupt(said).at("shard", self.id), Outcome::Unknown);
@@ -272,10 +269,9 @@ impl<G> Shard<G> {
 
     fn durable(&mut self) -> Vec<Settled<G>> {
         let Some(flight) = self.in_flight.take() else { return Vec::new() };
-        self.head.position = flight.last;
+        self.head.position = flight.written.last;
         self.effects.extend(flight.effects);
-        let (first, last) = (flight.first, flight.last);
-        self.quiet = flight.quiet.map(|entity| Quiet { first, last, entity });
+        self.written = Some(flight.written);
         flight.groups.into_iter().map(Settled::Durable).collect()
     }
 

@@ -27,6 +27,7 @@ use crate::cloud_event;
 use crate::consumer::{Consumer, Handover, HandoverOn, Item, Reading};
 use crate::failure::is_passing;
 use crate::io::{EffectId, EventPage, Output};
+use crate::mutant::Mutant;
 use crate::shard::State;
 
 /// Bytes of records that are read at once.
@@ -181,14 +182,15 @@ impl ShardLoop {
     }
 
     fn give_out(&mut self, shard: ShardId, place: ConsumerPlace) -> bool {
-        let bound = self.settings.limits.consuming.max(1);
+        let (bound, at_once) = (self.settings.limits.consuming.max(1), self.is(Mutant::EventsAtOnce));
         loop {
             let full = self.consumers.runs.len() >= bound;
             let Some(consumer) = self.consumer_mut(shard, place) else { return true };
             if full {
                 return !consumer.is_ready();
             }
-            let Some(event) = consumer.next() else { return true };
+            let next = if at_once { consumer.next_of_any() } else { consumer.next() };
+            let Some(event) = next else { return true };
             consumer.go(event, HandoverOn::Begun);
             self.give(shard, place, event);
         }

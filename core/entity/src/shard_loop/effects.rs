@@ -223,9 +223,10 @@ impl ShardLoop {
 
     /// Takes what has become durable of outbox and inbox.
     pub(super) fn take_effects(&mut self, shard: ShardId) {
+        let blind = self.is(Mutant::EventsPassedOver);
         let Some(owned) = self.owned_mut(shard) else { return };
-        if let Some(quiet) = owned.shard.take_quiet() {
-            owned.consumers.values_mut().for_each(|consumer| consumer.pass_over(&quiet));
+        if let Some(batch) = owned.shard.take_written().filter(|batch| batch.quiet || blind) {
+            owned.consumers.values_mut().for_each(|consumer| consumer.pass_over(&batch));
         }
         for (position, record) in owned.shard.take_effects() {
             self.effect_durable(shard, position, record);

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use super::{ConsumerPlace, ShardLoop};
 use crate::cloud_event::Content;
 use crate::consumer::{Consumer, Item};
+use crate::mutant::Mutant;
 use crate::spec::{Answers, EntityKind, EntityType, EventKey, Spec, Subscription};
 
 /// What a function says of a consumer.
@@ -62,9 +63,11 @@ impl Declared {
 impl ShardLoop {
     /// Takes over how far the consumers of a shard had come. Before the first step.
     pub(in crate::shard_loop) fn resume_consumers(&mut self, shard: ShardId, left: Vec<(ConsumerId, Progress)>) {
-        for (consumer, progress) in left {
+        let forgets = self.is(Mutant::ConsumersAtHead);
+        for (consumer, mut progress) in left {
             let place = self.consumers.place(&consumer);
             if let Some(owned) = self.owned_mut(shard) {
+                progress.passed = if forgets { owned.shard.head().position } else { progress.passed };
                 owned.consumers.insert(place, Consumer::new(progress));
             }
         }

@@ -13,6 +13,7 @@ use super::{Again, ConsumerPlace, Group, STORE_WAITS, ShardLoop};
 use crate::call::{CallId, Reply};
 use crate::consumer::HandoverOn;
 use crate::io::Output;
+use crate::mutant::Mutant;
 use crate::shard::Admission;
 
 /// What is being written of a consumer.
@@ -50,8 +51,9 @@ pub struct ConsumerStatus {
 impl ShardLoop {
     /// Writes how far a consumer has come, when that is worth a record.
     pub(super) fn mark(&mut self, shard: ShardId, place: ConsumerPlace) {
+        let early = self.is(Mutant::NotedPastOpen);
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
-        let Some((reached, entity)) = consumer.mark() else { return };
+        let Some((reached, entity)) = consumer.mark(early) else { return };
         consumer.marking();
         self.note(shard, place, reached, entity, Consumed::Passed, (Writes::Passed, None));
     }
