@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The engine: loops, writer and readers of one node, and the calls that edges make.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adjoin_entity::spec::Spec;
@@ -42,6 +43,8 @@ pub(crate) struct Inner {
 struct Sessions {
     last: SessionId,
     up: Vec<SessionId>,
+    /// Every consumer that a function has subscribed as, or that the store remembers.
+    consumers: BTreeSet<ConsumerId>,
 }
 
 impl Engine {
@@ -51,8 +54,9 @@ impl Engine {
     /// `Invalid` for settings out of range or outside of a runtime; `Fenced` when another node claims at the same time;
     /// what the store says.
     pub async fn start(store: Arc<dyn Store>, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self> {
-        let Started { shared, ended } = start::start(store.clone(), &settings, clock).await?;
-        let (catalog, sessions) = (watch::Sender::new(Arc::default()), Mutex::default());
+        let Started { shared, ended, consumers } = start::start(store.clone(), &settings, clock).await?;
+        let catalog = watch::Sender::new(Arc::default());
+        let sessions = Mutex::new(Sessions { consumers, ..Sessions::default() });
         let ended = tokio::sync::Mutex::new(ended);
         Ok(Self { inner: Arc::new(Inner { shared, store, settings, catalog, sessions, ended }) })
     }
@@ -62,14 +66,14 @@ impl Engine {
     /// ends as if the process had died.
     ///
     /// # Errors
-    /// `Invalid` when the spec has problems, naming all of them; `Unavailable` when the engine has stopped.
+    /// `Invalid` when [`Engine::takes`] says so; `Unavailable` when the engine has stopped.
     pub fn session_up(&self, spec: Arc<Spec>, hello: Hello, sink: FrameSink) -> Result<Session> {
         spec.check()?;
         let (shared, settings) = (&self.inner.shared, &self.inner.settings);
         let loops = shared.inboxes.len() as u32;
         let running = if hello.running == 0 { settings.function_running } else { hello.running }.div_ceil(loops);
         let bytes = if hello.bytes == 0 { settings.function_bytes } else { hello.bytes }.div_ceil(u64::from(loops));
-        let id = self.inner.sessions().next();
+        let id = self.inner.sessions().begin(&spec, settings.limits.consumers)?;
         let calls = HandlerCalls::new(shared.clone(), sink.clone());
         let session = Session { engine: self.inner.clone(), id, over: false, calls };
         // The catalog first: whoever sees a call admitted finds its type there.
@@ -79,6 +83,15 @@ impl Engine {
             shared.send(index as u8, message).map_or(Ok(()), |_| Err(stopped()))?;
         }
         Ok(session)
+    }
+
+    /// Says whether a function with this spec may have a session.
+    ///
+    /// # Errors
+    /// `Invalid` when the spec has problems, naming all of them, or subscribes as more groups than there is room for.
+    pub fn takes(&self, spec: &Spec) -> Result<()> {
+        spec.check()?;
+        self.inner.sessions().new_consumers(spec, self.inner.settings.limits.consumers).map(drop)
     }
 
     /// Every entity type that a function has declared so far.
@@ -322,7 +335,7 @@ impl Engine {
 
 impl Inner {
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        // A list of numbers is whole at any time.
+        // Lists of names are whole at any time.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -339,9 +352,29 @@ impl Drop for Inner {
 }
 
 impl Sessions {
-    fn next(&mut self) -> SessionId {
+    /// Names a session. What its function subscribes as is known from now on: each consumer keeps something in every
+    /// shard, for ever, and functions choose the names.
+    fn begin(&mut self, spec: &Spec, most: usize) -> Result<SessionId> {
+        let new = self.new_consumers(spec, most)?;
+        self.consumers.extend(new);
         self.last += 1;
         self.up.push(self.last);
-        self.last
+        Ok(self.last)
+    }
+
+    /// Those of its consumers that are not known, if there is room for them.
+    fn new_consumers(&self, spec: &Spec, most: usize) -> Result<Vec<ConsumerId>> {
+        let new: Vec<_> = spec.consumers().filter(|consumer| !self.consumers.contains(consumer)).collect();
+        match new.first() {
+            Some(first) if self.consumers.len() + new.len() > most => {
+                let (known, more) = (self.consumers.len(), new.len());
+                let said = format!(
+                    "the function subscribes as {more} consumers that the host does not know, as {first}; it knows \
+                     {known} and has room for {most}: keep the names of groups, or raise limits.consumers"
+                );
+                Err(Error::invalid(said).at("setting", "limits.consumers"))
+            }
+            _ => Ok(new),
+        }
     }
 }

@@ -142,6 +142,7 @@ struct LimitsForm {
     events: usize,
     consuming: usize,
     dead_letters: usize,
+    consumers: usize,
     hops: usize,
 }
 
@@ -167,6 +168,7 @@ impl Default for LimitsForm {
             events,
             consuming,
             dead_letters,
+            consumers,
             hops,
         } = Limits::default();
         Self {
@@ -189,6 +191,7 @@ impl Default for LimitsForm {
             events,
             consuming,
             dead_letters,
+            consumers,
             hops,
         }
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Starting an engine: claim every shard, then set loops, writer and readers going.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use adjoin_entity::ShardLoop;
-use adjoin_model::{Error, Head, Owner, Result, ShardId, Unfinished};
+use adjoin_model::{ConsumerId, Error, Head, Owner, Result, ShardId, Unfinished};
 use adjoin_storage::{Refusal, Store, Written};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -27,6 +28,8 @@ pub(crate) type Alive = mpsc::Sender<()>;
 pub(crate) struct Started {
     pub(crate) shared: Arc<Shared>,
     pub(crate) ended: mpsc::Receiver<()>,
+    /// Those that the store remembers.
+    pub(crate) consumers: BTreeSet<ConsumerId>,
 }
 
 pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc<dyn Clock>) -> Result<Started> {
@@ -36,6 +39,8 @@ pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc
     let heads = claim(&*store, owner).await?;
     // Only after the claim: nobody adds to it any more.
     let mut unfinished = unfinished(&*store).await?;
+    let known = unfinished.iter().flat_map(|(_, left)| left.consumers.iter().map(|(consumer, _)| consumer.clone()));
+    let consumers = known.collect();
     let loops = settings.loop_count();
     let (inboxes, receivers): (Vec<_>, Vec<_>) = (0..loops).map(|_| mpsc::unbounded_channel()).unzip();
     let shared = Arc::new(Shared {
@@ -61,7 +66,7 @@ pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc
         let ports = Ports { shared: shared.clone(), inbox, writes: writes.clone(), asks: asks.clone(), sweep_every_ms };
         spawn(&runtime, &alive, Driver::new(index, machine, ports).run());
     }
-    Ok(Started { shared, ended })
+    Ok(Started { shared, ended, consumers })
 }
 
 fn spawn(runtime: &Handle, alive: &Alive, task: impl Future<Output = ()> + Send + 'static) {

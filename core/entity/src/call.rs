@@ -76,8 +76,8 @@ pub enum Operation {
     Passivate,
 }
 
-/// What a call was answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a call was answered; nothing at all by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// None for a command without result.
     pub payload: Option<Payload>,

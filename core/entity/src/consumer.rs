@@ -16,14 +16,16 @@
 //! | Settling | Written | Over | the dead letter is no more |
 //! | Settling | Lost | Resting | that could not be written: again |
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
 use adjoin_model::{EntityId, Error, Payload, Position, Progress, Wall};
 
+use crate::failure::{lost_function, wants_function};
 use crate::io::EffectId;
+use crate::shard::Written;
 
 /// Positions without an event for the consumer after which its position is written all the same.
 const QUIET: u64 = 1024;
@@ -146,13 +148,15 @@ pub(crate) struct Consumer {
     ready: VecDeque<EntityId>,
     /// An event has ended since a position was last written.
     ended: bool,
-    /// A position is being written.
+    /// A position is being written, or was lost and waits.
     pub(crate) passing: bool,
     pub(crate) reading: Option<Reading>,
     /// The journal could not be read; it is read again later.
     pub(crate) unread: Option<Error>,
     /// Dead letters that are to be read and tried again.
     pub(crate) letters: VecDeque<Position>,
+    /// Dead letters whose end is being written.
+    pub(crate) settling: BTreeSet<Position>,
 }
 
 impl Consumer {
@@ -191,12 +195,16 @@ impl Consumer {
         first.map_or(self.read, |(event, _)| event.saturating_sub(1))
     }
 
-    /// The position that is to be written now, and the entity that it is noted with.
-    pub(crate) fn mark(&self) -> Option<(Position, EntityId)> {
-        let (reached, passed) = (self.reached(), self.progress.passed);
+    /// Whether an event is open, or the end of its dead letter being written.
+    pub(crate) fn is_busy(&self, event: Position) -> bool {
+        self.items.contains_key(&event) || self.settling.contains(&event)
+    }
+
+    /// The position that is to be written now, and the entity that it is noted with. A mutant's is `early`.
+    pub(crate) fn mark(&self, early: bool) -> Option<(Position, EntityId)> {
+        let (reached, passed) = (if early { self.read } else { self.reached() }, self.progress.passed);
         let worth = reached > passed && (self.ended || reached - passed > QUIET);
-        let entity = self.last.clone().filter(|_| worth && !self.passing)?;
-        Some((reached, entity))
+        if self.passing || !worth { None } else { Some((reached, self.last.clone()?)) }
     }
 
     /// A position is being written.
@@ -205,16 +213,17 @@ impl Consumer {
         self.ended = false;
     }
 
-    /// It was lost: it is written again.
+    /// It was lost, some time ago: it is written again.
     pub(crate) fn mark_lost(&mut self) {
         self.passing = false;
         self.ended = true;
     }
 
-    /// Nothing up to `last` is an event of anybody: it need not be read.
-    pub(crate) fn pass_over(&mut self, first: Position, last: Position) {
-        if self.reading.is_none() && self.read + 1 == first {
-            self.read = last;
+    /// Nothing in a batch is an event of anybody: it need not be read.
+    pub(crate) fn pass_over(&mut self, batch: &Written) {
+        if self.reading.is_none() && self.read + 1 == batch.first {
+            self.read = batch.last;
+            self.last = Some(batch.entity.clone());
         }
     }
 
@@ -287,6 +296,11 @@ impl Consumer {
         true
     }
 
+    /// Any event that waits, whoever is before it: a mutant's.
+    pub(crate) fn next_of_any(&self) -> Option<Position> {
+        self.items().find(|(_, item)| item.state == Handover::Waiting).map(|(event, _)| event)
+    }
+
     /// The event whose turn has come, if one may begin.
     pub(crate) fn next(&mut self) -> Option<Position> {
         while let Some(entity) = self.ready.pop_front() {
@@ -299,12 +313,13 @@ impl Consumer {
         None
     }
 
-    /// A function has come: what rests is tried again at once.
+    /// A function has come: what rests because its own had gone is tried again at once. Where nothing has run for want of
+    /// one, that has not counted.
     pub(crate) fn retry_resting(&mut self) {
-        let resting: VecDeque<Position> =
-            self.items().filter(|(_, item)| item.state == Handover::Resting).map(|(event, _)| event).collect();
-        for event in resting {
-            if let Some(item) = self.items.get_mut(&event) {
+        let so = |item: &Item, what: fn(&Error) -> bool| item.error.as_ref().is_some_and(what);
+        let resting = self.items().filter(|(_, item)| item.state == Handover::Resting && so(item, lost_function));
+        for event in resting.map(|(event, _)| event).collect::<VecDeque<Position>>() {
+            if let Some(item) = self.items.get_mut(&event).filter(|item| so(item, wants_function)) {
                 item.attempts = 0;
             }
             self.go(event, HandoverOn::Retried);

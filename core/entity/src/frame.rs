@@ -271,23 +271,23 @@ pub struct SideEffect {
     pub durable: bool,
 }
 
-/// Entries that a reply's metadata has at most.
+/// Entries that the metadata of a reply or a durable effect has at most.
 pub const METADATA_ENTRIES: usize = 256;
 
-/// Bytes of names and values that a reply's metadata has at most.
+/// Bytes of names and values that it has at most.
 pub const METADATA_BYTES: usize = 64 << 10;
 
-/// Whether a reply may carry this.
+/// Whether `what`, a reply or a durable effect, may carry this.
 ///
 /// # Errors
 /// `Exhausted`, naming the bound.
-pub fn check_metadata(metadata: &Metadata) -> Result<()> {
+pub fn check_metadata(what: &str, metadata: &Metadata) -> Result<()> {
     let bytes: usize = metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if metadata.len() <= METADATA_ENTRIES && bytes <= METADATA_BYTES {
         return Ok(());
     }
     let said = format!(
-        "the reply's metadata has {} entries of {bytes} bytes, at most {METADATA_ENTRIES} of {METADATA_BYTES}",
+        "{what}'s metadata has {} entries of {bytes} bytes, at most {METADATA_ENTRIES} of {METADATA_BYTES}",
         metadata.len()
     );
     Err(Error::exhausted(said))

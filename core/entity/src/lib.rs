@@ -9,6 +9,7 @@ extern crate std;
 mod call;
 mod cloud_event;
 mod consumer;
+mod failure;
 pub mod frame;
 mod inbox;
 mod io;
@@ -30,7 +31,7 @@ pub use mutant::Mutant;
 pub use outbox::{LANES, Lane, LaneOn, Outgoing, lane_table};
 pub use phase::{On, Phase, TRANSITIONS, transition_table};
 pub use settings::Settings;
-pub use shard::{Admission, Settled, Shard, ShardInput, State};
+pub use shard::{Admission, Settled, Shard, ShardInput, State, Written};
 pub use shard_loop::{
     ConsumerCounts, ConsumerPlace, ConsumerStatus, EffectCounts, EffectState, EffectStatus, ShardLoop, Slow, Status,
 };

@@ -72,6 +72,10 @@ mutants! {
     DeliveryReversed "delivery written in reverse";
     UnfinishedForgotten "durable effects of an earlier host not resumed";
     FailureEndsEffect "durable effect ended by a failure";
+    NotedPastOpen "position of a consumer noted past what has not ended";
+    EventsAtOnce "events of one entity given at once";
+    ConsumersAtHead "consumers of an earlier host resumed at the head";
+    EventsPassedOver "batch with an event passed over";
     NumberingRestarts "numbering restarts after a delete";
 }
 

@@ -25,7 +25,7 @@ use adjoin_model::{CommandId, DurableCall, Position, ShardId};
 
 /// Most records of one delivery.
 const RECORDS: usize = 64;
-/// Bytes of payloads after which a delivery takes no more.
+/// Bytes after which a delivery takes no more.
 const BYTES: usize = 256 << 10;
 
 /// A durable effect that is to be delivered.
@@ -41,7 +41,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     fn bytes(&self) -> usize {
-        self.call.payload.size()
+        self.call.size()
     }
 }
 

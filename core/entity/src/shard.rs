@@ -76,14 +76,24 @@ struct Group<G> {
     bytes: usize,
 }
 
+/// A batch that has become durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its first position.
+    pub first: Position,
+    /// Its last one.
+    pub last: Position,
+    /// Whose the record at the last position is.
+    pub entity: EntityId,
+    /// It holds no event: nobody need read it for one.
+    pub quiet: bool,
+}
+
 struct InFlight<G> {
-    first: Position,
-    last: Position,
+    written: Written,
     groups: Vec<G>,
     /// Its records of outbox, inbox and consumers.
     effects: Vec<(Position, Record)>,
-    /// It has no event.
-    quiet: bool,
 }
 
 /// The machine of one shard. At most one batch is in flight; everything admitted meanwhile folds into the next one.
@@ -96,10 +106,10 @@ pub struct Shard<G> {
     in_flight: Option<InFlight<G>>,
     /// Records of outbox, inbox and consumers that are durable and were not taken yet.
     effects: Vec<(Position, Record)>,
-    /// Positions, first and last, that became durable without an event among them and were not taken yet.
-    quiet: Option<(Position, Position)>,
-    /// Outbox records that wait for the next batch.
-    outgoing: usize,
+    /// The last batch, if it was not taken yet.
+    written: Option<Written>,
+    /// Outbox records that wait for the next batch, and their bytes.
+    outgoing: (usize, usize),
     max_batch_bytes: usize,
 }
 
@@ -115,8 +125,8 @@ impl<G> Shard<G> {
             waiting: VecDeque::new(),
             in_flight: None,
             effects: Vec::new(),
-            quiet: None,
-            outgoing: 0,
+            written: None,
+            outgoing: (0, 0),
             max_batch_bytes,
         }
     }
@@ -156,7 +166,8 @@ impl<G> Shard<G> {
             let said = format!("a command's records take {bytes} bytes, a batch holds {}", self.max_batch_bytes);
             return Admission::Refused(Error::exhausted(said).at("shard", self.id));
         }
-        self.outgoing += outgoing(&records);
+        let (number, size) = outgoing(&records);
+        self.outgoing = (self.outgoing.0 + number, self.outgoing.1 + size);
         self.waiting.push_back(Group { name, records, bytes });
         Admission::Waiting
     }
@@ -166,22 +177,23 @@ impl<G> Shard<G> {
         core::mem::take(&mut self.effects)
     }
 
-    /// Positions, first and last, that have become durable and hold no event: nobody need read them for one.
-    pub fn take_quiet(&mut self) -> Option<(Position, Position)> {
-        self.quiet.take()
+    /// The batch that has become durable last.
+    pub fn take_written(&mut self) -> Option<Written> {
+        self.written.take()
     }
 
-    /// Outbox records that are not durable yet.
+    /// Outbox records that are not durable yet: how many, and their bytes.
     #[must_use]
-    pub fn outgoing(&self) -> usize {
+    pub fn outgoing(&self) -> (usize, usize) {
         let flight = self.in_flight.iter().flat_map(|flight| &flight.effects);
-        self.outgoing + flight.filter(|(_, record)| matches!(record.body, Body::Outbox(_))).count()
+        let (number, bytes) = outgoing(flight.map(|(_, record)| record));
+        (self.outgoing.0 + number, self.outgoing.1 + bytes)
     }
 
     /// Takes groups back that only wait: what they rest on was lost. They are not settled by any later input.
     pub fn withdraw(&mut self, which: impl Fn(&G) -> bool) {
         self.waiting.retain(|group| !which(&group.name));
-        self.outgoing = self.waiting.iter().map(|group| outgoing(&group.records)).sum();
+        self.outgoing = outgoing(self.waiting.iter().flat_map(|group| &group.records));
     }
 
     /// The next batch to write, if the shard may write now and something waits: as many groups as fit, in order.
@@ -192,20 +204,20 @@ impl<G> Shard<G> {
         let (mut groups, mut records, mut bytes) = (Vec::new(), Vec::new(), 0);
         while let Some(group) = self.waiting.pop_front_if(|group| bytes + group.bytes <= self.max_batch_bytes) {
             bytes += group.bytes;
-            self.outgoing -= outgoing(&group.records);
+            let (number, size) = outgoing(&group.records);
+            self.outgoing = (self.outgoing.0 - number, self.outgoing.1 - size);
             records.extend(group.records);
             groups.push(group.name);
         }
-        if records.is_empty() {
-            return None;
-        }
+        let entity = records.last()?.entity.clone();
         supersede(&mut records);
         let first = self.head.position + 1;
         let batch = ShardBatch { shard: self.id, epoch: self.head.epoch, owner: self.owner, first, records };
         let placed = (first..).zip(&batch.records).filter(|(_, record)| record.is_effect());
         let effects = placed.map(|(position, record)| (position, record.clone())).collect();
         let quiet = !batch.records.iter().any(|record| matches!(record.body, Body::Event(_)));
-        self.in_flight = Some(InFlight { first, last: batch.last(), groups, effects, quiet });
+        let written = Written { first, last: batch.last(), entity, quiet };
+        self.in_flight = Some(InFlight { written, groups, effects });
         Some(batch)
     }
 
@@ -240,7 +252,7 @@ impl<G> Shard<G> {
             self.state = State::Open;
             return Vec::new();
         };
-        let (before, after) = (flight.first - 1, flight.last);
+        let (before, after) = (flight.written.first - 1, flight.written.last);
         if head.position != before && head.position != after {
             let said = format!("the head is at {}, expected {before} or {after}", head.position);
             return self.close(&Error::corrupt(said).at("shard", self.id), Outcome::Unknown);
@@ -257,9 +269,9 @@ impl<G> Shard<G> {
 
     fn durable(&mut self) -> Vec<Settled<G>> {
         let Some(flight) = self.in_flight.take() else { return Vec::new() };
-        self.head.position = flight.last;
+        self.head.position = flight.written.last;
         self.effects.extend(flight.effects);
-        self.quiet = flight.quiet.then_some((flight.first, flight.last));
+        self.written = Some(flight.written);
         flight.groups.into_iter().map(Settled::Durable).collect()
     }
 
@@ -272,15 +284,20 @@ impl<G> Shard<G> {
     fn close(&mut self, error: &Error, outcome: Outcome) -> Vec<Settled<G>> {
         self.state = State::Closed;
         let mut settled = self.lost(&error.clone().with_outcome(outcome));
-        self.outgoing = 0;
+        self.outgoing = (0, 0);
         let waiting = self.waiting.drain(..).map(|group| Settled::Lost(group.name, error.clone()));
         settled.extend(waiting);
         settled
     }
 }
 
-fn outgoing(records: &[Record]) -> usize {
-    records.iter().filter(|record| matches!(record.body, Body::Outbox(_))).count()
+/// How many outbox records there are among these, and their bytes.
+fn outgoing<'a>(records: impl IntoIterator<Item = &'a Record>) -> (usize, usize) {
+    let sizes = records.into_iter().filter_map(|record| match &record.body {
+        Body::Outbox(call) => Some(call.size()),
+        _ => None,
+    });
+    sizes.fold((0, 0), |(number, bytes), size| (number + 1, bytes + size))
 }
 
 /// Of several updates of one value in a batch only the last keeps its payload; every record keeps its place (rule 13).

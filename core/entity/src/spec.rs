@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use adjoin_model::{Error, Result, check_name};
+use adjoin_model::{ConsumerId, Error, Result, check_name};
 use bytes::Bytes;
 
 use crate::subscription;
@@ -169,6 +169,12 @@ impl Spec {
 }
 
 impl Spec {
+    /// The consumers that its subscriptions make.
+    pub fn consumers(&self) -> impl Iterator<Item = ConsumerId> + '_ {
+        let all = self.types.iter().flat_map(|entity_type| &entity_type.subscriptions);
+        all.filter_map(|subscription| subscription.consumer().ok())
+    }
+
     /// Groups that two subscriptions share: each event would go to one of them, and nobody could say to which.
     fn shared_groups(&self) -> Vec<String> {
         let mut seen = BTreeSet::new();

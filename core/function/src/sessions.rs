@@ -15,6 +15,14 @@ pub trait Sessions: Send + Sync + 'static {
     /// One session.
     type Session: Session;
 
+    /// Says whether a function with this spec, which is sound, would be taken: before its session is opened.
+    ///
+    /// # Errors
+    /// `Invalid`, which is told to the function; it is asked again later.
+    fn takes(&self, _spec: &Spec) -> Result<()> {
+        Ok(())
+    }
+
     /// A session has come up: `spec` is sound, `to_function` carries frames for as long as the session lives.
     ///
     /// # Errors
@@ -36,6 +44,10 @@ pub trait Session: Send + Sync + 'static {
 
 impl Sessions for Engine {
     type Session = adjoin_engine::Session;
+
+    fn takes(&self, spec: &Spec) -> Result<()> {
+        Self::takes(self, spec)
+    }
 
     fn up(&self, spec: Arc<Spec>, hello: Hello, to_function: UnboundedSender<Vec<HostFrame>>) -> Result<Self::Session> {
         self.session_up(spec, adjoin_engine::Hello { running: hello.running, bytes: hello.bytes }, to_function)

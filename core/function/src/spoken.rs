@@ -92,6 +92,16 @@ impl Refusal {
 }
 
 impl Agreed {
+    /// The same, if what it has may be taken.
+    pub(crate) fn if_taken(self, takes: impl FnOnce(&Spec) -> Result<()>) -> core::result::Result<Self, Refusal> {
+        let (spec, cloudstate) = match &self {
+            Self::Adjoin(discovered) => (&discovered.spec, false),
+            Self::Cloudstate(found) => (&found.spec, true),
+        };
+        let taken = takes(spec);
+        taken.map(|()| self).map_err(|error| Refusal { error, cloudstate })
+    }
+
     /// Opens a session: gives what the function has, what it takes, where frames to it go, and what it says.
     pub(crate) async fn open(self, link: &mut Link, limits: &Limits) -> Result<(Arc<Spec>, Hello, ToFunction, Said)> {
         let (to_function, outgoing) = mpsc::unbounded_channel();

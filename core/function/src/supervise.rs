@@ -134,7 +134,8 @@ impl<S: Sessions> Supervisor<S> {
         let mut told = None;
         let mut wait = Duration::from_millis(self.settings.retry_most_ms);
         loop {
-            let refusal = match ask(link).await {
+            let taken = |agreed: Agreed| agreed.if_taken(|spec| self.sessions.takes(spec));
+            let refusal = match ask(link).await.and_then(taken) {
                 Ok(agreed) => return Ok(agreed),
                 Err(refusal) if refusal.is_about_the_spec() => refusal,
                 Err(refusal) => return Err(refusal.error),

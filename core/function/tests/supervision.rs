@@ -38,6 +38,11 @@ struct Recorded(UnboundedSender<Seen>);
 impl Sessions for Recorder {
     type Session = Recorded;
 
+    fn takes(&self, spec: &Spec) -> Result<()> {
+        let full = spec.types.iter().any(|entity_type| entity_type.handler("oneTooMany").is_some());
+        if full { Err(adjoin_model::Error::invalid("there is no room for one more")) } else { Ok(()) }
+    }
+
     fn up(&self, spec: Arc<Spec>, _: Hello, to_function: UnboundedSender<Vec<HostFrame>>) -> Result<Recorded> {
         self.0.send(Seen::Up(spec, to_function)).expect("the test listens");
         Ok(Recorded(self.0.clone()))
@@ -146,6 +151,23 @@ async fn a_refused_spec_is_told_to_both_sides_once_for_each_process() {
     assert!(matches!(soon("a report", events.recv()).await, Some(Event::SpecRefused(_))), "a new process is told too");
     server.stop().await;
     assert!(events.recv().await.is_none(), "and once");
+    let (_server, _events) = serve(bind(&address).await, spec(), ServeSettings::default()).expect("sound");
+    assert_eq!(*host.up().await.0, spec());
+}
+
+#[tokio::test]
+async fn a_spec_that_there_is_no_room_for_is_told_to_both_sides() {
+    let (_folder, address) = kept();
+    let full = spec_of(&["addItem", "oneTooMany"]);
+    let (server, mut events) = serve(bind(&address).await, full, ServeSettings::default()).expect("sound");
+    let mut host = Host::of(&address);
+    let status = host.status(|status| matches!(status, Status::SpecRefused { .. })).await;
+    let Status::SpecRefused { problem } = status else { unreachable!() };
+    match soon("a report", events.recv()).await {
+        Some(Event::SpecRefused(said)) => assert_eq!(said, "there is no room for one more"),
+        Some(Event::Session(_)) | None => panic!("no report, but {problem}"),
+    }
+    server.stop().await;
     let (_server, _events) = serve(bind(&address).await, spec(), ServeSettings::default()).expect("sound");
     assert_eq!(*host.up().await.0, spec());
 }

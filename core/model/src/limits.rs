@@ -33,7 +33,7 @@ pub struct Limits {
     pub events_per_command: usize,
     /// Durable effects of one shard that are not delivered; the next command that asks for one is Exhausted.
     pub outbox: usize,
-    /// Bytes of them.
+    /// Bytes of them: bodies, metadata and names.
     pub outbox_bytes: usize,
     /// Durable effects delivered to one shard that have not ended, stuck ones included; more wait in their outboxes.
     pub inbox: usize,
@@ -45,6 +45,9 @@ pub struct Limits {
     pub consuming: usize,
     /// Dead letters of a consumer in one shard; past it, it reads on only when some have been retried or dropped.
     pub dead_letters: usize,
+    /// Consumers of a host, those included that its store remembers: a function that subscribes as further groups is
+    /// refused.
+    pub consumers: usize,
     /// Hops of a forwarded call, and entities in a chain of calls.
     pub hops: usize,
 }
@@ -71,6 +74,7 @@ impl Default for Limits {
             events: 64,
             consuming: 256,
             dead_letters: 1024,
+            consumers: 256,
             hops: 16,
         }
     }

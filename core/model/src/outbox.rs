@@ -27,10 +27,17 @@ pub struct DurableCall {
 }
 
 impl DurableCall {
-    /// Its size as batches count it, in bytes, without the entity's names.
-    pub(crate) fn size(&self) -> usize {
-        let metadata: usize = self.metadata.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
-        32 + self.command.len() + self.payload.size() + self.caller.len() + metadata
+    /// Its size as batches and outboxes count it, in bytes, without the entity's names.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        Self::size_of(&self.command, &self.payload, &self.caller, &self.metadata)
+    }
+
+    /// The size of a call that is made of these.
+    #[must_use]
+    pub fn size_of(command: &str, payload: &Payload, caller: &str, metadata: &Metadata) -> usize {
+        let metadata: usize = metadata.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
+        32 + command.len() + payload.size() + caller.len() + metadata
     }
 
     /// The size of the entity's names, in bytes.

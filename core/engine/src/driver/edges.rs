@@ -201,9 +201,7 @@ fn as_reply(delivery: Delivery) -> Result<Reply> {
     match delivery {
         Delivery::Reply(result) => result,
         Delivery::End(Some(error)) => Err(error),
-        Delivery::End(None) | Delivery::Element { .. } | Delivery::InputCredit(_) => {
-            Ok(Reply { payload: None, sequence: 0, replayed: false, metadata: Vec::new() })
-        }
+        Delivery::End(None) | Delivery::Element { .. } | Delivery::InputCredit(_) => Ok(Reply::default()),
     }
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use adjoin_engine::{Engine, ManualClock, Settings};
+use adjoin_engine::{Engine, Hello, ManualClock, Settings};
 use adjoin_entity::ConsumerStatus;
-use adjoin_model::{ConsumerId, Kind, Position, ShardId};
+use adjoin_entity::spec::Spec;
+use adjoin_model::{ConsumerId, Error, Kind, Position, ShardId};
 use adjoin_rocksdb::RocksStore;
 use adjoin_storage::Store;
 use tempfile::TempDir;
@@ -253,4 +254,37 @@ async fn an_event_whose_function_died_is_given_to_the_next_one() {
         }
     };
     within(mailed).await;
+}
+
+/// The spec of these tests, with other groups.
+fn renamed() -> Arc<Spec> {
+    let mut spec = (*function::subscribed()).clone();
+    for subscription in spec.types.iter_mut().flat_map(|entity_type| &mut entity_type.subscriptions) {
+        subscription.group = format!("{}-2", subscription.group).into();
+    }
+    Arc::new(spec)
+}
+
+fn up(engine: &Engine, spec: Arc<Spec>) -> Result<(), Error> {
+    engine.takes(&spec)?;
+    let (sink, _frames) = tokio::sync::mpsc::unbounded_channel();
+    engine.session_up(spec, Hello::default(), sink).map(drop)
+}
+
+#[tokio::test]
+async fn a_function_that_subscribes_as_ever_further_groups_is_refused() {
+    let mut settings = settings();
+    settings.limits.consumers = 3;
+    let store = memory();
+    let world = World::on(store.clone(), settings.clone(), Arc::default()).await;
+    let refused = up(&world.engine, renamed()).expect_err("two of them are three too many");
+    assert_eq!(refused.kind, Kind::Invalid);
+    assert!(refused.message.contains("knows 2 and has room for 3"), "{refused}");
+    up(&world.engine, function::subscribed()).expect("those that it knows");
+    world.add("ada").await;
+    world.noted().await;
+    within(world.engine.stop()).await;
+
+    let engine = Engine::start(store, settings, Arc::new(ManualClock::default())).await.expect("an engine");
+    assert!(up(&engine, renamed()).is_err(), "the store remembers them");
 }

@@ -9,11 +9,10 @@ use alloc::vec::Vec;
 use super::ShardLoop;
 use super::calls::{Due, Place};
 use super::job::{Ask, Job};
-use super::release::plain_reply;
 use super::sessions::Starved;
 use super::stream::Blocked;
 use super::turn::command_frame;
-use crate::call::{Call, CallId};
+use crate::call::{Call, CallId, Reply};
 use crate::frame::{AnswerFrame, FrameCall, HandlerResult, HostFrame, SideEffect, check_metadata};
 use crate::io::{Output, SessionId};
 
@@ -114,8 +113,10 @@ impl ShardLoop {
                 let wrote = !effects.is_empty();
                 self.go_on(action.job, target, wrote, effects);
             }
-            HandlerResult::Reply(payload) if !action.streams => match check_metadata(&frame.metadata) {
-                Ok(()) => self.reply(action.job, Ok(plain_reply(payload, frame.metadata)), effects),
+            HandlerResult::Reply(payload) if !action.streams => match check_metadata("the reply", &frame.metadata) {
+                Ok(()) => {
+                    self.reply(action.job, Ok(Reply { payload, metadata: frame.metadata, ..Reply::default() }), effects)
+                }
                 Err(error) => self.end_action(action, Err(error.with_outcome(Outcome::Unknown))),
             },
             HandlerResult::Reply(_) => {
@@ -145,7 +146,7 @@ impl ShardLoop {
                 }
             }
             (false, Err(error)) => self.fail(action.job, error),
-            (false, Ok(())) => self.tell(action.job, Ok(plain_reply(None, Metadata::new()))),
+            (false, Ok(())) => self.tell(action.job, Ok(Reply::default())),
         }
     }
 
@@ -158,7 +159,7 @@ impl ShardLoop {
     ) {
         let Some(action) = self.actions.get_mut(&frame).filter(|a| a.session == session && a.streams) else { return };
         let durable = effects.iter().any(|effect| effect.durable);
-        if let Err(error) = if durable { Err(no_outbox()) } else { check_metadata(&metadata) } {
+        if let Err(error) = if durable { Err(no_outbox()) } else { check_metadata("the reply", &metadata) } {
             let call = action.job.id();
             if self.calls.remove(call).is_some() {
                 self.out.push(Output::End { call, error: Some(error) });
@@ -241,8 +242,9 @@ impl ShardLoop {
     pub(super) fn abandon_action(&mut self, frame: FrameCall) -> bool {
         if let Some(action) = self.actions.get_mut(&frame) {
             action.job.abandoned = true;
-            let session = action.session;
+            let (session, blocked) = (action.session, action.blocked.take());
             self.send(session, HostFrame::Cancel { call: frame });
+            self.unblock(frame, blocked);
         }
         true
     }

@@ -78,7 +78,7 @@ impl ShardLoop {
             (_, HandlerResult::Forward(_)) => Ending::Reply(Err(broke("a query was forwarded"))),
             (Ask::State, HandlerResult::Reply(_)) => Ending::Reply(Ok(frame.effects.snapshot)),
             (_, HandlerResult::Reply(payload)) => {
-                let bounded = check_metadata(&frame.metadata).and_then(|()| self.bounded(payload));
+                let bounded = check_metadata("the reply", &frame.metadata).and_then(|()| self.bounded(payload));
                 job.metadata = frame.metadata;
                 Ending::Reply(bounded)
             }
@@ -113,7 +113,8 @@ impl ShardLoop {
             }
             HandlerResult::Forward(target) => Ending::Forward(target),
         };
-        let checked = check_metadata(&job.metadata).and_then(|()| self.check_effects(slot, &effects, &ending));
+        let checked =
+            check_metadata("the reply", &job.metadata).and_then(|()| self.check_effects(slot, &job, &effects, &ending));
         if let Err(error) = checked {
             let changed = effects.writes();
             self.finish_plain(slot, job, Ending::Reply(Err(error)));
@@ -152,7 +153,7 @@ impl ShardLoop {
     }
 
     /// Sizes and kinds are checked before any effect is taken.
-    fn check_effects(&self, slot: Slot, effects: &Effects, ending: &Ending) -> Result<()> {
+    fn check_effects(&self, slot: Slot, job: &Job, effects: &Effects, ending: &Ending) -> Result<()> {
         let Some(entity) = self.entities.get(slot) else { return Ok(()) };
         let limits = &self.settings.limits;
         let kind = self.sessions.kind(entity.id.entity_type());
@@ -166,7 +167,7 @@ impl ShardLoop {
             }
             _ => {}
         }
-        self.check_durable(entity.shard, &effects.side_effects)?;
+        self.check_durable(entity.shard, &job.call.caller, &effects.side_effects)?;
         if effects.events.len() > limits.events_per_command {
             let said = format!("{} events, a command may emit {}", effects.events.len(), limits.events_per_command);
             return Err(Error::exhausted(said));

@@ -102,7 +102,7 @@ pub(crate) struct Calls {
     /// Replies that wait for synchronous effects: how many are open.
     pub(crate) held: CountMap<super::release::Held>,
     pub(crate) effects: CountMap<CallId>,
-    pub(crate) next_effect: EffectId,
+    last_effect: EffectId,
     pub(crate) early: CountMap<Early>,
 }
 
@@ -130,6 +130,19 @@ impl Calls {
     pub(crate) fn remove(&mut self, call: CallId) -> Option<Known> {
         self.early.remove(&call);
         self.places.remove(&call)
+    }
+
+    /// A name for a call whose end the loop waits for, which is never given again.
+    pub(crate) fn next_effect(&mut self) -> EffectId {
+        self.last_effect += 1;
+        self.last_effect
+    }
+
+    /// The same, for one that this call waits for.
+    pub(crate) fn name_effect(&mut self, call: CallId) -> EffectId {
+        let effect = self.next_effect();
+        self.effects.insert(effect, call);
+        effect
     }
 
     /// Something is due for a call. Entries of calls that have ended go lazily.

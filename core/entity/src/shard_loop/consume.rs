@@ -11,7 +11,6 @@ use adjoin_model::{
     Body, Consumed, ConsumerId, Ended, EntityId, Error, Mono, Origin, Position, Record, Result, ShardId,
 };
 use alloc::collections::{BinaryHeap, VecDeque};
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -22,18 +21,21 @@ pub use self::notes::ConsumerStatus;
 pub(super) use self::notes::Writes;
 use self::notes::command;
 use super::calls::CountMap;
-use super::effects::is_passing;
 use super::{Group, ShardLoop};
 use crate::call::{Call, Operation, Reply};
 use crate::cloud_event;
 use crate::consumer::{Consumer, Handover, HandoverOn, Item, Reading};
+use crate::failure::is_passing;
 use crate::io::{EffectId, EventPage, Output};
+use crate::mutant::Mutant;
 use crate::shard::State;
 
 /// Bytes of records that are read at once.
 const PAGE: usize = 64 << 10;
 /// Pages that are read at once in a loop.
 const READS: usize = 16;
+/// The store is asked again as after so many failures.
+const STORE_WAITS: u32 = 4;
 /// Bytes of the error that a dead letter keeps.
 const ERROR_BYTES: usize = 1024;
 
@@ -44,8 +46,18 @@ pub type ConsumerPlace = u32;
 struct Due {
     shard: ShardId,
     consumer: ConsumerPlace,
-    /// None: the journal is read again.
-    event: Option<Position>,
+    what: Again,
+}
+
+/// What is done once a wait is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Again {
+    /// This event is given.
+    Event(Position),
+    /// The journal is read.
+    Journal,
+    /// The position is written.
+    Mark,
 }
 
 /// What a loop keeps of consumers beside each shard's own.
@@ -170,14 +182,15 @@ impl ShardLoop {
     }
 
     fn give_out(&mut self, shard: ShardId, place: ConsumerPlace) -> bool {
-        let bound = self.settings.limits.consuming.max(1);
+        let (bound, at_once) = (self.settings.limits.consuming.max(1), self.is(Mutant::EventsAtOnce));
         loop {
             let full = self.consumers.runs.len() >= bound;
             let Some(consumer) = self.consumer_mut(shard, place) else { return true };
             if full {
                 return !consumer.is_ready();
             }
-            let Some(event) = consumer.next() else { return true };
+            let next = if at_once { consumer.next_of_any() } else { consumer.next() };
+            let Some(event) = next else { return true };
             consumer.go(event, HandoverOn::Begun);
             self.give(shard, place, event);
         }
@@ -224,7 +237,7 @@ impl ShardLoop {
             Ok(page) => page,
             Err(error) => {
                 consumer.unread = Some(error);
-                return self.rest_consumer(shard, place, None, 4);
+                return self.rest_consumer(shard, place, Again::Journal, STORE_WAITS);
             }
         };
         match (reading, declared) {
@@ -280,6 +293,7 @@ impl ShardLoop {
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         if let Some(item) = record.and_then(|record| item(record, declared, true))
             && consumer.progress.dead.contains_key(&event)
+            && !consumer.is_busy(event)
         {
             consumer.push(event, item);
         }
@@ -287,8 +301,7 @@ impl ShardLoop {
 
     /// Calls the handler of an event.
     fn give(&mut self, shard: ShardId, place: ConsumerPlace, event: Position) {
-        self.calls.next_effect += 1;
-        let effect = self.calls.next_effect;
+        let effect = self.calls.next_effect();
         let name = self.consumers.names.get(place as usize).cloned();
         let declared = self.consumers.declared(place).cloned();
         let Some(item) = self.consumer_mut(shard, place).and_then(|consumer| consumer.get_mut(event)) else { return };
@@ -349,7 +362,7 @@ impl ShardLoop {
         let entity = item.entity.clone();
         if attempts < bound {
             consumer.go(event, HandoverOn::Failed);
-            return self.rest_consumer(shard, place, Some(event), attempts);
+            return self.rest_consumer(shard, place, Again::Event(event), attempts);
         }
         consumer.go(event, HandoverOn::GaveUp);
         let what = Consumed::Dead { attempts: before.saturating_add(attempts), error: said };
@@ -357,9 +370,9 @@ impl ShardLoop {
     }
 
     /// Waits, the longer the more often it was in vain.
-    fn rest_consumer(&mut self, shard: ShardId, consumer: ConsumerPlace, event: Option<Position>, attempts: u32) {
+    fn rest_consumer(&mut self, shard: ShardId, consumer: ConsumerPlace, what: Again, attempts: u32) {
         let at = self.effect_wait(attempts);
-        self.consumers.due.push(Reverse((at, Due { shard, consumer, event })));
+        self.consumers.due.push(Reverse((at, Due { shard, consumer, what })));
     }
 
     /// Those whose wait is over.
@@ -368,11 +381,12 @@ impl ShardLoop {
             && at <= self.now.mono
         {
             self.consumers.due.pop();
-            let Due { shard, consumer, event } = due;
+            let Due { shard, consumer, what } = due;
             if let Some(consumer) = self.consumer_mut(shard, consumer) {
-                match event {
-                    Some(event) => drop(consumer.go(event, HandoverOn::Due)),
-                    None => consumer.unread = None,
+                match what {
+                    Again::Event(event) => drop(consumer.go(event, HandoverOn::Due)),
+                    Again::Journal => consumer.unread = None,
+                    Again::Mark => consumer.mark_lost(),
                 }
             }
             self.stir_consumers(shard);
@@ -397,7 +411,7 @@ fn event_call(entity: EntityId, declared: &Declared, item: &Item, consumer: &Con
         entity,
         name: item.handler.clone(),
         payload: item.event.clone(),
-        caller: format!("consumer {consumer}").into(),
+        caller: declared.caller.clone(),
         metadata,
         chain: Vec::new(),
         hops: 0,

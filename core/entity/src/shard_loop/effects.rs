@@ -5,8 +5,8 @@
 //! the command that it asked for. Between the two stands the watermark: what it covers is never taken twice.
 
 use adjoin_model::{
-    Body, CommandId, DurableCall, Ended, EntityId, Error, Incoming, Kind, Mono, Origin, Position, Record, Result,
-    ShardId, Unfinished, shard_of,
+    Body, CommandId, DurableCall, Ended, EntityId, Error, Incoming, Mono, Origin, Position, Record, Result, ShardId,
+    Unfinished, shard_of,
 };
 use alloc::boxed::Box;
 use alloc::collections::BinaryHeap;
@@ -20,8 +20,9 @@ use super::calls::CountMap;
 use super::job::Job;
 use super::{Group, ShardLoop};
 use crate::call::{Call, CallId, InboxRun, Operation, Reply};
-use crate::frame::SideEffect;
-use crate::inbox::{Errand, ErrandOn};
+use crate::failure::{is_answer, is_passing, lost_function, wants_function};
+use crate::frame::{SideEffect, Target, check_metadata};
+use crate::inbox::{Errand, ErrandOn, Item};
 use crate::io::{EffectId, Output};
 use crate::mutant::Mutant;
 use crate::outbox::Outgoing;
@@ -159,8 +160,7 @@ impl ShardLoop {
 
     /// Runs an inbox record as an ordinary command.
     fn run_effect(&mut self, shard: ShardId, inbox: Position) {
-        self.calls.next_effect += 1;
-        let effect = self.calls.next_effect;
+        let effect = self.calls.next_effect();
         let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(inbox)) else { return };
         item.effect = effect;
         let run = InboxRun { position: inbox, sent: item.sent };
@@ -195,23 +195,27 @@ impl ShardLoop {
         }
     }
 
-    /// Bounds of what a command asks for through the outbox.
-    pub(super) fn check_durable(&self, shard: ShardId, effects: &[SideEffect]) -> Result<()> {
+    /// Bounds of what a command of this caller asks for through the outbox.
+    pub(super) fn check_durable(&self, shard: ShardId, caller: &str, effects: &[SideEffect]) -> Result<()> {
         let durable = || effects.iter().filter(|effect| effect.durable);
         if durable().any(|effect| effect.synchronous) {
             return Err(Error::invalid("a durable side effect is made when it can be: no reply waits for it"));
         }
         let limits = &self.settings.limits;
         let mut bytes = 0;
-        for SideEffect { target, .. } in durable() {
-            fits("the durable effect", &target.command, &target.payload, limits.message_bytes)?;
-            bytes += target.payload.size();
+        for SideEffect { target: Target { command, payload, metadata, .. }, .. } in durable() {
+            fits("the durable effect", command, payload, limits.message_bytes)?;
+            check_metadata("the durable effect", metadata)?;
+            bytes += DurableCall::size_of(command, payload, caller, metadata);
         }
         let (more, owned) = (durable().count(), self.owned(shard));
         let Some(owned) = owned.filter(|_| more > 0) else { return Ok(()) };
-        let open = owned.outbox.len() + owned.shard.outgoing();
-        if open + more > limits.outbox || owned.outbox.bytes() + bytes > limits.outbox_bytes {
-            let said = format!("{open} durable effects of the shard are not delivered yet; nothing was written");
+        let (outgoing, outgoing_bytes) = owned.shard.outgoing();
+        let (open, open_bytes) = (owned.outbox.len() + outgoing, owned.outbox.bytes() + outgoing_bytes);
+        if open + more > limits.outbox || open_bytes + bytes > limits.outbox_bytes {
+            let said = format!(
+                "{open} durable effects of the shard, {open_bytes} bytes, are not delivered yet; nothing was written"
+            );
             return Err(Error::exhausted(said).at("shard", shard).retry_after(1000));
         }
         Ok(())
@@ -219,9 +223,10 @@ impl ShardLoop {
 
     /// Takes what has become durable of outbox and inbox.
     pub(super) fn take_effects(&mut self, shard: ShardId) {
+        let blind = self.is(Mutant::EventsPassedOver);
         let Some(owned) = self.owned_mut(shard) else { return };
-        if let Some((first, last)) = owned.shard.take_quiet() {
-            owned.consumers.values_mut().for_each(|consumer| consumer.pass_over(first, last));
+        if let Some(batch) = owned.shard.take_written().filter(|batch| batch.quiet || blind) {
+            owned.consumers.values_mut().for_each(|consumer| consumer.pass_over(&batch));
         }
         for (position, record) in owned.shard.take_effects() {
             self.effect_durable(shard, position, record);
@@ -368,7 +373,7 @@ impl ShardLoop {
     /// Tells an operator that what was asked for is durable.
     pub(super) fn done_written(&mut self, by: Option<CallId>) {
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(nothing()) });
+            self.out.push(Output::Reply { call, result: Ok(Reply::default()) });
         }
     }
 
@@ -405,7 +410,7 @@ impl ShardLoop {
                     item.attempts = 0;
                     // One that waits or runs anyway is as the operator wants it.
                     owned.inbox.go(inbox, ErrandOn::Retried);
-                    Ok(nothing())
+                    Ok(Reply::default())
                 }
             },
         };
@@ -430,19 +435,22 @@ impl ShardLoop {
         }
     }
 
-    /// A function has come: what failed for want of one is tried again at once.
+    /// A function has come: what failed for want of one is tried again at once, and what went down with its process too,
+    /// unless that was so too often.
     pub(super) fn effects_for_function(&mut self) {
-        let wants = |error: &Option<Error>| {
-            error.as_ref().is_some_and(|error| matches!(error.kind, Kind::Unavailable | Kind::NotFound))
+        let concerned = |item: &Item| match item.state {
+            Errand::Stuck => item.error.as_ref().is_some_and(wants_function),
+            _ => item.error.as_ref().is_some_and(lost_function),
         };
         let shards: Vec<ShardId> = self.shards.iter().flatten().map(|owned| owned.shard.id()).collect();
         for shard in shards {
             let Some(owned) = self.owned_mut(shard) else { continue };
             let waiting: Vec<Position> =
-                owned.inbox.list().filter(|(_, item)| wants(&item.error)).map(|(position, _)| position).collect();
+                owned.inbox.list().filter(|(_, item)| concerned(item)).map(|(position, _)| position).collect();
             for inbox in waiting {
                 if owned.inbox.go(inbox, ErrandOn::Retried)
                     && let Some(item) = owned.inbox.get_mut(inbox)
+                    && item.error.as_ref().is_some_and(wants_function)
                 {
                     item.attempts = 0;
                 }
@@ -515,21 +523,7 @@ fn origin_position(record: &Record) -> Position {
     if let Body::Inbox(incoming) = &record.body { incoming.origin.position } else { 0 }
 }
 
-/// Whether an error is what the command was answered, and not that it could not be run.
-fn is_answer(error: &Error) -> bool {
-    matches!(error.kind, Kind::Rejected | Kind::Denied | Kind::Conflict)
-}
-
-/// Whether an error says that a bound is reached for now: that never makes an effect stuck.
-pub(super) fn is_passing(error: &Error) -> bool {
-    error.kind == Kind::Exhausted && error.retry_after_ms.is_some()
-}
-
 fn no_effect(shard: ShardId, inbox: Position) -> Error {
     let said = "no durable effect stands there, or it has ended";
     Error::not_found(said).at("shard", shard).at("position", inbox)
-}
-
-pub(super) fn nothing() -> Reply {
-    Reply { payload: None, sequence: 0, replayed: false, metadata: Vec::new() }
 }

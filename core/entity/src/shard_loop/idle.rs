@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Letting go of entities that nobody uses (rule 11).
 
-use adjoin_model::{EntityId, Error, Metadata, Result};
+use adjoin_model::{EntityId, Error, Result};
 
 use super::ShardLoop;
 use super::entity::{Entity, Slot};
@@ -57,7 +57,7 @@ impl ShardLoop {
             let said = "the entity has calls or writes under way, or is watched: it stays active";
             return Err(Error::unavailable(said).at("entity", id).retry_after(BUSY_MS));
         }
-        Ok(Reply { payload: None, sequence, replayed: false, metadata: Metadata::new() })
+        Ok(Reply { sequence, ..Reply::default() })
     }
 
     /// Ends the activation of an entity with nothing in flight; says whether it did.

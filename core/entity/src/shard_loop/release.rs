@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What leaves, once what it rests on is durable (rules 2 and 3).
 
-use adjoin_model::{CommandId, Error, Metadata, Outcome, Payload, Result, Sequence, ShardId, Snapshot};
+use adjoin_model::{CommandId, Error, Outcome, Result, ShardId, Snapshot};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -232,11 +232,7 @@ impl ShardLoop {
     /// Says whether its end is waited for.
     fn make_effect(&mut self, job: &Job, index: usize, effect: SideEffect) -> bool {
         let waits = effect.synchronous && self.calls.place(job.id()).is_some();
-        let name = waits.then(|| {
-            self.calls.next_effect += 1;
-            self.calls.effects.insert(self.calls.next_effect, job.id());
-            self.calls.next_effect
-        });
+        let name = waits.then(|| self.calls.name_effect(job.id()));
         let call = effect_call(&job.call, effect.target, index, waits);
         self.out.push(Output::Effect { effect: name, call });
         waits
@@ -331,10 +327,4 @@ pub(super) fn effect_call(call: &Call, target: Target, index: usize, waits: bool
     let chain = if waits { inner.chain.clone() } else { Vec::new() };
     let (hops, deadline) = if waits { (inner.hops, inner.deadline) } else { (0, None) };
     Call { command, chain, hops, deadline, idempotency_key: None, wrote: false, ..inner }
-}
-
-/// What a reply of an action is made of.
-pub(super) fn plain_reply(payload: Option<Payload>, metadata: Metadata) -> Reply {
-    let sequence: Sequence = 0;
-    Reply { payload, sequence, replayed: false, metadata }
 }

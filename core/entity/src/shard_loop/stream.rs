@@ -59,7 +59,7 @@ impl ShardLoop {
             return;
         }
         let part = match frame.result {
-            HandlerResult::Reply(payload) => match check_metadata(&frame.metadata) {
+            HandlerResult::Reply(payload) => match check_metadata("the reply", &frame.metadata) {
                 Ok(()) => Part::Element(payload, frame.metadata),
                 Err(error) => Part::End(error),
             },
@@ -69,24 +69,21 @@ impl ShardLoop {
         self.part(frame.call, part, frame.effects.side_effects.into(), VecDeque::new());
     }
 
-    /// Makes a call for a part; it waits for one that is synchronous.
-    fn part_call(&mut self, frame: FrameCall, target: Target, waits: bool) {
-        let Some(action) = self.actions.get_mut(&frame) else { return };
+    /// Makes a call for a part; says whether its end is waited for, which it is not once the caller has left.
+    fn part_call(&mut self, frame: FrameCall, target: Target, waits: bool) -> bool {
+        let Some(action) = self.actions.get_mut(&frame) else { return false };
         let (index, call) = (action.effects, &action.job.call);
         action.effects += 1;
-        let effect = waits.then(|| {
-            self.calls.next_effect += 1;
-            self.calls.effects.insert(self.calls.next_effect, call.id);
-            self.calls.next_effect
-        });
+        let waits = waits && self.calls.place(call.id).is_some();
+        let effect = waits.then(|| self.calls.name_effect(call.id));
         self.out.push(Output::Effect { effect, call: effect_call(call, target, index, waits) });
+        waits
     }
 
     /// Makes the calls of a part, one after the other, then lets it out.
     fn part(&mut self, frame: FrameCall, part: Part, mut rest: VecDeque<SideEffect>, held: VecDeque<FunctionFrame>) {
         while let Some(effect) = rest.pop_front() {
-            self.part_call(frame, effect.target, effect.synchronous);
-            if effect.synchronous {
+            if self.part_call(frame, effect.target, effect.synchronous) {
                 return self.block(frame, Blocked { part, rest, held });
             }
         }
@@ -99,8 +96,9 @@ impl ShardLoop {
                 }
             }
             Part::Forward(target) => {
-                self.part_call(frame, target, true);
-                return self.block(frame, Blocked { part: Part::Forwarded, rest, held });
+                if self.part_call(frame, target, true) {
+                    return self.block(frame, Blocked { part: Part::Forwarded, rest, held });
+                }
             }
             Part::End(error) => return self.break_stream(frame, error),
         }
@@ -114,6 +112,14 @@ impl ShardLoop {
     fn block(&mut self, frame: FrameCall, blocked: Blocked) {
         if let Some(action) = self.actions.get_mut(&frame) {
             action.blocked = Some(Box::new(blocked));
+        }
+    }
+
+    /// The caller has left: what a part still asks for is made all the same, and nothing waits for it.
+    pub(super) fn unblock(&mut self, frame: FrameCall, blocked: Option<Box<Blocked>>) {
+        if let Some(blocked) = blocked {
+            let Blocked { part, rest, held } = *blocked;
+            self.part(frame, part, rest, held);
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What functions of the Cloudstate protocol need of the machine.
 
-use adjoin_entity::frame::{AnswerFrame, Effects, FunctionFrame, HandlerResult};
+use adjoin_entity::frame::{AnswerFrame, CommandFrame, Effects, FunctionFrame, HandlerResult};
 use adjoin_entity::spec::{Answers, Spec};
 use adjoin_entity::{Input, Reply};
 use adjoin_model::{Body, Code, Error, Payload};
@@ -113,7 +113,7 @@ fn any_other_function_that_ends_an_activation_waits_to_be_wanted() {
     assert_eq!(host.activated(), 1);
 }
 
-fn mailer(host: &mut Host) -> (u64, adjoin_entity::frame::CommandFrame) {
+fn mailer(host: &mut Host) -> (u64, CommandFrame) {
     let entity = adjoin_model::EntityId::new("shop.Mailer", "any").expect("an id");
     let call = host.new_call(entity, "list");
     let call = host.send(call);
@@ -126,7 +126,7 @@ fn element(host: &mut Host, call: u64) {
 }
 
 fn done(host: &mut Host, effect: Option<u64>, payload: &str) {
-    let reply = Reply { payload: Some(json(payload)), sequence: 0, replayed: false, metadata: Vec::new() };
+    let reply = Reply { payload: Some(json(payload)), ..Reply::default() };
     host.step(vec![Input::EffectDone { effect: effect.expect("waited for"), result: Ok(reply) }]);
 }
 
@@ -250,4 +250,62 @@ fn side_effects_of_a_streams_part_are_made_one_after_the_other() {
     assert_eq!((next.len(), host.elements.len()), (2, 0));
     done(&mut host, three, "1");
     assert_eq!(host.elements, [(call, 0), (call, 0)]);
+}
+
+/// The host drains, though the one who asked for a stream left while a part of it waited.
+fn drains_after(host: &mut Host, command: &CommandFrame, waits: Option<u64>) {
+    host.answer_frame(1, FunctionFrame::StreamEnd { call: command.call, error: None });
+    if let Some(effect) = waits {
+        done(host, Some(effect), "1");
+    }
+    host.step(vec![Input::Drain]);
+    assert!(host.drained && host.ends.is_empty(), "nobody is told, nothing is under way");
+}
+
+#[test]
+fn a_caller_that_leaves_a_stream_that_waits_holds_nothing_up() {
+    let forward = HandlerResult::Forward(target(id("bob"), "add"));
+    for (result, effects, made_after) in [(reply("1"), three_effects(), 2), (forward, Effects::default(), 0)] {
+        let mut host = cloudstate();
+        let (call, command) = mailer(&mut host);
+        host.answer(&command, result, effects);
+        let (_, waits) = made(&mut host);
+        host.step(vec![Input::Cancel(call)]);
+        assert_eq!(made(&mut host).0.len(), made_after, "what is left of the part is made all the same");
+        assert_eq!(host.cancelled(), 1);
+        drains_after(&mut host, &command, waits);
+    }
+}
+
+#[test]
+fn a_deadline_that_passes_while_a_stream_waits_holds_nothing_up() {
+    let mut host = cloudstate();
+    let entity = adjoin_model::EntityId::new("shop.Mailer", "any").expect("an id");
+    let mut call = host.new_call(entity, "list");
+    call.deadline = Some(host.now.mono.plus_ms(10));
+    host.send(call);
+    let command = host.command();
+    host.answer(&command, reply("1"), three_effects());
+    let (_, waits) = made(&mut host);
+    host.later_ms(10);
+    assert_eq!(host.ends.drain(..).count(), 1);
+    drains_after(&mut host, &command, waits);
+}
+
+#[test]
+fn parts_of_a_stream_that_nobody_waits_for_any_more_do_not_wait_either() {
+    for forwards in [false, true] {
+        let mut host = cloudstate();
+        let (call, command) = mailer(&mut host);
+        host.step(vec![Input::Cancel(call)]);
+        let (result, effects) = if forwards {
+            (HandlerResult::Forward(target(id("bob"), "add")), Effects::default())
+        } else {
+            (reply("1"), three_effects())
+        };
+        host.answer(&command, result, effects);
+        let effects: Vec<_> = host.effects.drain(..).map(|(effect, _)| effect).collect();
+        assert_eq!(effects, vec![None; if forwards { 1 } else { 3 }]);
+        drains_after(&mut host, &command, None);
+    }
 }

@@ -5,22 +5,22 @@ use adjoin_entity::frame::{CommandFrame, Effects, HandlerResult, HostFrame};
 use adjoin_entity::spec::{EventKey, KeyOf, Source, Spec, Subscription, Taker};
 use adjoin_entity::{ConsumerStatus, Input, Settings, ShardInput};
 use adjoin_model::{
-    Body, Consumed, ConsumerId, Consumption, DeadLetter, Ended, EntityId, Error, Kind, Payload, Position, Progress,
-    ShardId, Unfinished, shard_of,
+    Body, Consumed, ConsumerId, Consumption, EntityId, Error, Kind, Payload, Position, Progress, ShardId, Unfinished,
+    shard_of,
 };
 
 use crate::host::*;
 
 const LOG: &str = "shop.Cart";
 
-fn subscription(group: &str, event: &str, handler: &str) -> Subscription {
+pub(crate) fn subscription(group: &str, event: &str, handler: &str) -> Subscription {
     let taker = Taker { event: event.into(), handler: handler.into() };
     let source = Source::EventLog(LOG.into());
     Subscription { source, group: group.into(), events: vec![taker], rest: None, key: EventKey::Subject }
 }
 
 /// The spec of all tests, and these subscriptions of its types.
-fn subscribed(subscriptions: Vec<(&str, Subscription)>) -> Spec {
+pub(crate) fn subscribed(subscriptions: Vec<(&str, Subscription)>) -> Spec {
     let mut spec = spec();
     for (name, subscription) in subscriptions {
         let found = spec.types.iter_mut().find(|entity_type| *entity_type.name == *name);
@@ -30,36 +30,36 @@ fn subscribed(subscriptions: Vec<(&str, Subscription)>) -> Spec {
 }
 
 /// `shop.Mailer.send` takes `A` of carts.
-fn mailing() -> Spec {
+pub(crate) fn mailing() -> Spec {
     subscribed(vec![("shop.Mailer", subscription("mail", "A", "send"))])
 }
 
-fn mail() -> ConsumerId {
+pub(crate) fn mail() -> ConsumerId {
     ConsumerId::new(LOG, "mail").expect("a consumer")
 }
 
-fn with_spec(spec: Spec, settings: Settings) -> Host {
+pub(crate) fn with_spec(spec: Spec, settings: Settings) -> Host {
     let mut host = Host::without_function(settings);
     host.up_with(1, spec, 1000);
     host
 }
 
-fn host() -> Host {
+pub(crate) fn host() -> Host {
     with_spec(mailing(), settings())
 }
 
-fn shard(key: &str) -> ShardId {
+pub(crate) fn shard(key: &str) -> ShardId {
     shard_of(&id(key), settings().shards)
 }
 
 /// A key of the same shard as `ada`.
-fn neighbour() -> String {
+pub(crate) fn neighbour() -> String {
     let found = (0..).map(|number| format!("n{number}")).find(|key| shard(key) == shard("ada"));
     found.expect("there is one")
 }
 
 /// A command of this cart emits these, and the write of it is durable.
-fn emits(host: &mut Host, key: &str, events: &[&str]) {
+pub(crate) fn emits(host: &mut Host, key: &str, events: &[&str]) {
     host.call(key, "add");
     let place = host.commands.iter().position(|command| &*command.name == "add").expect("a command");
     let command = host.commands.remove(place);
@@ -68,28 +68,28 @@ fn emits(host: &mut Host, key: &str, events: &[&str]) {
     host.carry();
 }
 
-fn well(host: &mut Host, command: &CommandFrame) {
+pub(crate) fn well(host: &mut Host, command: &CommandFrame) {
     host.answer(command, reply("ok"), Effects::default());
     host.carry();
 }
 
-fn badly(host: &mut Host, command: &CommandFrame) {
+pub(crate) fn badly(host: &mut Host, command: &CommandFrame) {
     host.answer(command, HandlerResult::Failed(Error::internal("no")), Effects::default());
     host.carry();
 }
 
 /// The oldest command that the function has fails.
-fn fails(host: &mut Host) {
+pub(crate) fn fails(host: &mut Host) {
     let command = host.command();
     badly(host, &command);
 }
 
-fn status(host: &Host, key: &str) -> ConsumerStatus {
+pub(crate) fn status(host: &Host, key: &str) -> ConsumerStatus {
     let all = host.machine.consumers(1000);
     all.into_iter().find(|status| status.shard == shard(key)).expect("a consumer")
 }
 
-fn dead(host: &Host, key: &str) -> Vec<Position> {
+pub(crate) fn dead(host: &Host, key: &str) -> Vec<Position> {
     status(host, key).dead.into_iter().map(|(event, _)| event).collect()
 }
 
@@ -108,45 +108,15 @@ fn consumed(body: &Body) -> Option<(Position, Consumed)> {
 }
 
 /// What the oldest write notes of a consumer; it becomes durable.
-fn noted(host: &mut Host) -> (Position, Consumed) {
+pub(crate) fn noted(host: &mut Host) -> (Position, Consumed) {
     let batch = host.durable();
     host.carry();
     assert_eq!(batch.records.len(), 1, "{batch:?}");
     consumed(&batch.records[0].body).expect("a note of a consumer")
 }
 
-fn quick() -> Settings {
+pub(crate) fn quick() -> Settings {
     Settings { effect_retry_ms: 100, effect_attempts: 3, ..settings() }
-}
-
-/// A host in which the event of `ada` at 1 is a dead letter.
-fn with_a_letter() -> Host {
-    let mut host = with_spec(mailing(), quick());
-    emits(&mut host, "ada", &["A"]);
-    for wait in [100, 200] {
-        fails(&mut host);
-        host.later_ms(wait);
-        host.carry();
-    }
-    fails(&mut host);
-    assert!(matches!(noted(&mut host), (1, Consumed::Dead { attempts: 3, .. })));
-    assert_eq!(noted(&mut host), (2, Consumed::Passed), "past the record that it is dead, too");
-    host
-}
-
-fn operator(host: &mut Host, input: impl FnOnce(u64) -> Input) -> u64 {
-    let call = host.new_call(id("ada"), "add").id;
-    host.step(vec![input(call)]);
-    host.carry();
-    call
-}
-
-fn retry(host: &mut Host, event: Position) -> u64 {
-    operator(host, |call| Input::RetryLetter { call, shard: shard("ada"), consumer: mail(), event })
-}
-
-fn drop_letter(host: &mut Host, event: Position) -> u64 {
-    operator(host, |call| Input::DropLetter { call, shard: shard("ada"), consumer: mail(), event })
 }
 
 #[test]
@@ -241,25 +211,6 @@ fn a_host_that_comes_later_goes_on_behind_the_position() {
     let id = again.metadata.iter().find(|(name, _)| name == "ce-id").map(|(_, id)| id.clone());
     assert_eq!(id, Some(format!("{}-2", shard("ada"))));
     assert!(second.commands.is_empty(), "the first is not given again");
-}
-
-#[test]
-fn a_dead_letter_whose_position_was_not_noted_is_not_given_again() {
-    let mut first = with_spec(mailing(), Settings { effect_attempts: 1, ..settings() });
-    emits(&mut first, "ada", &["A", "A"]);
-    fails(&mut first);
-    assert!(matches!(noted(&mut first), (1, Consumed::Dead { .. })));
-    let mut second = Host::without_function(settings());
-    second.journal = first.journal.clone();
-    second.restart_at(shard("ada"), second.journal[&shard("ada")].len() as u64);
-    let letter = DeadLetter { entity: id("ada"), attempts: 1, error: "no".into(), at: second.now.wall };
-    let progress = Progress { passed: 0, dead: [(1, letter)].into() };
-    let left = Unfinished { consumers: vec![(mail(), progress)], ..Unfinished::default() };
-    second.machine.resume(shard("ada"), left);
-    second.up_with(1, mailing(), 1000);
-    second.carry();
-    let id = second.command().metadata.iter().find(|(name, _)| name == "ce-id").map(|(_, id)| id.clone());
-    assert_eq!(id, Some(format!("{}-2", shard("ada"))));
 }
 
 #[test]
@@ -369,80 +320,6 @@ fn a_refusal_is_a_failure() {
 }
 
 #[test]
-fn an_event_that_fails_too_often_is_a_dead_letter_and_those_behind_it_go_on() {
-    let mut host = with_spec(mailing(), quick());
-    emits(&mut host, "ada", &["A", "A"]);
-    for wait in [100, 200, 400] {
-        fails(&mut host);
-        host.later_ms(wait);
-        host.carry();
-    }
-    assert!(host.commands.is_empty(), "not before it is durable that it is one");
-    let (event, what) = noted(&mut host);
-    let Consumed::Dead { attempts: 3, error } = what else { panic!("{what:?}") };
-    assert_eq!((event, error.contains("no")), (1, true));
-    assert_eq!(host.commands.len(), 1);
-    assert_eq!(dead(&host, "ada"), [1]);
-    assert_eq!(noted(&mut host), (1, Consumed::Passed));
-}
-
-#[test]
-fn a_dead_letter_that_is_retried_runs_and_ends() {
-    let mut host = with_a_letter();
-    let call = retry(&mut host, 1);
-    assert!(host.reply(call).is_ok());
-    let command = host.command();
-    well(&mut host, &command);
-    assert_eq!(dead(&host, "ada"), [1], "until that is durable");
-    assert_eq!(noted(&mut host), (1, Consumed::Settled(Ended::Ran)));
-    assert!(dead(&host, "ada").is_empty() && host.writes.is_empty());
-}
-
-#[test]
-fn a_dead_letter_that_fails_again_stays_one() {
-    let mut host = with_a_letter();
-    retry(&mut host, 1);
-    let call = drop_letter(&mut host, 1);
-    assert_eq!(host.error(call).0, Kind::Conflict, "it is being tried");
-    fails(&mut host);
-    assert!(matches!(noted(&mut host), (1, Consumed::Dead { attempts: 4, .. })));
-    assert_eq!(dead(&host, "ada"), [1]);
-    assert_eq!(status(&host, "ada").open, 0);
-}
-
-#[test]
-fn a_dead_letter_that_is_dropped_has_ended_once_that_is_durable() {
-    let mut host = with_a_letter();
-    let call = drop_letter(&mut host, 1);
-    assert!(!host.replied(call));
-    assert_eq!(noted(&mut host), (1, Consumed::Settled(Ended::Dropped)));
-    assert!(host.reply(call).is_ok() && dead(&host, "ada").is_empty());
-    let call = drop_letter(&mut host, 1);
-    assert_eq!(host.error(call).0, Kind::NotFound);
-    let call = retry(&mut host, 1);
-    assert_eq!(host.error(call).0, Kind::NotFound);
-}
-
-#[test]
-fn too_many_dead_letters_stop_their_consumer_until_one_has_ended() {
-    let mut settings = quick();
-    settings.effect_attempts = 1;
-    settings.limits.dead_letters = 1;
-    let mut host = with_spec(mailing(), settings);
-    emits(&mut host, "ada", &["A"]);
-    fails(&mut host);
-    host.settle();
-    emits(&mut host, "ada", &["A"]);
-    host.settle();
-    host.carry();
-    assert!(host.commands.is_empty());
-    drop_letter(&mut host, 1);
-    host.settle();
-    host.carry();
-    assert_eq!(host.commands.len(), 1);
-}
-
-#[test]
 fn without_its_function_nothing_is_given_and_nothing_is_counted() {
     let mut host = with_spec(mailing(), quick());
     host.down(1);
@@ -498,14 +375,18 @@ fn what_waits_goes_to_the_handlers_of_the_function_that_comes() {
 }
 
 #[test]
-fn a_position_that_was_not_written_is_written_again() {
+fn a_position_that_was_not_written_is_written_again_after_a_while() {
     let mut host = host();
     emits(&mut host, "ada", &["A"]);
     let command = host.command();
     well(&mut host, &command);
     let lost = host.write();
     host.store_says(lost.shard, ShardInput::Refused(Error::unavailable("full")));
+    host.carry();
+    assert!(host.writes.is_empty(), "a disk that is full is full for a while");
+    host.later_ms(800);
     assert_eq!(noted(&mut host), (1, Consumed::Passed));
+    assert!(host.writes.is_empty());
 }
 
 #[test]
@@ -579,4 +460,21 @@ fn a_note_says_whose_it_is() {
     let record = host.write().records.remove(0);
     let note = Consumption { consumer: mail(), event: 1, what: Consumed::Passed };
     assert_eq!((record.entity, record.sequence, record.body), (id("ada"), 0, Body::Consumed(Box::new(note))));
+}
+
+#[test]
+fn the_position_is_written_after_many_records_of_others_though_nothing_was_read() {
+    let mut host = host();
+    let profile = |key: String| EntityId::new("shop.Profile", key).expect("an id");
+    let profile = (0..).map(|n| profile(format!("p{n}"))).find(|id| shard_of(id, 16) == shard("ada")).expect("one");
+    for _ in 0..=1024 {
+        assert!(host.writes.is_empty(), "not yet");
+        let call = host.new_call(profile.clone(), "add");
+        host.send(call);
+        let command = host.command();
+        host.answer(&command, reply("1"), Effects { value: Some(json("v")), ..Effects::default() });
+        host.durable();
+    }
+    let record = host.write().records.remove(0);
+    assert_eq!((record.entity, consumed(&record.body)), (profile, Some((1025, Consumed::Passed))));
 }

@@ -10,6 +10,7 @@ mod effects;
 mod eventing;
 mod found;
 mod idempotency;
+mod letters;
 mod lost;
 mod metadata;
 mod outbox;

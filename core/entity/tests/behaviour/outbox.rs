@@ -504,3 +504,67 @@ fn a_draining_host_begins_no_effect() {
     assert!(host.commands.is_empty() && host.drained);
     assert_eq!(host.machine.status(0).effects.outbox, 1, "the next start sends it");
 }
+
+#[test]
+fn rule_7_an_effect_that_ends_its_process_each_time_is_stuck() {
+    let mut host = Host::with(Settings { effect_attempts: 2, ..settings() });
+    asks(&mut host, vec![SideEffect { durable: true, ..side_effect(mailer(), "send", false) }]);
+    host.carry_all();
+    for session in [1, 2] {
+        host.command();
+        host.down(session);
+        host.carry();
+        host.up(session + 1);
+        host.carry();
+    }
+    assert_eq!(state(&host), Some(STUCK));
+    assert!(host.commands.is_empty());
+    host.up(9);
+    host.carry();
+    assert_eq!(state(&host), Some(STUCK), "no function that comes is what it wants");
+}
+
+/// What an effect for `eve` counts in the outbox.
+fn weight() -> usize {
+    let call = DurableCall {
+        entity: id("eve"),
+        command: "add".into(),
+        payload: json("2"),
+        caller: "".into(),
+        metadata: Vec::new(),
+    };
+    call.size()
+}
+
+#[test]
+fn a_full_outbox_is_full_of_bytes_too_also_of_what_is_not_durable_yet() {
+    let limits = Limits { outbox_bytes: 2 * weight() + 10, ..Limits::default() };
+    let mut host = Host::with(Settings { limits, ..settings() });
+    let first = asks(&mut host, vec![durable(id("eve"))]);
+    let second = asks(&mut host, vec![durable(id("eve"))]);
+    let third = asks(&mut host, vec![durable(id("eve"))]);
+    host.settle();
+    assert!(host.reply(first).is_ok() && host.reply(second).is_ok());
+    assert_eq!(host.error(third), (Kind::Exhausted, Outcome::None), "one was written, one waited");
+    let fourth = asks(&mut host, vec![durable(id("eve"))]);
+    assert_eq!(host.error(fourth).0, Kind::Exhausted, "both are durable");
+}
+
+#[test]
+fn metadata_of_a_durable_effect_is_counted_and_bounded() {
+    let with = |value: String| {
+        let mut effect = durable(id("eve"));
+        effect.target.metadata = vec![("x".into(), value)];
+        effect
+    };
+    let limits = Limits { outbox_bytes: weight() + 10, ..Limits::default() };
+    let mut host = Host::with(Settings { limits, ..settings() });
+    let call = asks(&mut host, vec![with("v".repeat(10))]);
+    assert_eq!(host.error(call), (Kind::Exhausted, Outcome::None));
+    let mut host = Host::new();
+    let call = asks(&mut host, vec![with("v".repeat(64 << 10))]);
+    let error = host.reply(call).expect_err("too long");
+    assert_eq!((error.kind, error.outcome), (Kind::Exhausted, Outcome::None));
+    assert!(error.message.contains("the durable effect's metadata"), "{error}");
+    assert!(host.writes.is_empty());
+}

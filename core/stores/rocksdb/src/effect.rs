@@ -11,27 +11,12 @@ use crate::codec::{Damage, Decoder, Encoder};
 const OUTBOX: u8 = 1;
 const INBOX: u8 = 2;
 
-/// Encodes a record of outbox or inbox; `None` for any other.
-pub(crate) fn encode(key: &[u8], record: &Record) -> Option<Vec<u8>> {
+/// Encodes a record whose body is this call: of an inbox where there is an origin, of an outbox where there is none.
+pub(crate) fn encode(key: &[u8], record: &Record, origin: Option<Origin>, call: &DurableCall) -> Vec<u8> {
     let mut value = Encoder::new(record.size());
-    let call = match &record.body {
-        Body::Outbox(call) => {
-            value.byte(OUTBOX);
-            call
-        }
-        Body::Inbox(Incoming { origin, call }) => {
-            value.byte(INBOX).number(u64::from(origin.shard.0)).number(origin.position);
-            call
-        }
-        Body::Event(_)
-        | Body::Value(_)
-        | Body::Superseded
-        | Body::Delete
-        | Body::Dedup(_)
-        | Body::Done { .. }
-        | Body::Consumed(_) => {
-            return None;
-        }
+    match origin {
+        None => value.byte(OUTBOX),
+        Some(origin) => value.byte(INBOX).number(u64::from(origin.shard.0)).number(origin.position),
     };
     entity(&mut value, &record.entity);
     value.number(record.sequence).wide(record.command.0).number(record.at.0);
@@ -41,7 +26,7 @@ pub(crate) fn encode(key: &[u8], record: &Record) -> Option<Vec<u8>> {
         value.text(name).text(content);
     }
     value.text(&call.payload.type_name).raw(&call.payload.data);
-    Some(value.seal(key))
+    value.seal(key)
 }
 
 fn entity(value: &mut Encoder, entity: &EntityId) {
@@ -122,7 +107,7 @@ mod tests {
     /// The format, which never changes.
     #[test]
     fn an_outbox_record_is_kind_record_call() {
-        let value = encode(b"k", &record(Body::Outbox(call()))).expect("an outbox record");
+        let value = encode(b"k", &record(Body::Outbox(call())), None, &call());
         let content = &value[1..value.len() - 4];
         assert_eq!(content[..8], [OUTBOX, 1, b't', 3, b'a', 0, b'b', 3]);
         assert_eq!(content[8..24], 7_u128.to_le_bytes());
@@ -132,12 +117,12 @@ mod tests {
     #[test]
     fn records_come_back() {
         let origin = Origin { shard: ShardId(300), position: 400 };
-        for body in [Body::Outbox(call()), Body::Inbox(Incoming { origin, call: call() })] {
+        let inbox = Body::Inbox(Incoming { origin, call: call() });
+        for (body, origin) in [(Body::Outbox(call()), None), (inbox, Some(origin))] {
             let record = record(body);
-            let value = encode(b"k", &record).expect("an effect");
+            let value = encode(b"k", &record, origin, &call());
             assert_eq!(decode(b"k", &value), Ok(record));
         }
-        assert_eq!(encode(b"k", &record(Body::Delete)), None);
         assert_eq!(decode_watermark(b"k", &encode_watermark(b"k", 300)), Ok(300));
     }
 

@@ -2,6 +2,7 @@
 //! Which consumers there are: those that a connected function subscribes for, and those that a shard remembers.
 
 use adjoin_model::{ConsumerId, EntityId, Progress, Result, ShardId};
+use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -9,6 +10,7 @@ use alloc::vec::Vec;
 use super::{ConsumerPlace, ShardLoop};
 use crate::cloud_event::Content;
 use crate::consumer::{Consumer, Item};
+use crate::mutant::Mutant;
 use crate::spec::{Answers, EntityKind, EntityType, EventKey, Spec, Subscription};
 
 /// What a function says of a consumer.
@@ -18,12 +20,14 @@ pub(in crate::shard_loop) struct Declared {
     entity_type: Arc<str>,
     pub(super) action: bool,
     pub(super) content: Content,
+    /// Who calls its handlers.
+    pub(super) caller: Arc<str>,
     /// A function that has it is connected.
     pub(super) connected: bool,
 }
 
 impl Declared {
-    fn of(spec: &Spec, entity_type: &EntityType, subscription: &Subscription) -> Self {
+    fn of(spec: &Spec, entity_type: &EntityType, subscription: &Subscription, consumer: &ConsumerId) -> Self {
         let content = match spec.answers {
             Answers::Cloudstate => Content::Any,
             Answers::Adjoin if entity_type.services.is_empty() => Content::Json,
@@ -35,15 +39,15 @@ impl Declared {
             entity_type: entity_type.name.clone(),
             action,
             content,
+            caller: format!("consumer {consumer}").into(),
             connected: true,
         }
     }
 
     /// Whether events go the same way as before.
     fn gives_as(&self, other: &Self) -> bool {
-        let way =
-            |one: &Self| (one.subscription.events.clone(), one.subscription.rest.clone(), one.entity_type.clone());
-        way(self) == way(other)
+        let (one, two) = (&self.subscription, &other.subscription);
+        one.events == two.events && one.rest == two.rest && self.entity_type == other.entity_type
     }
 
     /// The entity that takes this event.
@@ -59,9 +63,11 @@ impl Declared {
 impl ShardLoop {
     /// Takes over how far the consumers of a shard had come. Before the first step.
     pub(in crate::shard_loop) fn resume_consumers(&mut self, shard: ShardId, left: Vec<(ConsumerId, Progress)>) {
-        for (consumer, progress) in left {
+        let forgets = self.is(Mutant::ConsumersAtHead);
+        for (consumer, mut progress) in left {
             let place = self.consumers.place(&consumer);
             if let Some(owned) = self.owned_mut(shard) {
+                progress.passed = if forgets { owned.shard.head().position } else { progress.passed };
                 owned.consumers.insert(place, Consumer::new(progress));
             }
         }
@@ -74,7 +80,7 @@ impl ShardLoop {
             for subscription in &entity_type.subscriptions {
                 // A spec whose consumers have no names was refused by its check.
                 let Ok(consumer) = subscription.consumer() else { continue };
-                let declared = Arc::new(Declared::of(spec, entity_type, subscription));
+                let declared = Arc::new(Declared::of(spec, entity_type, subscription, &consumer));
                 now.push((self.consumers.place(&consumer), declared));
             }
         }

@@ -9,12 +9,12 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::{ConsumerPlace, Group, ShardLoop};
-use crate::call::CallId;
+use super::{Again, ConsumerPlace, Group, STORE_WAITS, ShardLoop};
+use crate::call::{CallId, Reply};
 use crate::consumer::HandoverOn;
 use crate::io::Output;
+use crate::mutant::Mutant;
 use crate::shard::Admission;
-use crate::shard_loop::effects::nothing;
 
 /// What is being written of a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +51,9 @@ pub struct ConsumerStatus {
 impl ShardLoop {
     /// Writes how far a consumer has come, when that is worth a record.
     pub(super) fn mark(&mut self, shard: ShardId, place: ConsumerPlace) {
+        let early = self.is(Mutant::NotedPastOpen);
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
-        let Some((reached, entity)) = consumer.mark() else { return };
+        let Some((reached, entity)) = consumer.mark(early) else { return };
         consumer.marking();
         self.note(shard, place, reached, entity, Consumed::Passed, (Writes::Passed, None));
     }
@@ -65,8 +66,14 @@ impl ShardLoop {
         ended: Ended,
         by: Option<CallId>,
     ) {
-        let letter = self.consumer(shard, place).and_then(|consumer| consumer.progress.dead.get(&event));
-        let Some(entity) = letter.map(|letter| letter.entity.clone()) else { return };
+        let Some(consumer) = self.consumer_mut(shard, place) else { return };
+        let Some(entity) = consumer.progress.dead.get(&event).map(|letter| letter.entity.clone()) else {
+            debug_assert!(false, "no dead letter stands at {event}");
+            // It has ended already: those behind it go on.
+            consumer.go(event, HandoverOn::Written);
+            return;
+        };
+        consumer.settling.insert(event);
         self.note(shard, place, event, entity, Consumed::Settled(ended), (Writes::Settled, by));
     }
 
@@ -119,10 +126,13 @@ impl ShardLoop {
                 consumer.go(event, HandoverOn::Written);
                 self.consumers.counts.dead += 1;
             }
-            Writes::Settled => drop(consumer.go(event, HandoverOn::Written)),
+            Writes::Settled => {
+                consumer.settling.remove(&event);
+                consumer.go(event, HandoverOn::Written);
+            }
         }
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(nothing()) });
+            self.out.push(Output::Reply { call, result: Ok(Reply::default()) });
         }
         self.stir_consumers(shard);
     }
@@ -138,11 +148,13 @@ impl ShardLoop {
     ) {
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         match writes {
-            Writes::Passed => consumer.mark_lost(),
+            // It is written all the while: a store that refuses at once is not asked again at once.
+            Writes::Passed => self.rest_consumer(shard, place, Again::Mark, STORE_WAITS),
             Writes::Dead | Writes::Settled => {
+                consumer.settling.remove(&event);
                 let attempts = consumer.get(event).map_or(1, |item| item.attempts);
                 if consumer.go(event, HandoverOn::Lost) {
-                    self.rest_consumer(shard, place, Some(event), attempts);
+                    self.rest_consumer(shard, place, Again::Event(event), attempts);
                 }
             }
         }
@@ -164,18 +176,17 @@ impl ShardLoop {
                 let said = format!("no connected function has the consumer {consumer}: start it, then try again");
                 return Err(Error::unavailable(said));
             }
-            if let Some(consumer) = self.consumer_mut(shard, place)
-                && !consumer.letters.contains(&event)
-            {
+            if let Some(consumer) = self.consumer_mut(shard, place) {
                 consumer.letters.push_back(event);
             }
-            Ok(nothing())
+            Ok(Reply::default())
         });
         self.out.push(Output::Reply { call, result });
         self.stir_consumers(shard);
     }
 
-    /// An operator drops a dead letter, unless it is being tried again.
+    /// An operator drops a dead letter, unless it is being tried again. One that was to be tried again, but whose function
+    /// has gone since, is not waited for.
     pub(in crate::shard_loop) fn drop_letter(
         &mut self,
         call: CallId,
@@ -184,7 +195,12 @@ impl ShardLoop {
         event: Position,
     ) {
         match self.letter(shard, consumer, event) {
-            Ok(place) => self.settle_letter(shard, place, event, Ended::Dropped, Some(call)),
+            Ok(place) => {
+                if let Some(consumer) = self.consumer_mut(shard, place) {
+                    consumer.letters.retain(|letter| *letter != event);
+                }
+                self.settle_letter(shard, place, event, Ended::Dropped, Some(call));
+            }
             Err(error) => self.out.push(Output::Reply { call, result: Err(error) }),
         }
     }
@@ -193,9 +209,12 @@ impl ShardLoop {
         let at = |error: Error| error.at("consumer", consumer).at("shard", shard).at("position", event);
         let found = self.consumers.find(consumer);
         let own = found.and_then(|place| Some((place, self.consumer(shard, place)?)));
+        // Without its function nobody tries it, though that was asked.
+        let tried = |place| self.consumers.declared(place).is_some();
         match own {
-            Some((_, consumer)) if consumer.get(event).is_some() => {
-                Err(at(Error::conflict("the event is being tried now; look again when it has been answered")))
+            Some((place, one)) if one.is_busy(event) || (one.letters.contains(&event) && tried(place)) => {
+                let said = "the event is being tried, or its end written; look again when that is over";
+                Err(at(Error::conflict(said)))
             }
             Some((place, consumer)) if consumer.progress.dead.contains_key(&event) => Ok(place),
             Some(_) | None => Err(at(Error::not_found("no dead letter stands there, or it has ended"))),

@@ -132,11 +132,11 @@ impl<'a> Stage<'a> {
     /// A record of outbox, inbox or a consumer: it says nothing of its entity.
     fn effect(&mut self, shard: ShardId, position: Position, record: &Record) {
         let key = keys::batch(shard, position);
-        let encoded = effect::encode(&key, record).unwrap_or_default();
         match &record.body {
-            Body::Outbox(_) => self.put(Family::Outbox, &key, &encoded),
+            Body::Outbox(call) => self.put(Family::Outbox, &key, &effect::encode(&key, record, None, call)),
             Body::Inbox(incoming) => {
-                self.put(Family::Inbox, &key, &encoded);
+                let value = effect::encode(&key, record, Some(incoming.origin), &incoming.call);
+                self.put(Family::Inbox, &key, &value);
                 // Positions of a source come in order: a later one is never lower.
                 let key = keys::watermark(shard, incoming.origin.shard);
                 self.put(Family::Watermarks, &key, &effect::encode_watermark(&key, incoming.origin.position));
@@ -152,17 +152,18 @@ impl<'a> Stage<'a> {
     /// A position is written by the shard's owner alone, which never writes a lower one.
     fn consumed(&mut self, shard: ShardId, consumption: &Consumption, record: &Record) {
         let Consumption { consumer, event, what } = consumption;
-        let letter = consumer::letter_key(shard, consumer, *event);
+        let letter = || consumer::letter_key(shard, consumer, *event);
         match what {
             Consumed::Passed => {
                 let key = consumer::key(shard, consumer);
                 self.put(Family::Consumers, &key, &effect::encode_watermark(&key, *event));
             }
             Consumed::Dead { attempts, error } => {
+                let letter = letter();
                 let value = consumer::encode_letter(&letter, *attempts, error, &record.entity, record.at);
                 self.put(Family::Consumers, &letter, &value);
             }
-            Consumed::Settled(_) => self.batch.delete_cf(self.db.family(Family::Consumers), letter),
+            Consumed::Settled(_) => self.batch.delete_cf(self.db.family(Family::Consumers), letter()),
         }
     }
 
