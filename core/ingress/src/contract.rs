@@ -16,6 +16,7 @@ use http::HeaderMap;
 pub(crate) use answer::{has_deadline, status, type_differs};
 
 use crate::http::head;
+use crate::meter::{self, TypeCounts};
 use crate::transcode::{self, Router};
 
 /// A method of a contract that a handler of an entity type serves.
@@ -32,6 +33,7 @@ pub(crate) struct Served {
     /// `type.googleapis.com/shop.Item`
     input_type: Arc<str>,
     pub(crate) output_type: String,
+    counts: Arc<TypeCounts>,
 }
 
 impl Served {
@@ -51,12 +53,18 @@ impl Served {
             input_type: "".into(),
             output_type: String::new(),
             method,
+            counts: Arc::new(TypeCounts::new("post.Box".into())),
         }
     }
 
     /// The handler that serves it.
     pub(crate) fn handler(&self) -> &Handler {
         &self.entity_type.handlers[self.at]
+    }
+
+    /// The request under way is for this method, or for a watch of it.
+    pub(crate) fn seen(&self, watch: bool) {
+        meter::seen(&self.counts, self.handler(), watch);
     }
 
     /// An encoded input as a payload.
@@ -155,6 +163,7 @@ impl Contracts {
 
     fn serve(&mut self, known: &Known, contract: &Contract) {
         let owner = &known.entity_type;
+        let counts = Arc::new(TypeCounts::new(owner.name.clone()));
         for name in &owner.services {
             let Some(service) = contract.service(name) else {
                 self.notes.push(format!("{} names the service {name}, which its contract has not", owner.name));
@@ -162,7 +171,7 @@ impl Contracts {
             };
             self.services.push(name.clone());
             for method in &service.methods {
-                match served(owner, known.answers, name, method) {
+                match served(owner, known.answers, &counts, name, method) {
                     Ok(served) => self.add(served),
                     Err(said) => self.notes.push(format!("{name}/{} is not served: {said}", method.name)),
                 }
@@ -222,9 +231,10 @@ pub fn check(spec: &Spec) -> Result<()> {
     let contract = Contract::parse(&spec.descriptors, &Limits::default())?;
     let mut problems = Vec::new();
     for owner in &owners {
+        let counts = Arc::new(TypeCounts::new(owner.name.clone()));
         let services = owner.services.iter().filter_map(|name| contract.service(name));
         let methods = services.flat_map(|service| service.methods.iter().map(|method| (&service.name, method)));
-        let served = methods.filter_map(|(service, method)| served(owner, spec.answers, service, method).ok());
+        let served = methods.filter_map(|(service, method)| served(owner, spec.answers, &counts, service, method).ok());
         served.for_each(|served| drop(transcode::bindings(&Arc::new(served), &mut problems)));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems.join("\n"))) }
@@ -242,6 +252,7 @@ pub(crate) fn is_contract_first(entity_type: &EntityType) -> bool {
 fn served(
     owner: &Arc<EntityType>,
     answers: Answers,
+    counts: &Arc<TypeCounts>,
     service: &str,
     method: &Method,
 ) -> core::result::Result<Served, String> {
@@ -259,6 +270,7 @@ fn served(
         input_type: type_name(&method.input).into(),
         output_type: type_name(&method.output),
         method: method.clone(),
+        counts: counts.clone(),
     })
 }
 

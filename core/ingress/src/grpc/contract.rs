@@ -25,6 +25,7 @@ use crate::grpc::timed::{Due, timed};
 use crate::http::stream::{self, Place};
 
 /// Answers a call of a contract's method.
+    served.seen(false);
 pub(crate) async fn respond(app: &Arc<App>, served: Arc<Served>, request: Request<GrpcBody>) -> Response<GrpcBody> {
     let serving = Serving { app: app.clone(), served: served.clone() };
     // A client that streams may be silent for as long as it likes.

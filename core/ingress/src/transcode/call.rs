@@ -31,6 +31,7 @@ pub(crate) async fn respond<B>(app: &App, binding: Arc<Binding>, parts: &Parts, 
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
 {
+    binding.served.seen(false);
     let answers = binding.served.answers;
     answer(app, &binding, parts, body).await.unwrap_or_else(|refusal| refusal.response(answers))
 }
