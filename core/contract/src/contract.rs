@@ -37,12 +37,12 @@ impl Contract {
     /// # Errors
     /// `Invalid`, with the place: past a limit, an import that is missing or circular (with the chain of imports), names
     /// that do not resolve, options that cannot be read, a key field whose value has no text.
-    pub fn parse(descriptor_set: &[u8], limits: &Limits) -> Result<Self> {
+    pub fn parse(descriptor_set: &Bytes, limits: &Limits) -> Result<Self> {
         if descriptor_set.len() > limits.bytes {
             return Err(Error::invalid(format!("the descriptor set is longer than {} bytes", limits.bytes)));
         }
         let mut scan = Scan::new(limits);
-        let scanned = scan.set(Bytes::copy_from_slice(descriptor_set))?;
+        let scanned = scan.set(descriptor_set.clone())?;
         let mut pool = DescriptorPool::global();
         let mut files = Vec::new();
         for file in files::sort(scanned, &pool)? {

@@ -2,6 +2,7 @@
 //! Services and methods of a contract.
 
 use adjoin_model::{Error, Result};
+use bytes::Bytes;
 use prost_reflect::{MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 
 use crate::key::{self, KeyField};
@@ -80,11 +81,11 @@ impl Method {
     /// The key of the entity that an encoded input names: its key fields, joined by `-` without escaping. Text stands as
     /// it is, an enum's value by its name, numbers in decimal (unsigned ones unsigned, where the reference proxy of the
     /// Cloudstate protocol printed them signed), a field that is absent by its default. Costs one pass over the top
-    /// level of the payload.
+    /// level of the payload, and copies nothing of it but the key.
     ///
     /// # Errors
     /// `Invalid` for an empty key, and for a payload that is no message.
-    pub fn key(&self, payload: &[u8]) -> Result<String> {
+    pub fn key(&self, payload: &Bytes) -> Result<String> {
         key::key(&self.key_fields, payload).map_err(|error| error.at("message", self.input.full_name()))
     }
 }

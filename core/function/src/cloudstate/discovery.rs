@@ -98,7 +98,8 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     if declared.entities.is_empty() {
         return Err(Error::invalid("the function declares no entity: register at least one"));
     }
-    let contract = Contract::parse(&declared.proto, &adjoin_contract::Limits::default())?;
+    let descriptors = declared.proto.into();
+    let contract = Contract::parse(&descriptors, &adjoin_contract::Limits::default())?;
     let mut reading = Reading { contract: &contract, problems: Vec::new(), types: Vec::new(), later: Vec::new() };
     declared.entities.iter().for_each(|entity| reading.entity(entity));
     let Reading { mut problems, types, later, .. } = reading;
@@ -114,7 +115,7 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     let spec = Spec {
         sdk: sdk(&info),
         types: types.iter().zip(subscriptions).map(|(one, subscriptions)| entity_type(one, subscriptions)).collect(),
-        descriptors: declared.proto.into(),
+        descriptors,
         answers: spec::Answers::Cloudstate,
     };
     spec.check()?;

@@ -106,7 +106,7 @@ mod tests {
         };
         let name: Arc<str> = "a.Mailer".into();
         let declared = Declared { kind: EntityKind::Action, name: name.clone(), service: name, methods: vec![method] };
-        let contract = Contract::parse(&[], &adjoin_contract::Limits::default()).expect("empty");
+        let contract = Contract::parse(&bytes::Bytes::new(), &adjoin_contract::Limits::default()).expect("empty");
         let model = Model::new(contract, vec![declared]);
         for _ in 0..3 {
             let target = model.target("a.Mailer", "Send", None).expect("found");

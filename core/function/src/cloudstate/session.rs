@@ -252,7 +252,7 @@ mod tests {
             streamed_out: false,
         };
         let declared = Declared { kind: EntityKind::Action, name: name.clone(), service: name, methods: vec![method] };
-        let contract = Contract::parse(&[], &adjoin_contract::Limits::default()).expect("empty");
+        let contract = Contract::parse(&bytes::Bytes::new(), &adjoin_contract::Limits::default()).expect("empty");
         let (sender, frames) = mpsc::channel(WAITING);
         let (reporter, _) = Reporter::new(channel.clone(), 1);
         let model = Model::new(contract, vec![declared]);
