@@ -151,9 +151,7 @@ impl App {
 
 /// The answer to a failure; a bound of HTTP's own is counted as such.
 fn refused(problem: Problem) -> Response<Body> {
-    if let Some(refusal) = Refusal::of_status(problem.status) {
-        refusal.count();
-    }
+    Refusal::count_status(problem.status);
     problem.response()
 }
 

@@ -73,8 +73,12 @@ impl Refusal {
         }
     }
 
-    /// The bound that HTTP has a status of its own for.
-    pub(crate) fn of_status(status: StatusCode) -> Option<Self> {
+    /// Counts an answer of this status, where it is for a bound that HTTP has a status of its own for.
+    pub(crate) fn count_status(status: StatusCode) {
+        Self::of_status(status).into_iter().for_each(Self::count);
+    }
+
+    fn of_status(status: StatusCode) -> Option<Self> {
         Some(match status {
             StatusCode::REQUEST_TIMEOUT => Self::BodyTime,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodySize,
