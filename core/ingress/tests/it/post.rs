@@ -232,6 +232,7 @@ impl Post {
                 let letter = Letter::decode(data).expect("a Letter");
                 match letter.text.as_str() {
                     "refuse" => return Err(Error::rejected("no more room")),
+                    "ramble" => return Err(Error::rejected("ü".repeat(40_000))),
                     "coded" => return Err(Error::rejected("gone").with_code(Code::AlreadyExists)),
                     _ => {}
                 }
