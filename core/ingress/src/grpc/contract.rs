@@ -4,11 +4,10 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use adjoin_engine::{Element, Elements, Upstream};
-use adjoin_model::{Error, Metadata, Outcome, Payload, Result};
+use adjoin_engine::{Element, Elements};
+use adjoin_model::{Error, Metadata, Payload, Result};
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Request, Response};
-use tokio::sync::oneshot;
 use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -25,8 +24,8 @@ use crate::grpc::timed::{Due, timed};
 use crate::http::stream::{self, Place};
 
 /// Answers a call of a contract's method.
-    served.seen(false);
 pub(crate) async fn respond(app: &Arc<App>, served: Arc<Served>, request: Request<GrpcBody>) -> Response<GrpcBody> {
+    served.seen(false);
     let serving = Serving { app: app.clone(), served: served.clone() };
     // A client that streams may be silent for as long as it likes.
     let waits = served.method.client_streaming;
@@ -100,43 +99,21 @@ impl Serving {
     }
 
     /// Opens a call with a stream of input.
-    fn open(&self, headers: &HeaderMap, input: Streaming<Bytes>) -> Result<(Elements, Pump, Place)> {
+    fn open(&self, headers: &HeaderMap, input: Streaming<Bytes>) -> Result<(Elements, Place)> {
         let request = self.served.request(headers, Bytes::new())?;
         let mut place = self.app.streams.place(&self.app.settings)?;
         let broken = place.breakable();
         let (upstream, elements) = self.app.engine.duplex(request);
-        Ok((elements, Pump { upstream, served: self.served.clone(), input, broken }, place))
+        let served = self.served.clone();
+        let unread = |_| Error::invalid("a message of the stream cannot be read");
+        let messages = input.map(move |message| message.map(|message| served.payload(message)).map_err(unread));
+        tokio::spawn(stream::pump(upstream, broken, messages));
+        Ok((elements, place))
     }
 
     fn failed(&self, headers: &HeaderMap) -> impl Fn(Error) -> Status + Send + Unpin + use<> {
         let (served, had_deadline) = (self.served.clone(), contract::has_deadline(headers));
         move |error| contract::status(&served, &error, had_deadline)
-    }
-}
-
-/// Passes the client's messages on.
-struct Pump {
-    upstream: Upstream,
-    served: Arc<Served>,
-    input: Streaming<Bytes>,
-    /// Hears why no more can be passed on.
-    broken: oneshot::Sender<Error>,
-}
-
-impl Pump {
-    async fn run(mut self) {
-        while let Some(message) = self.input.next().await {
-            let Ok(message) = message else {
-                let error = Error::invalid("a message of the stream cannot be read").with_outcome(Outcome::Unknown);
-                // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
-                let _ = self.broken.send(error);
-                return;
-            };
-            if self.upstream.send(self.served.payload(message)).await.is_err() {
-                return;
-            }
-        }
-        self.upstream.end();
     }
 }
 
@@ -177,10 +154,8 @@ impl ClientStreamingService<Bytes> for Serving {
         Box::pin(async move {
             let (metadata, _, input) = request.into_parts();
             let failed = serving.failed(metadata.as_ref());
-            let (mut elements, pump, mut place) = serving.open(metadata.as_ref(), input).map_err(&failed)?;
-            let pumping = tokio::spawn(pump.run());
+            let (mut elements, mut place) = serving.open(metadata.as_ref(), input).map_err(&failed)?;
             let reply = stream::next(&mut elements, &mut place).await;
-            pumping.abort();
             let reply = reply.transpose().map_err(&failed)?;
             let (payload, said) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
             serving.message(payload, said, &failed)
@@ -198,9 +173,7 @@ impl StreamingService<Bytes> for Serving {
         Box::pin(async move {
             let (metadata, _, input) = request.into_parts();
             let headers = metadata.as_ref();
-            let (elements, pump, place) = serving.open(headers, input).map_err(serving.failed(headers))?;
-            // Ends with the call: the engine closes the upstream of one that is over.
-            tokio::spawn(pump.run());
+            let (elements, place) = serving.open(headers, input).map_err(serving.failed(headers))?;
             Ok(serving.replies(headers, elements, place).await)
         })
     }

@@ -5,20 +5,20 @@
 //! sends no other before it was taken.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adjoin_engine::{Element, Elements};
-use adjoin_model::{Error, Metadata, Payload, Result};
+use adjoin_engine::{Element, Elements, Upstream};
+use adjoin_model::{Error, Metadata, Outcome, Payload, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_stream::Stream;
+use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
@@ -144,6 +144,36 @@ impl Place {
                 said.ok()
             }
             Poll::Pending => None,
+        }
+    }
+}
+
+/// Passes a client's elements on, until it ends its stream, the call ends, or what it sends cannot be read: `broken`
+/// then says why. Earlier elements may have had an effect.
+pub(crate) async fn pump(
+    mut upstream: Upstream,
+    mut broken: oneshot::Sender<Error>,
+    elements: impl Stream<Item = Result<Payload>>,
+) {
+    let mut elements = pin!(elements);
+    loop {
+        let next = tokio::select! {
+            // The response is gone, and its place with it: a client that is silent keeps nothing open.
+            () = broken.closed() => return,
+            next = elements.next() => next,
+        };
+        match next {
+            Some(Ok(element)) => {
+                if upstream.send(element).await.is_err() {
+                    return;
+                }
+            }
+            None => return upstream.end(),
+            Some(Err(error)) => {
+                // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
+                let _ = broken.send(error.with_outcome(Outcome::Unknown));
+                return;
+            }
         }
     }
 }

@@ -154,23 +154,19 @@ where
     let broken = place.breakable();
     let (upstream, elements) = app.engine.duplex(request);
     let payload = move |line: Bytes| input.message(line).map(|message| served.payload(message));
-    let pumping = upload::pump(app, &parts.headers, body, upstream, broken, payload).map_err(Refusal::Request)?;
-    tokio::spawn(pumping);
+    let lines = upload::elements(app, &parts.headers, body, payload).map_err(Refusal::Request)?;
+    tokio::spawn(stream::pump(upstream, broken, lines));
     downstream(app, binding, parts, elements, place).await
 }
 
 /// A client's stream of one message.
 async fn single_upload(app: &App, binding: &Arc<Binding>, parts: &Parts, message: Bytes) -> Answer {
     let request = request(binding, &parts.headers, Bytes::new()).map_err(Refusal::request)?;
-    let place = app.streams.place(&app.settings).map_err(Refusal::call)?;
-    let (mut upstream, elements) = app.engine.duplex(request);
-    let payload = binding.served.payload(message);
-    tokio::spawn(async move {
-        // Of a call that is over, its reply says why.
-        if upstream.send(payload).await.is_ok() {
-            upstream.end();
-        }
-    });
+    let mut place = app.streams.place(&app.settings).map_err(Refusal::call)?;
+    let broken = place.breakable();
+    let (upstream, elements) = app.engine.duplex(request);
+    let message = tokio_stream::once(Ok(binding.served.payload(message)));
+    tokio::spawn(stream::pump(upstream, broken, message));
     downstream(app, binding, parts, elements, place).await
 }
 

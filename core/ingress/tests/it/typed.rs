@@ -12,6 +12,7 @@ use tokio_stream::StreamExt;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::host::{Host, LONG, host, host_with};
 use crate::shop::spec;
@@ -235,6 +236,19 @@ async fn a_message_that_is_none_amid_a_stream_ends_the_call() {
         assert_eq!(status.code(), Code::InvalidArgument, "{method}: {status:?}");
         assert!(!status.message().contains("secret"), "{status:?}");
     }
+}
+
+#[tokio::test]
+async fn what_came_before_a_number_that_json_cannot_hold_may_have_had_an_effect() {
+    let host = host().await;
+    let mut client = Client::of(&host).await;
+    let ((path, codec), input) = client.call("shop.Mailer", "Weighed");
+    let weight = |kilos: Value| message(&input, json!({"key": "all", "kilos": kilos}));
+    let stream = tokio_stream::iter([weight(json!(1.5)), weight(json!("NaN"))]).chain(tokio_stream::pending());
+    let weighed = client.grpc.client_streaming(tonic::Request::new(stream), path, codec);
+    let status = tokio::time::timeout(LONG, weighed).await.expect("in time").expect_err("refused");
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert_eq!(status.get_details_error_info().expect("an ErrorInfo").metadata["outcome"], "unknown");
 }
 
 /// The fields of an item stand in the spec as product, name, qty.
