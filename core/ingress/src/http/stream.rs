@@ -56,9 +56,7 @@ impl Form {
         let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut kinds =
             accept.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next().unwrap_or("").trim());
-        let lines =
-            kinds.any(|kind| matches!(kind, "application/x-ndjson" | "application/jsonl" | "application/ndjson"));
-        if lines { Self::Lines } else { Self::Events }
+        if kinds.any(is_lines) { Self::Lines } else { Self::Events }
     }
 
     const fn content_type(self) -> &'static str {
@@ -77,6 +75,11 @@ impl Form {
 }
 
 /// What all streams of an ingress share.
+/// Whether this type of content is one JSON value a line.
+pub(crate) fn is_lines(kind: &str) -> bool {
+    ["application/x-ndjson", "application/jsonl", "application/ndjson"].iter().any(|one| kind.eq_ignore_ascii_case(one))
+}
+
 #[derive(Clone)]
 pub(crate) struct Streams {
     places: Arc<Semaphore>,

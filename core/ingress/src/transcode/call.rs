@@ -40,11 +40,12 @@ async fn answer<B>(app: &App, binding: &Arc<Binding>, parts: &Parts, body: B) ->
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
 {
-    check_kind(binding, parts)?;
+    let kind = content_kind(&parts.headers);
+    check_kind(binding, kind)?;
     let pairs = query::parse(parts.uri.query().unwrap_or("")).map_err(Refusal::request)?;
     let input = Input::new(binding.clone(), parts.uri.path(), &pairs, &parts.headers, app.settings.json_depth);
     let input = input.map_err(Refusal::request)?;
-    if binding.served.method.client_streaming && is_lines(&parts.headers, binding) {
+    if binding.served.method.client_streaming && is_lines(binding, kind) {
         return upload(app, binding, parts, input, body).await;
     }
     let whole = app.reading.whole(body, &parts.headers, &app.settings).await.map_err(Refusal::Request)?;
@@ -60,28 +61,28 @@ where
     run(app, binding, parts, request).await
 }
 
+/// The type of a body's content, without its parameters.
+fn content_kind(headers: &HeaderMap) -> &str {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    kind.split(';').next().unwrap_or("").trim()
+}
+
+fn is_json(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("application/json")
+}
+
 /// The reference proxy of the Cloudstate protocol takes a body of JSON under this name only.
-fn check_kind(binding: &Binding, parts: &Parts) -> core::result::Result<(), Refusal> {
-    if binding.served.answers == Answers::Adjoin || binding.body == BodyRule::None || binding.takes_raw() {
-        return Ok(());
-    }
-    let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    if kind.eq_ignore_ascii_case("application/json") || is_lines_kind(kind) {
+fn check_kind(binding: &Binding, kind: &str) -> core::result::Result<(), Refusal> {
+    let any = binding.served.answers == Answers::Adjoin || binding.body == BodyRule::None || binding.takes_raw();
+    if any || is_json(kind) || stream::is_lines(kind) {
         return Ok(());
     }
     Err(Refusal::request(Error::invalid("the content type of a body is application/json")))
 }
 
-fn is_lines_kind(kind: &str) -> bool {
-    matches!(kind, "application/x-ndjson" | "application/jsonl" | "application/ndjson")
-}
-
 /// Whether the body of a client's stream is one message a line; under `application/json` it is one message.
-fn is_lines(headers: &HeaderMap, binding: &Binding) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    !binding.takes_raw() && binding.body != BodyRule::None && kind != "application/json"
+fn is_lines(binding: &Binding, kind: &str) -> bool {
+    !binding.takes_raw() && binding.body != BodyRule::None && !is_json(kind)
 }
 
 fn request(binding: &Binding, headers: &HeaderMap, message: Bytes) -> Result<adjoin_engine::Request> {

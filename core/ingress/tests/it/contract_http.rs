@@ -153,6 +153,9 @@ async fn streams_are_events_or_lines() {
     assert_eq!(summed.json()["total"], 4950);
     let one = send(&host, "POST", "/post.Mailer/Sum", &[JSON], "{\n\"count\":\n5}").await;
     assert_eq!(one.json()["total"], 5);
+    let shouted = ("content-type", "Application/JSON; charset=utf-8");
+    let one = send(&host, "POST", "/post.Mailer/Sum", &[shouted], "{\n\"count\":\n5}").await;
+    assert_eq!(one.json()["total"], 5, "types of content have no case");
     let doubled = send(&host, "POST", "/post.Mailer/Double", &[("accept", "application/x-ndjson")], &numbers).await;
     assert_eq!(doubled.body.split(|byte| *byte == b'\n').count(), 101);
     let broken = send(&host, "POST", "/post.Mailer/Sum", &[], "{\"count\":1}\n{\"count\":\"x\"}\n").await;
