@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use adjoin_engine::{Element, Elements};
-use adjoin_model::{Error, Metadata, Payload, Result};
+use adjoin_entity::Reply;
+use adjoin_model::{Error, Result};
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Request, Response};
 use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::BoxFuture;
-use tonic::metadata::MetadataMap;
 use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Status, Streaming};
 
@@ -59,28 +59,17 @@ impl Serving {
         let mut request = request.map_err(&failed)?;
         request.timeout = request.timeout.or(self.app.timeout());
         let reply = self.app.engine.call(request).await.map_err(&failed)?;
-        let (sequence, replayed) = (reply.sequence, reply.replayed);
-        let mut response = self.message(reply.payload, reply.metadata, &failed)?;
-        let metadata = response.metadata_mut();
-        if self.served.has_state()
-            && let Ok(tag) = format!("\"{sequence}\"").parse()
-        {
-            metadata.insert("etag", tag);
-        }
-        if replayed {
-            metadata.insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
-        }
-        Ok(response)
+        self.message(reply, &failed)
     }
 
     /// A single reply. Without a message it is a bare status, of a call that has ended well.
-    fn message(&self, reply: Option<Payload>, said: Metadata, failed: &impl Fn(Error) -> Status) -> Answer<Bytes> {
-        let message = self.served.output(reply).map_err(failed)?;
-        let mut headers = HeaderMap::new();
-        beside::lift(said, &mut headers);
-        let metadata = MetadataMap::from_headers(headers);
+    fn message(&self, reply: Reply, failed: &impl Fn(Error) -> Status) -> Answer<Bytes> {
+        let Reply { payload, sequence, replayed, metadata: said } = reply;
+        let message = self.served.output(payload).map_err(failed)?;
+        let sequence = self.served.has_state().then_some(sequence);
+        let (metadata, message, extensions) = beside::response(said, sequence, replayed, message).into_parts();
         match message {
-            Some(message) => Ok(tonic::Response::from_parts(metadata, message, tonic::Extensions::default())),
+            Some(message) => Ok(tonic::Response::from_parts(metadata, message, extensions)),
             None => Err(Status::with_metadata(tonic::Code::Ok, "", metadata)),
         }
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use adjoin_engine::{Element, Elements, Request as EngineRequest};
 use adjoin_entity::Reply;
-use adjoin_model::{EntityId, Error, Metadata, Payload, Result};
+use adjoin_entity::spec::EntityKind;
+use adjoin_model::{EntityId, Error, Result};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use prost::Message as _;
@@ -15,7 +16,6 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::BoxFuture;
-use tonic::metadata::MetadataMap;
 use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Status, Streaming};
 
@@ -94,27 +94,9 @@ impl Serving {
 
     fn answer(&self, reply: Reply) -> Result<tonic::Response<DynamicMessage>> {
         let Reply { payload, sequence, replayed, metadata: said } = reply;
-        let mut response = self.message(payload, sequence, said)?;
-        let metadata = response.metadata_mut();
-        if let Ok(tag) = format!("\"{sequence}\"").parse() {
-            metadata.insert("etag", tag);
-        }
-        if replayed {
-            metadata.insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
-        }
-        Ok(response)
-    }
-
-    fn message(
-        &self,
-        payload: Option<Payload>,
-        sequence: u64,
-        said: Metadata,
-    ) -> Result<tonic::Response<DynamicMessage>> {
         let message = self.method.response(&ask::json_of(payload), sequence)?;
-        let mut headers = HeaderMap::new();
-        beside::lift(said, &mut headers);
-        Ok(tonic::Response::from_parts(MetadataMap::from_headers(headers), message, tonic::Extensions::default()))
+        let has_state = self.method.entity_type.kind != EntityKind::Action;
+        Ok(beside::response(said, has_state.then_some(sequence), replayed, message))
     }
 
     async fn observe(&self, request: tonic::Request<DynamicMessage>) -> Result<tonic::Response<Messages>> {
@@ -196,8 +178,7 @@ impl ClientStreamingService<DynamicMessage> for Serving {
             let (mut elements, mut place) = serving.open(request).await.map_err(serving.failed())?;
             let reply = stream::next(&mut elements, &mut place).await.transpose();
             let reply = reply.map_err(serving.failed())?;
-            let (payload, said) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
-            serving.message(payload, 0, said).map_err(serving.failed())
+            serving.answer(stream::reply(reply)).map_err(serving.failed())
         })
     }
 }

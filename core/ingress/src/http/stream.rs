@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use adjoin_engine::{Element, Elements, Upstream};
+use adjoin_entity::Reply;
 use adjoin_model::{Error, Metadata, Outcome, Payload, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
@@ -74,12 +75,12 @@ impl Form {
     }
 }
 
-/// What all streams of an ingress share.
 /// Whether this type of content is one JSON value a line.
 pub(crate) fn is_lines(kind: &str) -> bool {
     ["application/x-ndjson", "application/jsonl", "application/ndjson"].iter().any(|one| kind.eq_ignore_ascii_case(one))
 }
 
+/// What all streams of an ingress share.
 #[derive(Clone)]
 pub(crate) struct Streams {
     places: Arc<Semaphore>,
@@ -243,6 +244,12 @@ pub(crate) fn said(first: &mut First) -> Metadata {
         Some(Some(Ok(element))) => std::mem::take(&mut element.metadata),
         _ => Metadata::new(),
     }
+}
+
+/// The reply of an action whose client streamed: its one element, if it gave one.
+pub(crate) fn reply(element: Option<Element>) -> Reply {
+    let (payload, metadata) = element.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    Reply { payload, sequence: 0, replayed: false, metadata }
 }
 
 /// The next element, or why the stream ends from this side.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use adjoin_engine::Request as EngineRequest;
+use adjoin_entity::Reply;
 use adjoin_model::{Error, Payload};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -40,7 +41,7 @@ where
         return stream::respond(elements, Form::accepted(&parts.headers), false, place, &app.settings).await;
     }
     let reply = stream::next(&mut elements, &mut place).await.transpose()?;
-    let (payload, metadata) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    let Reply { payload, metadata, .. } = stream::reply(reply);
     let mut response = call::result(payload);
     beside::lift(metadata, response.headers_mut());
     Ok(response)

@@ -182,6 +182,6 @@ async fn downstream(
         return stream_out(app, binding, parts, elements, place).await;
     }
     let reply = stream::next(&mut elements, &mut place).await.transpose().map_err(Refusal::call)?;
-    let (payload, metadata) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    let Reply { payload, metadata, .. } = stream::reply(reply);
     one(binding, payload, metadata)
 }

@@ -251,6 +251,22 @@ async fn what_came_before_a_number_that_json_cannot_hold_may_have_had_an_effect(
     assert_eq!(status.get_details_error_info().expect("an ErrorInfo").metadata["outcome"], "unknown");
 }
 
+#[tokio::test]
+async fn only_a_reply_of_an_entity_names_a_sequence() {
+    let host = host().await;
+    let mut client = Client::of(&host).await;
+    for (service, method, request, tag) in [
+        ("shop.Cart", "CheckOut", json!({"key": "ada"}), Some("\"1\"")),
+        ("shop.Mailer", "Welcome", json!({"key": "all", "email": "a@b"}), None),
+    ] {
+        let ((path, codec), input) = client.call(service, method);
+        client.grpc.ready().await.expect("ready");
+        let request = tonic::Request::new(message(&input, request));
+        let response = client.grpc.unary(request, path, codec).await.expect("answered");
+        assert_eq!(response.metadata().get("etag").map(|tag| tag.to_str().expect("text")), tag, "{service}");
+    }
+}
+
 /// The fields of an item stand in the spec as product, name, qty.
 #[tokio::test]
 async fn numbers_of_a_lock_hold_whatever_the_order_of_declaration_is() {
