@@ -13,8 +13,9 @@ use adjoin_model::{EntityId, Error, Payload, Result};
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub(crate) use answer::{has_deadline, status, type_differs};
+pub(crate) use answer::{status, type_differs};
 
+use crate::ask;
 use crate::http::head;
 use crate::meter::{self, TypeCounts};
 use crate::transcode::{self, Router};
@@ -80,7 +81,8 @@ impl Served {
     pub(crate) fn request(&self, headers: &HeaderMap, message: Bytes) -> Result<EngineRequest> {
         let key = if self.has_state() { self.method.key(&message)? } else { NO_KEY.to_owned() };
         let entity = EntityId::new(self.entity_type.name.clone(), key)?;
-        let mut request = EngineRequest::new(entity, self.handler.clone(), self.payload(message));
+        let payload = self.payload(message);
+        let mut request = ask::headed(entity, self.handler.clone(), payload, headers, self.has_state())?;
         request.metadata = if self.has_state() { head::metadata(headers)? } else { head::all_metadata(headers)? };
         request.idempotency_key = head::idempotency_key(headers)?;
         request.if_match = head::if_match(headers)?;

@@ -21,6 +21,7 @@ use crate::beside;
 use crate::contract::{self, Served};
 use crate::grpc::replies::{Begun, Replies};
 use crate::grpc::timed::{Due, timed};
+use crate::http::head;
 use crate::http::stream::{self, Place};
 
 /// Answers a call of a contract's method.
@@ -101,7 +102,7 @@ impl Serving {
     }
 
     fn failed(&self, headers: &HeaderMap) -> impl Fn(Error) -> Status + Send + Unpin + use<> {
-        let (served, had_deadline) = (self.served.clone(), contract::has_deadline(headers));
+        let (served, had_deadline) = (self.served.clone(), head::has_timeout(headers));
         move |error| contract::status(&served, &error, had_deadline)
     }
 }
@@ -146,8 +147,7 @@ impl ClientStreamingService<Bytes> for Serving {
             let (mut elements, mut place) = serving.open(metadata.as_ref(), input).map_err(&failed)?;
             let reply = stream::next(&mut elements, &mut place).await;
             let reply = reply.transpose().map_err(&failed)?;
-            let (payload, said) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
-            serving.message(payload, said, &failed)
+            serving.message(stream::reply(reply), &failed)
         })
     }
 }
