@@ -84,12 +84,6 @@ impl Served {
         let payload = self.payload(message);
         let mut request = ask::headed(entity, self.handler.clone(), payload, headers, self.has_state())?;
         request.metadata = if self.has_state() { head::metadata(headers)? } else { head::all_metadata(headers)? };
-        request.idempotency_key = head::idempotency_key(headers)?;
-        request.if_match = head::if_match(headers)?;
-        request.timeout = head::timeout(headers)?;
-        if request.if_match.is_some() && !self.has_state() {
-            return Err(Error::invalid("an action has no sequence that if-match could name"));
-        }
         Ok(request)
     }
 
