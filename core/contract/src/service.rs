@@ -89,3 +89,23 @@ impl Method {
         key::key(&self.key_fields, payload).map_err(|error| error.at("message", self.input.full_name()))
     }
 }
+
+    /// Why a handler of `owner` cannot serve this method, if it cannot. `streams` is whether the handler's input and its
+    /// reply are streams, `has_state` whether `owner` is no action.
+    #[must_use]
+    pub fn unfit(&self, owner: &str, streams: (bool, bool), has_state: bool) -> Option<String> {
+        if streams != (self.client_streaming, self.server_streaming) {
+            return Some(format!("the handler of {owner} streams otherwise than the .proto says"));
+        }
+        if !has_state {
+            return None;
+        }
+        if streams != (false, false) {
+            return Some(format!("it streams, which only the methods of an action do: make {owner} an action"));
+        }
+        let said = || {
+            let input = self.input.full_name();
+            format!("{input} has no field with the option (cloudstate.entity_key): mark the one that names the entity")
+        };
+        self.key_fields.is_empty().then(said)
+    }

@@ -255,7 +255,10 @@ fn served(
     let at = owner.handlers.iter().position(|handler| *handler.name == *method.name);
     let at = at.ok_or_else(|| format!("{} has no such handler", owner.name))?;
     let handler = &owner.handlers[at];
-    check_shape(owner, handler, method)?;
+    let streams = (handler.streamed_in, handler.streamed_out);
+    if let Some(why) = method.unfit(&owner.name, streams, owner.kind != EntityKind::Action) {
+        return Err(why);
+    }
     let type_name = |message: &prost_reflect::MessageDescriptor| format!("type.googleapis.com/{}", message.full_name());
     Ok(Served {
         entity_type: owner.clone(),
@@ -268,22 +271,4 @@ fn served(
         method: method.clone(),
         counts: counts.clone(),
     })
-}
-
-fn check_shape(owner: &EntityType, handler: &Handler, method: &Method) -> core::result::Result<(), String> {
-    let streams = (method.client_streaming, method.server_streaming);
-    if (handler.streamed_in, handler.streamed_out) != streams {
-        return Err(format!("the handler of {} streams otherwise than its .proto says", owner.name));
-    }
-    if owner.kind == EntityKind::Action {
-        return Ok(());
-    }
-    if streams != (false, false) {
-        return Err("only the methods of an action may stream".into());
-    }
-    if method.key_fields.is_empty() {
-        let input = method.input.full_name();
-        return Err(format!("{input} has no field with the option entity_key, so nobody can say which entity"));
-    }
-    Ok(())
 }
