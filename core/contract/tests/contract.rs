@@ -202,3 +202,20 @@ fn a_key_without_a_text_is_refused() {
         Contract::parse(&encoded_file("unfit.proto").into(), &Limits::default()).expect_err("bytes have no text");
     assert!(error.message.contains("unfit.Blob.id cannot be an entity key"), "{error}");
 }
+
+#[test]
+fn a_method_knows_whether_its_input_can_hold_a_map() {
+    let contract = Contract::parse(&encoded_file("maps.proto").into(), &Limits::default()).expect("a contract");
+    let methods = &contract.service("maps.Maps").expect("a service").methods;
+    let held: Vec<(&str, bool)> = methods.iter().map(|method| (&*method.name, method.holds_maps)).collect();
+    let expected = [
+        ("OfPlain", false),
+        ("OfHolder", true),
+        ("OfOuter", true),
+        ("OfOpen", true),
+        ("OfExtended", true),
+        ("OfStruct", true),
+        ("OfAny", false),
+    ];
+    assert_eq!(held, expected);
+}
