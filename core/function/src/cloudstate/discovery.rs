@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use adjoin_contract::{Contract, Service};
 use adjoin_entity::spec::{self, EntityKind, EntityType, Handler, Spec, Subscription};
-use adjoin_model::{Code, Error, Result};
+use adjoin_model::{Error, Result};
 use adjoin_wire::DISCOVERY_BYTES;
 use tonic::transport::Channel;
 
@@ -16,6 +16,7 @@ use super::protocol::entity_passivation_strategy::Strategy;
 use super::protocol::{Entity, EntitySpec, ProxyInfo, ServiceInfo, UserFunctionError};
 use super::{action, event_sourced, eventing, value_entity};
 use crate::dial::Link;
+use crate::status::is_unimplemented;
 
 /// The version that is spoken.
 const VERSION: (i32, i32) = (0, 2);
@@ -65,7 +66,7 @@ fn client(link: &Link) -> EntityDiscoveryClient<Channel> {
 
 /// Who does not know the call does not speak the protocol.
 fn foreign(error: Error, link: &Link) -> Error {
-    if error.code != Some(Code::Unimplemented) {
+    if !is_unimplemented(&error) {
         return error;
     }
     let said = format!(

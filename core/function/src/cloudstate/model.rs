@@ -83,8 +83,7 @@ impl Model {
     }
 
     fn key(&self, service: &str, command: &str, payload: &Payload) -> Result<String, String> {
-        let methods = self.contract.service(service).map(|service| &service.methods[..]).unwrap_or_default();
-        let method = methods.iter().find(|method| method.name == command);
+        let method = self.contract.service(service).and_then(|service| service.method(command));
         let method = method.ok_or_else(|| format!("{service} has no method {command}"))?;
         method.key(&payload.data).map_err(|error| format!("{service}.{command}: {}", error.message))
     }
