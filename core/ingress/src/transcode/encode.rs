@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Messages as bytes, the same ones for the same message: an idempotency key stands for its payload. Only a message
-//! within an `Any` may hold a map whose entries come in another order the next time.
+//! Messages as bytes, the same ones for the same message: an idempotency key stands for its payload. Only within
+//! an `Any`, or a group of proto2, may the entries of a map come in another order the next time.
 
 use std::collections::HashMap;
 
