@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use adjoin_engine::Request;
 use adjoin_entity::Operation;
-use adjoin_entity::frame::{CallFrame, FunctionFrame, HostFrame, Target};
+use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_function::{Address, Event, FunctionSession, Listener, ServeSettings, Server};
 use adjoin_model::{Error, Outcome, Result};
 use tokio::sync::mpsc;
@@ -127,24 +127,7 @@ impl Sessions {
         let open =
             self.open.get_mut(&session).ok_or_else(|| Error::unavailable("the session with the host is over"))?;
         open.asked.insert(id);
-        Ok(FunctionFrame::Call(call(numbered::own(id), request)))
-    }
-}
-
-fn call(id: u64, request: Request) -> CallFrame {
-    let timeout_ms = |timeout: std::time::Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
-    CallFrame {
-        id,
-        target: Target {
-            entity: request.entity,
-            command: request.name,
-            payload: request.payload,
-            metadata: request.metadata,
-        },
-        chain: request.chain,
-        timeout_ms: request.timeout.map_or(0, timeout_ms),
-        idempotency_key: request.idempotency_key,
-        if_match: request.if_match,
+        Ok(FunctionFrame::Call(request.into_call_frame(numbered::own(id))))
     }
 }
 

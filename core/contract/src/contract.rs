@@ -10,6 +10,7 @@ use prost_reflect::DescriptorPool;
 
 use crate::files;
 use crate::limits::Limits;
+use crate::maps;
 use crate::scan::Scan;
 use crate::service::Service;
 
@@ -37,20 +38,21 @@ impl Contract {
     /// # Errors
     /// `Invalid`, with the place: past a limit, an import that is missing or circular (with the chain of imports), names
     /// that do not resolve, options that cannot be read, a key field whose value has no text.
-    pub fn parse(descriptor_set: &[u8], limits: &Limits) -> Result<Self> {
+    pub fn parse(descriptor_set: &Bytes, limits: &Limits) -> Result<Self> {
         if descriptor_set.len() > limits.bytes {
             return Err(Error::invalid(format!("the descriptor set is longer than {} bytes", limits.bytes)));
         }
         let mut scan = Scan::new(limits);
-        let scanned = scan.set(Bytes::copy_from_slice(descriptor_set))?;
+        let scanned = scan.set(descriptor_set.clone())?;
         let mut pool = DescriptorPool::global();
         let mut files = Vec::new();
         for file in files::sort(scanned, &pool)? {
             add(&mut pool, &file.plain).map_err(|error| error.at("file", &file.name))?;
             files.push(File { name: file.name, bytes: file.raw });
         }
-        maps(&pool)?;
-        let services = pool.services().map(|service| Service::new(&service, &scan.found));
+        check_maps(&pool)?;
+        let holders = maps::holders(&pool);
+        let services = pool.services().map(|service| Service::new(&service, &scan.found, &holders));
         let services = services.map(|service| service.map(|service| (service.name.clone(), service)));
         Ok(Self { services: services.collect::<Result<_>>()?, pool, files })
     }
@@ -97,7 +99,7 @@ fn add(pool: &mut DescriptorPool, file: &[u8]) -> Result<()> {
 }
 
 /// Readers of a map take for granted that its entries have a key and a value.
-fn maps(pool: &DescriptorPool) -> Result<()> {
+fn check_maps(pool: &DescriptorPool) -> Result<()> {
     let whole = |number| move |entry: &prost_reflect::MessageDescriptor| entry.get_field(number).is_some();
     match pool.all_messages().find(|message| message.is_map_entry() && !(whole(1)(message) && whole(2)(message))) {
         Some(entry) => {

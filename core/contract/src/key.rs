@@ -110,9 +110,9 @@ fn write_value(kind: &Kind, value: &Value, out: &mut String) {
 ///
 /// # Errors
 /// `Invalid` for an empty key and for bytes that are no message.
-pub(crate) fn key(fields: &[KeyField], payload: &[u8]) -> Result<String> {
+pub(crate) fn key(fields: &[KeyField], payload: &Bytes) -> Result<String> {
     let mut bodies: Vec<Option<Bytes>> = vec![None; fields.len()];
-    let mut bytes = Bytes::copy_from_slice(payload);
+    let mut bytes = payload.clone();
     while bytes.has_remaining() {
         let entry = next(&mut bytes)?;
         // Of a field that stands twice, the last one counts; one of another type is none.

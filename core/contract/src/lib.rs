@@ -5,6 +5,7 @@ mod contract;
 mod files;
 mod key;
 mod limits;
+mod maps;
 mod options;
 mod scan;
 mod service;

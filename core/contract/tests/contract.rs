@@ -3,6 +3,7 @@
 
 use adjoin_contract::{Contract, Eventing, Limits, Source, Verb};
 use adjoin_model::Kind;
+use bytes::Bytes;
 use prost::Message as _;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
@@ -18,7 +19,7 @@ fn encoded_file(name: &str) -> Vec<u8> {
 }
 
 fn shop() -> Contract {
-    Contract::parse(&encoded(), &Limits::default()).expect("a contract")
+    Contract::parse(&encoded().into(), &Limits::default()).expect("a contract")
 }
 
 /// A field of an encoded message.
@@ -40,7 +41,8 @@ fn file(name: &str, imports: &[&str]) -> FileDescriptorProto {
 }
 
 fn refusal(file: Vec<FileDescriptorProto>) -> String {
-    let error = Contract::parse(&FileDescriptorSet { file }.encode_to_vec(), &Limits::default()).expect_err("refused");
+    let error =
+        Contract::parse(&FileDescriptorSet { file }.encode_to_vec().into(), &Limits::default()).expect_err("refused");
     assert_eq!(error.kind, Kind::Invalid);
     error.to_string()
 }
@@ -61,7 +63,7 @@ fn a_service_has_its_methods_with_types_and_shapes() {
 #[test]
 fn rules_and_eventing_are_read_without_their_definitions() {
     let set = FileDescriptorSetBytes::without(&encoded(), &["cloudstate/", "google/"]);
-    let contract = Contract::parse(&set, &Limits::default()).expect("a contract");
+    let contract = Contract::parse(&set.into(), &Limits::default()).expect("a contract");
     let cart = contract.service("shop.Cart").expect("a service");
     let http = &cart.method("AddItem").expect("a method").http;
     assert_eq!((&http[0].verb, &*http[0].path, &*http[0].body), (&Verb::Post, "/cart/{cart}/items", "*"));
@@ -73,7 +75,7 @@ fn rules_and_eventing_are_read_without_their_definitions() {
     };
     assert_eq!(cart.method("GetDeep").expect("a method").eventing, Some(eventing));
     assert_eq!(cart.method("AddItem").expect("a method").eventing, None);
-    assert_eq!(cart.method("AddItem").expect("a method").key(&field(1, 2, b"ada")).expect("a key"), "ada");
+    assert_eq!(cart.method("AddItem").expect("a method").key(&field(1, 2, b"ada").into()).expect("a key"), "ada");
 }
 
 /// Edits of an encoded set that keep the options.
@@ -118,19 +120,19 @@ fn keys_are_joined_in_the_order_of_declaration() {
         field(7, 0, &[1]),
     ]
     .concat();
-    assert_eq!(deep.key(&payload).expect("a key"), "18446744073709551615-é/ü-COLOR_RED--2-1.0-4294967295-true");
-    assert_eq!(deep.key(&[]).expect("defaults"), "0--COLOR_NONE-0-0.0-0-false");
-    assert_eq!(deep.key(&field(3, 0, &[9])).expect("a key"), "0--9-0-0.0-0-false");
+    assert_eq!(deep.key(&payload.into()).expect("a key"), "18446744073709551615-é/ü-COLOR_RED--2-1.0-4294967295-true");
+    assert_eq!(deep.key(&Bytes::new()).expect("defaults"), "0--COLOR_NONE-0-0.0-0-false");
+    assert_eq!(deep.key(&field(3, 0, &[9]).into()).expect("a key"), "0--9-0-0.0-0-false");
 }
 
 #[test]
 fn an_empty_or_broken_key_is_invalid() {
     let contract = shop();
     let add = contract.service("shop.Cart").and_then(|cart| cart.method("AddItem")).expect("a method");
-    let empty = add.key(&field(2, 2, b"p1")).expect_err("no key");
+    let empty = add.key(&field(2, 2, b"p1").into()).expect_err("no key");
     assert!(empty.to_string().contains("the entity key is empty: set cart"), "{empty}");
     for broken in [&field(1, 2, b"\xff")[..], b"\x0a\x05ab", b"\x0b"] {
-        assert_eq!(add.key(broken).expect_err("broken").kind, Kind::Invalid);
+        assert_eq!(add.key(&Bytes::copy_from_slice(broken)).expect_err("broken").kind, Kind::Invalid);
     }
 }
 
@@ -146,7 +148,7 @@ fn the_order_of_files_does_not_matter() {
         prost::encoding::encode_varint(file.len() as u64, &mut set);
         set.extend(file);
     }
-    let contract = Contract::parse(&set, &Limits::default()).expect("a contract");
+    let contract = Contract::parse(&set.into(), &Limits::default()).expect("a contract");
     assert_eq!(contract.services().count(), 2);
     assert_eq!(contract.files().last().map(|file| &*file.name), Some("shop.proto"));
 }
@@ -166,7 +168,8 @@ fn imports_that_are_missing_or_circular_are_named() {
 #[test]
 fn limits_are_kept_before_anything_is_built() {
     let small = Limits { bytes: 200_000, files: 3, messages: 10, fields: 20, name_bytes: 30, depth: 4 };
-    let said = |set: &[u8]| Contract::parse(set, &small).expect_err("past a limit").to_string();
+    let said =
+        |set: &[u8]| Contract::parse(&Bytes::copy_from_slice(set), &small).expect_err("past a limit").to_string();
     let of = |body: &[u8]| {
         let mut set = vec![0x0a];
         prost::encoding::encode_varint(body.len() as u64, &mut set);
@@ -189,12 +192,30 @@ fn twelve_mebibytes_of_tiny_messages_are_refused() {
     let mut set = vec![0x0a];
     prost::encoding::encode_varint(body.len() as u64, &mut set);
     set.extend(body);
-    let error = Contract::parse(&set, &Limits::default()).expect_err("too many");
+    let error = Contract::parse(&set.into(), &Limits::default()).expect_err("too many");
     assert!(error.message.contains("more than 20000 messages"), "{error}");
 }
 
 #[test]
 fn a_key_without_a_text_is_refused() {
-    let error = Contract::parse(&encoded_file("unfit.proto"), &Limits::default()).expect_err("bytes have no text");
+    let error =
+        Contract::parse(&encoded_file("unfit.proto").into(), &Limits::default()).expect_err("bytes have no text");
     assert!(error.message.contains("unfit.Blob.id cannot be an entity key"), "{error}");
+}
+
+#[test]
+fn a_method_knows_whether_its_input_can_hold_a_map() {
+    let contract = Contract::parse(&encoded_file("maps.proto").into(), &Limits::default()).expect("a contract");
+    let methods = &contract.service("maps.Maps").expect("a service").methods;
+    let held: Vec<(&str, bool)> = methods.iter().map(|method| (&*method.name, method.holds_maps)).collect();
+    let expected = [
+        ("OfPlain", false),
+        ("OfHolder", true),
+        ("OfOuter", true),
+        ("OfOpen", true),
+        ("OfExtended", true),
+        ("OfStruct", true),
+        ("OfAny", false),
+    ];
+    assert_eq!(held, expected);
 }

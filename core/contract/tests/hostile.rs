@@ -3,6 +3,7 @@
 
 use adjoin_contract::{Contract, Limits, Method};
 use adjoin_model::Kind;
+use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
@@ -20,7 +21,7 @@ fn sound() -> Vec<u8> {
 
 /// Reads a set, and whatever of it can be read, with a message of each method.
 fn read(set: &[u8], message: &[u8]) {
-    match Contract::parse(set, &Limits::default()) {
+    match Contract::parse(&Bytes::copy_from_slice(set), &Limits::default()) {
         Err(error) => assert_eq!(error.kind, Kind::Invalid, "{error}"),
         Ok(contract) => {
             for service in contract.services() {
@@ -31,7 +32,7 @@ fn read(set: &[u8], message: &[u8]) {
 }
 
 fn call(method: &Method, message: &[u8]) {
-    if let Err(error) = method.key(message) {
+    if let Err(error) = method.key(&Bytes::copy_from_slice(message)) {
         assert_eq!(error.kind, Kind::Invalid);
     }
     for descriptor in [&method.input, &method.output] {

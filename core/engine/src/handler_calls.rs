@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use adjoin_entity::frame::{CallFrame, FunctionFrame, HandlerCall, HostFrame};
 use adjoin_entity::{CallId, Reply};
@@ -88,7 +87,7 @@ impl HandlerCalls {
             state.open.insert(id, None);
         }
         let Some(this) = self.this.upgrade() else { return Ok(()) };
-        let made = self.shared.submit(request(call), Responder::Queue { sink: this, token: id }, None);
+        let made = self.shared.submit(Request::of_call_frame(call), Responder::Queue { sink: this, token: id }, None);
         match self.state().open.get_mut(&id) {
             Some(name) => *name = Some(made),
             // Answered already, or the session is over: then nobody waits.
@@ -142,14 +141,4 @@ fn result(delivery: Delivery) -> Result<Reply> {
             Err(Error::invalid("this handler streams: a handler behind the proxy calls only those that reply once"))
         }
     }
-}
-
-fn request(call: CallFrame) -> Request {
-    let mut request = Request::new(call.target.entity, call.target.command, call.target.payload);
-    request.metadata = call.target.metadata;
-    request.chain = call.chain;
-    request.timeout = (call.timeout_ms > 0).then(|| Duration::from_millis(call.timeout_ms));
-    request.idempotency_key = call.idempotency_key;
-    request.if_match = call.if_match;
-    request
 }

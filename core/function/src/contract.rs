@@ -57,20 +57,5 @@ fn wrong(owner: &EntityType, method: &Method) -> Option<String> {
     let Some(handler) = owner.handler(&method.name) else {
         return Some(format!("{place} has no handler for it"));
     };
-    let (input, output) = (method.client_streaming, method.server_streaming);
-    if (handler.streamed_in, handler.streamed_out) != (input, output) {
-        return Some(format!("the handler of {place} streams otherwise than the .proto says"));
-    }
-    if owner.kind == EntityKind::Action {
-        return None;
-    }
-    if input || output {
-        return Some(format!("it streams, which only the methods of an action do: make {place} an action"));
-    }
-    let unnamed = method.key_fields.is_empty();
-    let said = || {
-        let input = method.input.full_name();
-        format!("{input} has no field with the option (cloudstate.entity_key): mark the one that names the entity")
-    };
-    unnamed.then(said)
+    method.unfit(place, (handler.streamed_in, handler.streamed_out), owner.kind != EntityKind::Action)
 }

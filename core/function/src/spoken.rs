@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adjoin_entity::frame::FunctionFrame;
 use adjoin_entity::spec::Spec;
-use adjoin_model::{Code, Error, Kind, Limits, Result};
+use adjoin_model::{Error, Kind, Limits, Result};
 use adjoin_wire::protocol::Hello;
 use adjoin_wire::welcome;
 use tokio::sync::mpsc::{self, UnboundedSender};
@@ -15,6 +15,7 @@ use crate::contract;
 use crate::dial::{Discovered, Link};
 use crate::inbound::Inbound;
 use crate::settings::Protocol;
+use crate::status::is_unimplemented;
 
 /// What a function has, sound, in the protocol that it speaks.
 pub(crate) enum Agreed {
@@ -43,13 +44,13 @@ pub(crate) async fn ask(link: &mut Link) -> core::result::Result<Agreed, Refusal
         let check = link.settings().check;
         match link.discover().await.and_then(|discovered| checked(discovered, check)) {
             Ok(discovered) => return Ok(Agreed::Adjoin(discovered)),
-            Err(error) if protocol == Protocol::Auto && is_foreign(&error) => {}
+            Err(error) if protocol == Protocol::Auto && is_unimplemented(&error) => {}
             Err(error) => return Err(Refusal { error, cloudstate: false }),
         }
     }
     let found = cloudstate::discover(link).await;
     found.map(|found| Agreed::Cloudstate(Box::new(found))).map_err(|error| {
-        let error = if protocol == Protocol::Auto && is_foreign(&error) { neither(error, link) } else { error };
+        let error = if protocol == Protocol::Auto && is_unimplemented(&error) { neither(error, link) } else { error };
         Refusal { error, cloudstate: true }
     })
 }
@@ -59,11 +60,6 @@ fn checked(discovered: Discovered, also: fn(&Spec) -> Result<()>) -> Result<Disc
     contract::check(&discovered.spec)?;
     also(&discovered.spec)?;
     Ok(discovered)
-}
-
-/// Nothing is known there of what was asked.
-fn is_foreign(error: &Error) -> bool {
-    error.code == Some(Code::Unimplemented)
 }
 
 fn neither(error: Error, link: &Link) -> Error {
@@ -78,7 +74,7 @@ fn neither(error: Error, link: &Link) -> Error {
 impl Refusal {
     /// Whether the function is wrong, not the connection, and can be told so.
     pub(crate) fn is_about_the_spec(&self) -> bool {
-        self.error.kind == Kind::Invalid && !is_foreign(&self.error)
+        self.error.kind == Kind::Invalid && !is_unimplemented(&self.error)
     }
 
     /// Tells the function.

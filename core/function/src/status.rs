@@ -24,6 +24,11 @@ pub(crate) fn status_of(error: &Error) -> Status {
     Status::with_error_details(code, error.message.clone(), details)
 }
 
+/// Nothing is known at the other side of what was asked.
+pub(crate) fn is_unimplemented(error: &Error) -> bool {
+    error.code == Some(Code::Unimplemented)
+}
+
 /// What went wrong while the function at `address` was asked for `what`.
 pub(crate) fn error_of(status: &Status, address: &Address, what: &str) -> Error {
     let error = match status.source() {

@@ -174,9 +174,9 @@ async fn a_spec_that_there_is_no_room_for_is_told_to_both_sides() {
 
 /// An entity by a contract: the descriptors of the test services, and one that they may have.
 fn contracted(kind: EntityKind, service: &str, handlers: Vec<Handler>) -> Spec {
-    let protos = ["tests/cloudstate/protos", "../contract/tests/protos"];
-    let mut compiler = protox::Compiler::new(protos).expect("both folders");
-    compiler.include_imports(true).open_files(["event_sourced.proto", "action.proto"]).expect("sound protos");
+    let protos = ["tests/cloudstate/protos", "../../conformance/interop/proto", "../contract/tests/protos"];
+    let mut compiler = protox::Compiler::new(protos).expect("the folders");
+    compiler.include_imports(true).open_file("unfit.proto").expect("sound protos");
     let services = vec![format!("cloudstate.tck.model.{service}")];
     let entity_type = EntityType { handlers, services, ..EntityType::new("model.One", kind) };
     Spec { descriptors: compiler.encode_file_descriptor_set().into(), ..Spec::new("tests", vec![entity_type]) }

@@ -26,7 +26,7 @@ use crate::http::read::Reading;
 use crate::http::stream::Streams;
 use crate::http::{call, cors, head, index};
 use crate::meter::{self, Refusal};
-use crate::routes::Routes;
+use crate::routes::{Routes, Table};
 use crate::schema::Lock;
 use crate::settings::Settings;
 use crate::transcode::{self, Found};
@@ -118,7 +118,7 @@ impl App {
         if let Found::Binding(binding) = found {
             return Ok(transcode::respond(self, binding, &parts, body).await);
         }
-        let answered = self.answer_code_first(&parts, body).await;
+        let answered = self.answer_code_first(&table, &parts, body).await;
         match (answered, found) {
             (Err(problem), Found::OtherMethods(allow)) if problem.status == StatusCode::NOT_FOUND => {
                 Err(Problem::method("this path has other methods", allow))
@@ -127,14 +127,14 @@ impl App {
         }
     }
 
-    async fn answer_code_first<B>(&self, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
+    async fn answer_code_first<B>(&self, table: &Table, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
     where
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     {
         match parts.uri.path() {
-            "/" => get(parts, || index::index(&self.routes.now())),
-            "/openapi.json" => get(parts, || index::json_document(self.routes.now().openapi())),
-            _ => call::respond(self, parts, body).await,
+            "/" => get(parts, || index::index(table)),
+            "/openapi.json" => get(parts, || index::json_document(table.openapi())),
+            _ => call::respond(self, table, parts, body).await,
         }
     }
 
@@ -151,9 +151,7 @@ impl App {
 
 /// The answer to a failure; a bound of HTTP's own is counted as such.
 fn refused(problem: Problem) -> Response<Body> {
-    if let Some(refusal) = Refusal::of_status(problem.status) {
-        refusal.count();
-    }
+    Refusal::count_status(problem.status);
     problem.response()
 }
 

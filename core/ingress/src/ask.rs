@@ -18,12 +18,28 @@ use crate::routes::Route;
 /// # Errors
 /// `Invalid` for a field of the head that cannot be read.
 pub(crate) fn request(entity: EntityId, route: &Route, headers: &HeaderMap, body: Bytes) -> Result<Request> {
-    let mut request = Request::new(entity, route.handler().name.clone(), json_payload(body));
+    let mut request = headed(entity, route.handler().name.clone(), json_payload(body), headers, route.has_state())?;
     request.metadata = head::metadata(headers)?;
+    Ok(request)
+}
+
+/// A call with what every head says about one: its key, its condition and its deadline. `has_state` is whether a
+/// condition means something.
+///
+/// # Errors
+/// `Invalid` for a field of the head that cannot be read, and for a condition on an action.
+pub(crate) fn headed(
+    entity: EntityId,
+    handler: Arc<str>,
+    payload: Payload,
+    headers: &HeaderMap,
+    has_state: bool,
+) -> Result<Request> {
+    let mut request = Request::new(entity, handler, payload);
     request.idempotency_key = head::idempotency_key(headers)?;
     request.if_match = head::if_match(headers)?;
     request.timeout = head::timeout(headers)?;
-    if request.if_match.is_some() && !route.has_state() {
+    if request.if_match.is_some() && !has_state {
         return Err(Error::invalid("an action has no sequence that if-match could name"));
     }
     Ok(request)

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a function says beside its reply, as fields of the head of the response: HTTP's, or gRPC's initial metadata.
 
-use adjoin_model::Metadata;
+use adjoin_model::{Metadata, Sequence};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tonic::metadata::MetadataMap;
+
+use crate::http::call::mark;
 
 /// Fields at most, of one response.
 const MOST: usize = 128;
@@ -32,6 +35,20 @@ pub(crate) fn lift(metadata: Metadata, headers: &mut HeaderMap) {
         }
         headers.append(known, kept);
     }
+}
+
+/// A gRPC response with what is said beside its message, and what it rests on: the sequence of an entity, where the
+/// message does not say it, and an earlier answer.
+pub(crate) fn response<T>(
+    said: Metadata,
+    sequence: Option<Sequence>,
+    replayed: bool,
+    message: T,
+) -> tonic::Response<T> {
+    let mut headers = HeaderMap::new();
+    lift(said, &mut headers);
+    mark(&mut headers, sequence, replayed);
+    tonic::Response::from_parts(MetadataMap::from_headers(headers), message, tonic::Extensions::default())
 }
 
 fn field(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {

@@ -13,9 +13,11 @@ use adjoin_model::{EntityId, Error, Payload, Result};
 use bytes::Bytes;
 use http::HeaderMap;
 
-pub(crate) use answer::{has_deadline, status, type_differs};
+pub(crate) use answer::{status, type_differs};
 
+use crate::ask;
 use crate::http::head;
+use crate::meter::{self, TypeCounts};
 use crate::transcode::{self, Router};
 
 /// A method of a contract that a handler of an entity type serves.
@@ -32,6 +34,7 @@ pub(crate) struct Served {
     /// `type.googleapis.com/shop.Item`
     input_type: Arc<str>,
     pub(crate) output_type: String,
+    counts: Arc<TypeCounts>,
 }
 
 impl Served {
@@ -51,12 +54,18 @@ impl Served {
             input_type: "".into(),
             output_type: String::new(),
             method,
+            counts: Arc::new(TypeCounts::new("post.Box".into())),
         }
     }
 
     /// The handler that serves it.
     pub(crate) fn handler(&self) -> &Handler {
         &self.entity_type.handlers[self.at]
+    }
+
+    /// The request under way is for this method, or for a watch of it.
+    pub(crate) fn seen(&self, watch: bool) {
+        meter::seen(&self.counts, self.handler(), watch);
     }
 
     /// An encoded input as a payload.
@@ -72,14 +81,9 @@ impl Served {
     pub(crate) fn request(&self, headers: &HeaderMap, message: Bytes) -> Result<EngineRequest> {
         let key = if self.has_state() { self.method.key(&message)? } else { NO_KEY.to_owned() };
         let entity = EntityId::new(self.entity_type.name.clone(), key)?;
-        let mut request = EngineRequest::new(entity, self.handler.clone(), self.payload(message));
+        let payload = self.payload(message);
+        let mut request = ask::headed(entity, self.handler.clone(), payload, headers, self.has_state())?;
         request.metadata = if self.has_state() { head::metadata(headers)? } else { head::all_metadata(headers)? };
-        request.idempotency_key = head::idempotency_key(headers)?;
-        request.if_match = head::if_match(headers)?;
-        request.timeout = head::timeout(headers)?;
-        if request.if_match.is_some() && !self.has_state() {
-            return Err(Error::invalid("an action has no sequence that if-match could name"));
-        }
         Ok(request)
     }
 
@@ -155,6 +159,7 @@ impl Contracts {
 
     fn serve(&mut self, known: &Known, contract: &Contract) {
         let owner = &known.entity_type;
+        let counts = Arc::new(TypeCounts::new(owner.name.clone()));
         for name in &owner.services {
             let Some(service) = contract.service(name) else {
                 self.notes.push(format!("{} names the service {name}, which its contract has not", owner.name));
@@ -162,7 +167,7 @@ impl Contracts {
             };
             self.services.push(name.clone());
             for method in &service.methods {
-                match served(owner, known.answers, name, method) {
+                match served(owner, known.answers, &counts, name, method) {
                     Ok(served) => self.add(served),
                     Err(said) => self.notes.push(format!("{name}/{} is not served: {said}", method.name)),
                 }
@@ -222,9 +227,10 @@ pub fn check(spec: &Spec) -> Result<()> {
     let contract = Contract::parse(&spec.descriptors, &Limits::default())?;
     let mut problems = Vec::new();
     for owner in &owners {
+        let counts = Arc::new(TypeCounts::new(owner.name.clone()));
         let services = owner.services.iter().filter_map(|name| contract.service(name));
         let methods = services.flat_map(|service| service.methods.iter().map(|method| (&service.name, method)));
-        let served = methods.filter_map(|(service, method)| served(owner, spec.answers, service, method).ok());
+        let served = methods.filter_map(|(service, method)| served(owner, spec.answers, &counts, service, method).ok());
         served.for_each(|served| drop(transcode::bindings(&Arc::new(served), &mut problems)));
     }
     if problems.is_empty() { Ok(()) } else { Err(Error::invalid(problems.join("\n"))) }
@@ -242,13 +248,17 @@ pub(crate) fn is_contract_first(entity_type: &EntityType) -> bool {
 fn served(
     owner: &Arc<EntityType>,
     answers: Answers,
+    counts: &Arc<TypeCounts>,
     service: &str,
     method: &Method,
 ) -> core::result::Result<Served, String> {
     let at = owner.handlers.iter().position(|handler| *handler.name == *method.name);
     let at = at.ok_or_else(|| format!("{} has no such handler", owner.name))?;
     let handler = &owner.handlers[at];
-    check_shape(owner, handler, method)?;
+    let streams = (handler.streamed_in, handler.streamed_out);
+    if let Some(why) = method.unfit(&owner.name, streams, owner.kind != EntityKind::Action) {
+        return Err(why);
+    }
     let type_name = |message: &prost_reflect::MessageDescriptor| format!("type.googleapis.com/{}", message.full_name());
     Ok(Served {
         entity_type: owner.clone(),
@@ -259,23 +269,6 @@ fn served(
         input_type: type_name(&method.input).into(),
         output_type: type_name(&method.output),
         method: method.clone(),
+        counts: counts.clone(),
     })
-}
-
-fn check_shape(owner: &EntityType, handler: &Handler, method: &Method) -> core::result::Result<(), String> {
-    let streams = (method.client_streaming, method.server_streaming);
-    if (handler.streamed_in, handler.streamed_out) != streams {
-        return Err(format!("the handler of {} streams otherwise than its .proto says", owner.name));
-    }
-    if owner.kind == EntityKind::Action {
-        return Ok(());
-    }
-    if streams != (false, false) {
-        return Err("only the methods of an action may stream".into());
-    }
-    if method.key_fields.is_empty() {
-        let input = method.input.full_name();
-        return Err(format!("{input} has no field with the option entity_key, so nobody can say which entity"));
-    }
-    Ok(())
 }

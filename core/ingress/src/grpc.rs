@@ -47,9 +47,8 @@ pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
 /// Whether a request speaks gRPC-Web, in its binary or its text form.
 pub(crate) fn is_web(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind =
-        kind.and_then(|kind| kind.strip_prefix("application/grpc-web")).map(|rest| rest.trim_start_matches("-text"));
-    matches!(kind, Some("" | "+proto"))
+    let rest = kind.and_then(|kind| kind.strip_prefix("application/grpc-web"));
+    matches!(rest.map(|rest| rest.strip_prefix("-text").unwrap_or(rest)), Some("" | "+proto"))
 }
 
 /// Answers a gRPC request, or one of gRPC-Web.
@@ -138,4 +137,20 @@ pub(crate) fn fixed_files() -> DescriptorPool {
         }
     }
     pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_forms_of_grpc_web_are_spoken() {
+        let web = |kind: &str| is_web(&HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().expect("a value"))]));
+        for kind in ["", "+proto", "-text", "-text+proto"] {
+            assert!(web(&format!("application/grpc-web{kind}")), "{kind}");
+        }
+        for kind in ["-text-text", "-text-text+proto", "+json", "-texts"] {
+            assert!(!web(&format!("application/grpc-web{kind}")), "{kind}");
+        }
+    }
 }

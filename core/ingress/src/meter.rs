@@ -6,6 +6,7 @@ mod counts;
 
 use std::cell::RefCell;
 
+use adjoin_entity::spec::Handler;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 use http_body::Frame;
 use metrics::Gauge;
@@ -13,8 +14,8 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::grpc;
-use counts::{Counts, DOCUMENT, HEALTH, REFLECTION, UNKNOWN};
-pub(crate) use counts::{Kind, TypeCounts};
+pub(crate) use counts::TypeCounts;
+use counts::{Counts, DOCUMENT, HEALTH, Kind, REFLECTION, UNKNOWN};
 
 use std::sync::Arc;
 
@@ -72,8 +73,12 @@ impl Refusal {
         }
     }
 
-    /// The bound that HTTP has a status of its own for.
-    pub(crate) fn of_status(status: StatusCode) -> Option<Self> {
+    /// Counts an answer of this status, where it is for a bound that HTTP has a status of its own for.
+    pub(crate) fn count_status(status: StatusCode) {
+        Self::of_status(status).into_iter().for_each(Self::count);
+    }
+
+    fn of_status(status: StatusCode) -> Option<Self> {
         Some(match status {
             StatusCode::REQUEST_TIMEOUT => Self::BodyTime,
             StatusCode::PAYLOAD_TOO_LARGE => Self::BodySize,
@@ -148,10 +153,17 @@ fn see(seen: Seen) {
     let _ = SEEN.try_with(|now| now.replace(seen));
 }
 
-/// The request under way is for a handler.
-pub(crate) fn handler(counts: &Arc<TypeCounts>, kind: Kind, command: &str) {
+/// The request under way is for a handler, or for a watch of one.
+pub(crate) fn seen(counts: &Arc<TypeCounts>, handler: &Handler, watch: bool) {
+    let Handler { query, streamed_in, streamed_out, name, .. } = handler;
+    let kind = match () {
+        () if watch => Kind::Watch,
+        () if *streamed_in || *streamed_out => Kind::Stream,
+        () if *query => Kind::Query,
+        () => Kind::Command,
+    };
     let span = Span::current();
-    span.record("route", kind.name()).record("type", &**counts.entity_type()).record("command", command);
+    span.record("route", kind.name()).record("type", &**counts.entity_type()).record("command", &**name);
     see(Seen::Of(counts.clone(), kind));
 }
 

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::contract::{Contracts, is_contract_first};
 use crate::http::openapi;
 use crate::http::params::Params;
-use crate::meter::{self, Kind, TypeCounts};
+use crate::meter::{self, TypeCounts};
 use crate::schema::typed::Typed;
 
 /// Requests that may wait for the first function at once.
@@ -39,14 +39,7 @@ impl Route {
 
     /// The request under way is for this handler.
     pub(crate) fn seen(&self, watch: bool) {
-        let Handler { query, streamed_in, streamed_out, name, .. } = self.handler();
-        let kind = match () {
-            () if watch => Kind::Watch,
-            () if *streamed_in || *streamed_out => Kind::Stream,
-            () if *query => Kind::Query,
-            () => Kind::Command,
-        };
-        meter::handler(&self.counts, kind, name);
+        meter::seen(&self.counts, self.handler(), watch);
     }
 
     /// Whether a watch, an `ETag` and a condition mean something.

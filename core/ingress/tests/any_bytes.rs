@@ -6,6 +6,9 @@
 #[path = "it/host.rs"]
 mod host;
 #[allow(dead_code, reason = "shared with the tests in `it`")]
+#[path = "it/post.rs"]
+mod post;
+#[allow(dead_code, reason = "shared with the tests in `it`")]
 #[path = "it/shop.rs"]
 mod shop;
 #[allow(dead_code, reason = "shared with the tests in `it`")]
@@ -22,21 +25,33 @@ use proptest::sample::select;
 use proptest::test_runner::TestRunner;
 use tokio::io::AsyncWriteExt;
 
-use crate::host::{Host, host_with};
+use crate::host::Host;
 use crate::wire::{Wire, fields, frame, hello};
 
 const CASES: u32 = 1000;
 
 /// What HTTP/1.1 requests consist of, right and wrong.
-const PIECES: [&[u8]; 26] = [
+const PIECES: [&[u8]; 41] = [
     b"GET ",
     b"POST ",
+    b"PUT ",
+    b"LINK ",
     b"PRI * HTTP/2.0\r\n\r\n",
     b"/shop.Cart/ada/contents",
     b"/shop.Cart/ada/addItem",
     b"/shop.Mailer/all/total",
     b"/shop.Mailer/all/digest",
     b"/shop.Cart/%00%ff/%/?watch&a=%zz",
+    b"/boxes/ada/letters",
+    b"/boxes/ada/from/b%2Fob",
+    b"/boxes/a%2F%2e%2e%2f/put?sender.name=%ff&sender.sponsor.sponsor.age=1&sender=x",
+    b"?sender.name=bob&tags=a&tags=b&seal=AP8%3D&written_at=x",
+    b"/boxes/ada:link",
+    b":link:verb",
+    b"/v1/shelves/1/boxes/%2F",
+    b"/digest/-2",
+    b"/post.Mailer/Double",
+    b"/post.Mailer/Sum",
     b" HTTP/1.1\r\n",
     b" HTTP/1.0\r\n",
     b"host: a\r\n",
@@ -46,6 +61,9 @@ const PIECES: [&[u8]; 26] = [
     b"expect: 100-continue\r\n",
     b"connection: upgrade, keep-alive\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n",
     b"content-type: application/grpc\r\n",
+    b"content-type: application/grpc-web\r\n",
+    b"content-type: application/grpc-web-text+proto\r\n",
+    b"content-type: application/json\r\n",
     b"accept: application/x-ndjson\r\n",
     b"idempotency-key: \xff\r\n",
     b"if-match: \"18446744073709551615\"\r\n",
@@ -58,9 +76,25 @@ const PIECES: [&[u8]; 26] = [
 ];
 
 fn heads() -> impl Strategy<Value = Vec<u8>> {
-    let path =
-        select(vec!["/shop.Cart/AddItem", "/shop.Cart/ada/contents?watch", "/grpc.health.v1.Health/Watch", "*", ""]);
-    let kind = select(vec!["application/grpc", "application/grpc+json", "text/plain"]);
+    let path = select(vec![
+        "/shop.Cart/AddItem",
+        "/shop.Cart/ada/contents?watch",
+        "/grpc.health.v1.Health/Watch",
+        "/post.Box/Send",
+        "/post.Mailer/Double",
+        "/boxes/ada/letters",
+        "/boxes/%2F:link?sender.name=%ff",
+        "*",
+        "",
+    ]);
+    let kind = select(vec![
+        "application/grpc",
+        "application/grpc+json",
+        "application/grpc-web",
+        "application/grpc-web-text",
+        "application/json",
+        "text/plain",
+    ]);
     (select(vec!["GET", "POST", "CONNECT"]), path, kind).prop_map(|(method, path, kind)| {
         fields(&[
             (":method", method),
@@ -100,6 +134,7 @@ async fn sent(host: &Host, bytes: &[u8]) {
     let _ = wire.0.shutdown().await;
     wire.rest().await;
     assert_eq!(host.get("/shop.Cart/eve/contents").await.status, 200);
+    assert_eq!(host.get("/all/eve").await.status, 200);
 }
 
 #[test]
@@ -113,7 +148,7 @@ fn any_bytes_leave_the_port_serving() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let settings = Settings { handshake_ms: 500, header_ms: 500, body_ms: 500, idle_ms: 500, ..Settings::default() };
-    let host = runtime.block_on(host_with(settings));
+    let (host, _shop) = runtime.block_on(post::host_beside_the_shop_with(settings));
     let mut runner =
         TestRunner::new(ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() });
     let ran = runner.run(&bytes(), |bytes| {

@@ -5,6 +5,9 @@
 #[path = "it/host.rs"]
 mod host;
 #[allow(dead_code, reason = "shared with the tests in `it`")]
+#[path = "it/post.rs"]
+mod post;
+#[allow(dead_code, reason = "shared with the tests in `it`")]
 #[path = "it/shop.rs"]
 mod shop;
 
@@ -12,8 +15,6 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use tracing_subscriber::fmt::format::FmtSpan;
-
-use crate::host::host;
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -45,15 +46,18 @@ async fn a_request_has_a_span_that_names_no_key_and_no_payload() {
         .with_ansi(false)
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let host = host().await;
+    let (host, _shop) = post::host_beside_the_shop().await;
     assert_eq!(host.post("/shop.Cart/somebody/addItem", r#"{"product":"p1","name":"Book"}"#).await.status, 200);
+    assert_eq!(host.post("/boxes/somebody/letters", r#"{"text":"Book"}"#).await.status, 200);
     assert_eq!(host.post("/made.Up/somebody/nope", "").await.status, 404);
     let known =
         r#"request{protocol="http1" method="POST" route="command" type="shop.Cart" command="addItem" status="2xx"}"#;
+    let contracted =
+        r#"request{protocol="http1" method="POST" route="command" type="post.Box" command="Send" status="2xx"}"#;
     let unknown = r#"request{protocol="http1" method="POST" status="4xx"}"#;
     // The span closes a moment after the answer has left.
     let closed = async {
-        while !(lines.text().contains(known) && lines.text().contains(unknown)) {
+        while ![known, contracted, unknown].iter().all(|span| lines.text().contains(span)) {
             tokio::task::yield_now().await;
         }
     };

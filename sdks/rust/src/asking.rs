@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use adjoin_engine::Request;
 use adjoin_entity::Reply;
-use adjoin_entity::frame::{CallFrame, FunctionFrame, HandlerCall, Target};
+use adjoin_entity::frame::{FunctionFrame, HandlerCall};
 use adjoin_model::{Error, Outcome, Result};
 use tokio::sync::oneshot;
 
@@ -71,26 +71,9 @@ pub(crate) async fn ask(outbox: &Rc<Outbox>, request: Request) -> Result<Reply> 
     };
     let (id, answer) = asking.begin();
     let waiting = Waiting { outbox, asking, id };
-    outbox.push(FunctionFrame::Call(frame(id, request)));
+    outbox.push(FunctionFrame::Call(request.into_call_frame(id)));
     let gone = |_| Error::unavailable("the session with the host has ended").with_outcome(Outcome::Unknown);
     let answer = answer.await.map_err(gone)?;
     drop(waiting);
     answer
-}
-
-fn frame(id: HandlerCall, request: Request) -> CallFrame {
-    let ms = |timeout: std::time::Duration| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
-    CallFrame {
-        id,
-        target: Target {
-            entity: request.entity,
-            command: request.name,
-            payload: request.payload,
-            metadata: request.metadata,
-        },
-        chain: request.chain,
-        timeout_ms: request.timeout.map_or(0, ms),
-        idempotency_key: request.idempotency_key,
-        if_match: request.if_match,
-    }
 }

@@ -425,6 +425,5 @@ fn event_call(entity: EntityId, declared: &Declared, item: &Item, consumer: &Con
 }
 
 fn shortened(error: &str) -> String {
-    let end = (0..=ERROR_BYTES.min(error.len())).rev().find(|end| error.is_char_boundary(*end));
-    error.get(..end.unwrap_or_default()).unwrap_or_default().to_string()
+    error[..error.floor_char_boundary(ERROR_BYTES)].into()
 }

@@ -148,8 +148,8 @@ impl<D: Dialect> Activation<D> {
             }
             let done = tokio::select! {
                 order = self.orders.recv() => match order {
-                    None | Some(Order::Deactivate) => Err(End::Wanted),
                     Some(order) => self.take(order).await,
+                    None => Err(End::Wanted),
                 },
                 message = self.stream.incoming.next() => self.hear(message, declared).await,
             };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use adjoin_contract::{Contract, Service};
 use adjoin_entity::spec::{self, EntityKind, EntityType, Handler, Spec, Subscription};
-use adjoin_model::{Code, Error, Result};
+use adjoin_model::{Error, Result};
 use adjoin_wire::DISCOVERY_BYTES;
 use tonic::transport::Channel;
 
@@ -16,6 +16,7 @@ use super::protocol::entity_passivation_strategy::Strategy;
 use super::protocol::{Entity, EntitySpec, ProxyInfo, ServiceInfo, UserFunctionError};
 use super::{action, event_sourced, eventing, value_entity};
 use crate::dial::Link;
+use crate::status::is_unimplemented;
 
 /// The version that is spoken.
 const VERSION: (i32, i32) = (0, 2);
@@ -65,7 +66,7 @@ fn client(link: &Link) -> EntityDiscoveryClient<Channel> {
 
 /// Who does not know the call does not speak the protocol.
 fn foreign(error: Error, link: &Link) -> Error {
-    if error.code != Some(Code::Unimplemented) {
+    if !is_unimplemented(&error) {
         return error;
     }
     let said = format!(
@@ -98,7 +99,8 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     if declared.entities.is_empty() {
         return Err(Error::invalid("the function declares no entity: register at least one"));
     }
-    let contract = Contract::parse(&declared.proto, &adjoin_contract::Limits::default())?;
+    let descriptors = declared.proto.into();
+    let contract = Contract::parse(&descriptors, &adjoin_contract::Limits::default())?;
     let mut reading = Reading { contract: &contract, problems: Vec::new(), types: Vec::new(), later: Vec::new() };
     declared.entities.iter().for_each(|entity| reading.entity(entity));
     let Reading { mut problems, types, later, .. } = reading;
@@ -114,7 +116,7 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     let spec = Spec {
         sdk: sdk(&info),
         types: types.iter().zip(subscriptions).map(|(one, subscriptions)| entity_type(one, subscriptions)).collect(),
-        descriptors: declared.proto.into(),
+        descriptors,
         answers: spec::Answers::Cloudstate,
     };
     spec.check()?;

@@ -83,8 +83,7 @@ impl Model {
     }
 
     fn key(&self, service: &str, command: &str, payload: &Payload) -> Result<String, String> {
-        let methods = self.contract.service(service).map(|service| &service.methods[..]).unwrap_or_default();
-        let method = methods.iter().find(|method| method.name == command);
+        let method = self.contract.service(service).and_then(|service| service.method(command));
         let method = method.ok_or_else(|| format!("{service} has no method {command}"))?;
         method.key(&payload.data).map_err(|error| format!("{service}.{command}: {}", error.message))
     }
@@ -106,7 +105,7 @@ mod tests {
         };
         let name: Arc<str> = "a.Mailer".into();
         let declared = Declared { kind: EntityKind::Action, name: name.clone(), service: name, methods: vec![method] };
-        let contract = Contract::parse(&[], &adjoin_contract::Limits::default()).expect("empty");
+        let contract = Contract::parse(&bytes::Bytes::new(), &adjoin_contract::Limits::default()).expect("empty");
         let model = Model::new(contract, vec![declared]);
         for _ in 0..3 {
             let target = model.target("a.Mailer", "Send", None).expect("found");

@@ -24,6 +24,9 @@ use crate::dial::Link;
 /// Batches of frames that wait for the engine; past it the streams are held back.
 const WAITING: usize = 256;
 
+/// Ended activations and actions that are kept beside twice as many as run: looking for them costs as much as there are.
+const ENDED: usize = 64;
+
 /// Room for what a message has beside its payloads.
 const ENVELOPE: usize = 64 << 10;
 
@@ -68,8 +71,9 @@ impl Session {
         let mut tasks = JoinSet::new();
         tasks.spawn(reporting);
         let streams = link.settings().streams;
-        let router = Router { shared, streams, activations: HashMap::new(), actions: HashMap::new() };
-        tasks.spawn(router.run(to_function, gone.clone()));
+        let mut router = Router { shared, streams, activations: HashMap::new(), actions: HashMap::new() };
+        let ended = gone.clone();
+        tasks.spawn(async move { router.run(to_function, ended).await });
         Self { frames, gone, _tasks: tasks }
     }
 
@@ -97,7 +101,7 @@ struct Router {
 }
 
 impl Router {
-    async fn run(mut self, mut to_function: UnboundedReceiver<Vec<HostFrame>>, gone: CancellationToken) {
+    async fn run(&mut self, mut to_function: UnboundedReceiver<Vec<HostFrame>>, gone: CancellationToken) {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
@@ -109,7 +113,8 @@ impl Router {
                     None => break,
                 },
             }
-            if tasks.len() > 2 * (self.activations.len() + self.actions.len()) + 64 {
+            // A task that has ended is gone from `tasks` at once, and from these only here.
+            if self.activations.len() + self.actions.len() > 2 * tasks.len() + ENDED {
                 self.forget_ended();
             }
         }
@@ -223,4 +228,70 @@ struct Start {
     sequence: Sequence,
     state: Option<Payload>,
     orders: UnboundedReceiver<Order>,
+}
+
+#[cfg(test)]
+mod tests {
+    use adjoin_contract::{Contract, NO_KEY};
+    use adjoin_model::CommandId;
+    use tonic::transport::Endpoint;
+
+    use super::super::model::{Declared, Method};
+    use super::*;
+
+    /// A function with one action, at an address where nobody listens: every call fails at once.
+    fn router() -> (Router, Receiver<Vec<FunctionFrame>>) {
+        let channel = Endpoint::from_static("http://127.0.0.1:1").connect_lazy();
+        let name: Arc<str> = "a.Mailer".into();
+        let method = Method {
+            service: name.clone(),
+            name: "Send".into(),
+            input: "type.googleapis.com/a.Letter".into(),
+            output: "type.googleapis.com/a.Letter".into(),
+            streamed_in: false,
+            streamed_out: false,
+        };
+        let declared = Declared { kind: EntityKind::Action, name: name.clone(), service: name, methods: vec![method] };
+        let contract = Contract::parse(&bytes::Bytes::new(), &adjoin_contract::Limits::default()).expect("empty");
+        let (sender, frames) = mpsc::channel(WAITING);
+        let (reporter, _) = Reporter::new(channel.clone(), 1);
+        let model = Model::new(contract, vec![declared]);
+        let shared = Arc::new(Shared { channel, message_bytes: 1 << 20, model, reporter, frames: sender });
+        (Router { shared, streams: 16, activations: HashMap::new(), actions: HashMap::new() }, frames)
+    }
+
+    fn call(call: FrameCall) -> HostFrame {
+        HostFrame::Command(CommandFrame {
+            activation: 0,
+            call,
+            entity: Some(EntityId::new("a.Mailer", NO_KEY).expect("an id")),
+            name: "Send".into(),
+            payload: Payload::new("type.googleapis.com/a.Letter", Vec::new()),
+            query: false,
+            want_snapshot: false,
+            attempt: 1,
+            id: CommandId(1),
+            remaining_ms: 0,
+            caller: "".into(),
+            metadata: Vec::new(),
+            chain: Vec::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn actions_that_have_ended_are_forgotten() {
+        let (mut router, mut frames) = router();
+        let (to_function, orders) = mpsc::unbounded_channel();
+        let gone = CancellationToken::new();
+        let calling = async {
+            for number in 1..=500 {
+                to_function.send(vec![call(number)]).expect("open");
+                frames.recv().await.expect("an answer");
+            }
+            gone.cancel();
+        };
+        tokio::join!(router.run(orders, gone.clone()), calling);
+        // The one that has answered last may still run.
+        assert!(router.actions.len() <= ENDED + 2 + 1, "{}", router.actions.len());
+    }
 }

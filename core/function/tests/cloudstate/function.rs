@@ -147,13 +147,14 @@ const ACTION: &str = "cloudstate.action.ActionProtocol";
 /// The descriptors of the model services, imports included.
 pub(crate) fn descriptors() -> Vec<u8> {
     let here = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cloudstate/protos");
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance/interop/proto");
     let options = concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/tests/protos");
     // Encoded as it is: a set of prost's own would lose the options of the fields.
-    let mut compiler = protox::Compiler::new([here, options]).expect("both folders");
+    let mut compiler = protox::Compiler::new([here, model, options]).expect("the folders");
     compiler.include_imports(true);
-    compiler
-        .open_files(["event_sourced.proto", "value_entity.proto", "action.proto", "eventing.proto"])
-        .expect("sound protos");
+    let models = ["eventsourced", "valueentity", "action"].map(|name| format!("cloudstate/tck/model/{name}.proto"));
+    compiler.open_files(models).expect("the models");
+    compiler.open_files(["unfit.proto", "eventing.proto"]).expect("sound protos");
     compiler.encode_file_descriptor_set()
 }
 

@@ -18,14 +18,9 @@ pub(crate) fn status(served: &Served, error: &Error, had_deadline: bool) -> Stat
                 (None, Kind::Expired) if had_deadline => Code::DeadlineExceeded,
                 (None, _) => Code::Unknown,
             };
-            Status::new(code, error.message.clone())
+            Status::new(code, crate::grpc::status::cut(&error.message))
         }
     }
-}
-
-/// Whether the client says how long it waits.
-pub(crate) fn has_deadline(headers: &http::HeaderMap) -> bool {
-    headers.contains_key("grpc-timeout") || headers.contains_key("request-timeout")
 }
 
 /// A reply of another type than the method gives: an error, but to clients of a Cloudstate function, who get it with a

@@ -4,16 +4,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use adjoin_engine::{Element, Elements, Upstream};
-use adjoin_model::{Error, Metadata, Outcome, Payload, Result};
+use adjoin_engine::{Element, Elements};
+use adjoin_entity::Reply;
+use adjoin_model::{Error, Result};
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, Request, Response};
-use tokio::sync::oneshot;
 use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::BoxFuture;
-use tonic::metadata::MetadataMap;
 use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Status, Streaming};
 
@@ -22,10 +21,12 @@ use crate::beside;
 use crate::contract::{self, Served};
 use crate::grpc::replies::{Begun, Replies};
 use crate::grpc::timed::{Due, timed};
+use crate::http::head;
 use crate::http::stream::{self, Place};
 
 /// Answers a call of a contract's method.
 pub(crate) async fn respond(app: &Arc<App>, served: Arc<Served>, request: Request<GrpcBody>) -> Response<GrpcBody> {
+    served.seen(false);
     let serving = Serving { app: app.clone(), served: served.clone() };
     // A client that streams may be silent for as long as it likes.
     let waits = served.method.client_streaming;
@@ -59,28 +60,17 @@ impl Serving {
         let mut request = request.map_err(&failed)?;
         request.timeout = request.timeout.or(self.app.timeout());
         let reply = self.app.engine.call(request).await.map_err(&failed)?;
-        let (sequence, replayed) = (reply.sequence, reply.replayed);
-        let mut response = self.message(reply.payload, reply.metadata, &failed)?;
-        let metadata = response.metadata_mut();
-        if self.served.has_state()
-            && let Ok(tag) = format!("\"{sequence}\"").parse()
-        {
-            metadata.insert("etag", tag);
-        }
-        if replayed {
-            metadata.insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
-        }
-        Ok(response)
+        self.message(reply, &failed)
     }
 
     /// A single reply. Without a message it is a bare status, of a call that has ended well.
-    fn message(&self, reply: Option<Payload>, said: Metadata, failed: &impl Fn(Error) -> Status) -> Answer<Bytes> {
-        let message = self.served.output(reply).map_err(failed)?;
-        let mut headers = HeaderMap::new();
-        beside::lift(said, &mut headers);
-        let metadata = MetadataMap::from_headers(headers);
+    fn message(&self, reply: Reply, failed: &impl Fn(Error) -> Status) -> Answer<Bytes> {
+        let Reply { payload, sequence, replayed, metadata: said } = reply;
+        let message = self.served.output(payload).map_err(failed)?;
+        let sequence = self.served.has_state().then_some(sequence);
+        let (metadata, message, extensions) = beside::response(said, sequence, replayed, message).into_parts();
         match message {
-            Some(message) => Ok(tonic::Response::from_parts(metadata, message, tonic::Extensions::default())),
+            Some(message) => Ok(tonic::Response::from_parts(metadata, message, extensions)),
             None => Err(Status::with_metadata(tonic::Code::Ok, "", metadata)),
         }
     }
@@ -99,43 +89,21 @@ impl Serving {
     }
 
     /// Opens a call with a stream of input.
-    fn open(&self, headers: &HeaderMap, input: Streaming<Bytes>) -> Result<(Elements, Pump, Place)> {
+    fn open(&self, headers: &HeaderMap, input: Streaming<Bytes>) -> Result<(Elements, Place)> {
         let request = self.served.request(headers, Bytes::new())?;
         let mut place = self.app.streams.place(&self.app.settings)?;
         let broken = place.breakable();
         let (upstream, elements) = self.app.engine.duplex(request);
-        Ok((elements, Pump { upstream, served: self.served.clone(), input, broken }, place))
+        let served = self.served.clone();
+        let unread = |_| Error::invalid("a message of the stream cannot be read");
+        let messages = input.map(move |message| message.map(|message| served.payload(message)).map_err(unread));
+        tokio::spawn(stream::pump(upstream, broken, messages));
+        Ok((elements, place))
     }
 
     fn failed(&self, headers: &HeaderMap) -> impl Fn(Error) -> Status + Send + Unpin + use<> {
-        let (served, had_deadline) = (self.served.clone(), contract::has_deadline(headers));
+        let (served, had_deadline) = (self.served.clone(), head::has_timeout(headers));
         move |error| contract::status(&served, &error, had_deadline)
-    }
-}
-
-/// Passes the client's messages on.
-struct Pump {
-    upstream: Upstream,
-    served: Arc<Served>,
-    input: Streaming<Bytes>,
-    /// Hears why no more can be passed on.
-    broken: oneshot::Sender<Error>,
-}
-
-impl Pump {
-    async fn run(mut self) {
-        while let Some(message) = self.input.next().await {
-            let Ok(message) = message else {
-                let error = Error::invalid("a message of the stream cannot be read").with_outcome(Outcome::Unknown);
-                // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
-                let _ = self.broken.send(error);
-                return;
-            };
-            if self.upstream.send(self.served.payload(message)).await.is_err() {
-                return;
-            }
-        }
-        self.upstream.end();
     }
 }
 
@@ -176,13 +144,10 @@ impl ClientStreamingService<Bytes> for Serving {
         Box::pin(async move {
             let (metadata, _, input) = request.into_parts();
             let failed = serving.failed(metadata.as_ref());
-            let (mut elements, pump, mut place) = serving.open(metadata.as_ref(), input).map_err(&failed)?;
-            let pumping = tokio::spawn(pump.run());
+            let (mut elements, mut place) = serving.open(metadata.as_ref(), input).map_err(&failed)?;
             let reply = stream::next(&mut elements, &mut place).await;
-            pumping.abort();
             let reply = reply.transpose().map_err(&failed)?;
-            let (payload, said) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
-            serving.message(payload, said, &failed)
+            serving.message(stream::reply(reply), &failed)
         })
     }
 }
@@ -197,9 +162,7 @@ impl StreamingService<Bytes> for Serving {
         Box::pin(async move {
             let (metadata, _, input) = request.into_parts();
             let headers = metadata.as_ref();
-            let (elements, pump, place) = serving.open(headers, input).map_err(serving.failed(headers))?;
-            // Ends with the call: the engine closes the upstream of one that is over.
-            tokio::spawn(pump.run());
+            let (elements, place) = serving.open(headers, input).map_err(serving.failed(headers))?;
             Ok(serving.replies(headers, elements, place).await)
         })
     }

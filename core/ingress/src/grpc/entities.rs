@@ -10,7 +10,6 @@ use adjoin_wire::client::{CallRequest, CallResponse, ExchangeRequest, StreamResp
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio_stream::Stream;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::App;
@@ -58,14 +57,7 @@ impl Generic {
         request.timeout = request.timeout.or(self.0.timeout());
         let reply = self.0.engine.call(request).await?;
         let message = CallResponse { body: route.shown(reply.payload)?, sequence: reply.sequence };
-        let mut headers = HeaderMap::new();
-        beside::lift(reply.metadata, &mut headers);
-        let mut response =
-            Response::from_parts(MetadataMap::from_headers(headers), message, tonic::Extensions::default());
-        if reply.replayed {
-            response.metadata_mut().insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
-        }
-        Ok(response)
+        Ok(beside::response(reply.metadata, None, reply.replayed, message))
     }
 
     async fn observe(&self, request: Request<WatchRequest>) -> Result<Response<WatchStream>> {

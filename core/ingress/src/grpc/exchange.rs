@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Entities.Exchange`: the client's stream, one JSON value a message, and what it is answered.
 
-use adjoin_engine::Upstream;
-use adjoin_model::{Code, Error, Outcome, Payload, Result};
+use adjoin_model::{Code, Error, Payload, Result};
 use adjoin_wire::client::exchange_request::Part;
 use adjoin_wire::client::{CallRequest, ExchangeRequest};
 use http::HeaderMap;
-use tokio::sync::oneshot;
+use tokio_stream::Stream;
 use tonic::{Response, Streaming};
 
 use crate::grpc::entities::{Asked, Generic, StreamStream, streamed};
 use crate::grpc::named::Named;
 use crate::grpc::replies::Begun;
+use crate::http::stream;
 
 impl Generic {
     /// Opens the call that the first message names; the rest of the stream goes to the handler as it takes it.
@@ -35,9 +35,8 @@ impl Generic {
         let mut place = self.0.streams.place(&self.0.settings)?;
         let broken = place.breakable();
         let (upstream, elements) = self.0.engine.duplex(request);
-        let depth = self.0.settings.json_depth;
-        // Ends with the call: the engine closes the upstream of one that is over.
-        tokio::spawn(Pump { upstream, input, broken, depth, named: route.clone() }.run());
+        let parts = self::elements(input, route.clone(), self.0.settings.json_depth);
+        tokio::spawn(stream::pump(upstream, broken, parts));
         Ok(streamed(Begun::soon(elements, place, true).await, route))
     }
 }
@@ -54,45 +53,24 @@ pub(super) async fn first(input: &mut Streaming<ExchangeRequest>) -> Result<Call
     }
 }
 
-/// Passes the client's elements on.
-struct Pump {
-    upstream: Upstream,
-    input: Streaming<ExchangeRequest>,
-    /// Hears why no more can be passed on.
-    broken: oneshot::Sender<Error>,
-    depth: u8,
-    named: Named,
+/// The client's elements, until it says that there are no more.
+fn elements(input: Streaming<ExchangeRequest>, named: Named, depth: u8) -> impl Stream<Item = Result<Payload>> {
+    futures::stream::try_unfold(input, move |mut input| {
+        let named = named.clone();
+        async move {
+            let element = next(&mut input, &named, depth).await?;
+            Ok(element.map(|element| (element, input)))
+        }
+    })
 }
 
-impl Pump {
-    async fn run(mut self) {
-        loop {
-            match self.next().await {
-                Ok(Some(element)) => {
-                    if self.upstream.send(element).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(None) => return self.upstream.end(),
-                Err(error) => {
-                    // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
-                    let _ = self.broken.send(error.with_outcome(Outcome::Unknown));
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Result<Option<Payload>> {
-        match self.input.message().await {
-            Ok(Some(ExchangeRequest { part: Some(Part::End(_)) })) => Ok(None),
-            // A client that cancels, or dies, can look like one that has ended its stream.
-            Ok(None) => Err(Error::unavailable("the stream ended without its end").with_code(Code::Cancelled)),
-            Ok(Some(ExchangeRequest { part: Some(Part::Element(element)) })) => {
-                self.named.element(element, self.depth).map(Some)
-            }
-            Ok(Some(_)) => Err(Error::invalid("every message of an exchange but the first is an element or the end")),
-            Err(_) => Err(Error::invalid("a message of the stream cannot be read")),
-        }
+async fn next(input: &mut Streaming<ExchangeRequest>, named: &Named, depth: u8) -> Result<Option<Payload>> {
+    match input.message().await {
+        Ok(Some(ExchangeRequest { part: Some(Part::End(_)) })) => Ok(None),
+        // A client that cancels, or dies, can look like one that has ended its stream.
+        Ok(None) => Err(Error::unavailable("the stream ended without its end").with_code(Code::Cancelled)),
+        Ok(Some(ExchangeRequest { part: Some(Part::Element(element)) })) => named.element(element, depth).map(Some),
+        Ok(Some(_)) => Err(Error::invalid("every message of an exchange but the first is an element or the end")),
+        Err(_) => Err(Error::invalid("a message of the stream cannot be read")),
     }
 }

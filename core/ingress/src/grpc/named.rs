@@ -56,8 +56,9 @@ impl Named {
 
     /// The request under way is for this handler.
     pub(super) fn seen(&self, watch: bool) {
-        if let Self::Coded(route) = self {
-            route.seen(watch);
+        match self {
+            Self::Coded(route) => route.seen(watch),
+            Self::Contracted(served) => served.seen(watch),
         }
     }
 

@@ -9,12 +9,10 @@ use std::time::Duration;
 use adjoin_engine::{Element, Elements};
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::Frame;
 use tokio_stream::Stream;
 use tonic::Status;
 use tonic::body::Body as GrpcBody;
-use tonic::metadata::MetadataMap;
 
 use crate::beside;
 use crate::grpc::status::status;
@@ -44,17 +42,10 @@ impl Begun {
         Self { first, elements, place }
     }
 
-    /// Takes what was said beside the first element.
-    fn metadata(&mut self) -> MetadataMap {
-        let mut headers = HeaderMap::new();
-        beside::lift(stream::said(&mut self.first), &mut headers);
-        MetadataMap::from_headers(headers)
-    }
-
     /// The response whose messages `replies` makes of it.
     pub(crate) fn response<T>(mut self, replies: impl FnOnce(Self) -> T) -> tonic::Response<T> {
-        let metadata = self.metadata();
-        tonic::Response::from_parts(metadata, replies(self), tonic::Extensions::default())
+        let said = stream::said(&mut self.first);
+        beside::response(said, None, false, replies(self))
     }
 }
 

@@ -29,12 +29,9 @@ pub(crate) fn status(error: &Error, domain: &str) -> Status {
     Status::with_error_details_and_metadata(code, cut(&error.message), details, metadata)
 }
 
-fn cut(text: &str) -> String {
-    let mut end = text.len().min(MESSAGE_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_owned()
+/// What of a text fits the message of a status.
+pub(crate) fn cut(text: &str) -> String {
+    text[..text.floor_char_boundary(MESSAGE_BYTES)].to_owned()
 }
 
 #[cfg(test)]

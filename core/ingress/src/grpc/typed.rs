@@ -4,19 +4,18 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use adjoin_engine::{Element, Elements, Request as EngineRequest, Upstream};
+use adjoin_engine::{Element, Elements, Request as EngineRequest};
 use adjoin_entity::Reply;
-use adjoin_model::{EntityId, Error, Metadata, Outcome, Payload, Result};
+use adjoin_entity::spec::EntityKind;
+use adjoin_model::{EntityId, Error, Result};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use tokio::sync::oneshot;
 use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body as GrpcBody;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::BoxFuture;
-use tonic::metadata::MetadataMap;
 use tonic::server::{ClientStreamingService, Grpc, ServerStreamingService, StreamingService, UnaryService};
 use tonic::{Status, Streaming};
 
@@ -95,27 +94,9 @@ impl Serving {
 
     fn answer(&self, reply: Reply) -> Result<tonic::Response<DynamicMessage>> {
         let Reply { payload, sequence, replayed, metadata: said } = reply;
-        let mut response = self.message(payload, sequence, said)?;
-        let metadata = response.metadata_mut();
-        if let Ok(tag) = format!("\"{sequence}\"").parse() {
-            metadata.insert("etag", tag);
-        }
-        if replayed {
-            metadata.insert("idempotency-replayed", tonic::metadata::MetadataValue::from_static("true"));
-        }
-        Ok(response)
-    }
-
-    fn message(
-        &self,
-        payload: Option<Payload>,
-        sequence: u64,
-        said: Metadata,
-    ) -> Result<tonic::Response<DynamicMessage>> {
         let message = self.method.response(&ask::json_of(payload), sequence)?;
-        let mut headers = HeaderMap::new();
-        beside::lift(said, &mut headers);
-        Ok(tonic::Response::from_parts(MetadataMap::from_headers(headers), message, tonic::Extensions::default()))
+        let has_state = self.method.entity_type.kind != EntityKind::Action;
+        Ok(beside::response(said, has_state.then_some(sequence), replayed, message))
     }
 
     async fn observe(&self, request: tonic::Request<DynamicMessage>) -> Result<tonic::Response<Messages>> {
@@ -138,7 +119,7 @@ impl Serving {
     }
 
     /// Opens a call with a stream of input; the first message names the entity.
-    async fn open(&self, request: tonic::Request<Streaming<DynamicMessage>>) -> Result<(Elements, Pump, Place)> {
+    async fn open(&self, request: tonic::Request<Streaming<DynamicMessage>>) -> Result<(Elements, Place)> {
         let (metadata, _, mut input) = request.into_parts();
         let first = input
             .next()
@@ -150,53 +131,19 @@ impl Serving {
         let mut place = self.app.streams.place(&self.app.settings)?;
         let broken = place.breakable();
         let (upstream, elements) = self.app.engine.duplex(request);
-        let pump = Pump { upstream, method: self.method.clone(), first: body, input, broken };
-        Ok((elements, pump, place))
+        let method = self.method.clone();
+        let rest = input.map(move |message| {
+            let message = message.map_err(|_| Error::invalid("a message of the stream cannot be read"))?;
+            method.body(&message).map(|(_, body)| ask::json_payload(body))
+        });
+        let messages = tokio_stream::once(Ok(ask::json_payload(body))).chain(rest);
+        tokio::spawn(stream::pump(upstream, broken, messages));
+        Ok((elements, place))
     }
 
     fn failed(&self) -> impl Fn(Error) -> Status + use<> {
         let entity_type = self.method.entity_type.name.clone();
         move |error| status(&error, &entity_type)
-    }
-}
-
-/// Passes the client's messages on.
-struct Pump {
-    upstream: Upstream,
-    method: Arc<TypedMethod>,
-    first: Bytes,
-    input: Streaming<DynamicMessage>,
-    /// Hears why no more can be passed on.
-    broken: oneshot::Sender<Error>,
-}
-
-impl Pump {
-    async fn run(mut self) {
-        let mut next = Some(std::mem::take(&mut self.first));
-        while let Some(body) = next {
-            if self.upstream.send(ask::json_payload(body)).await.is_err() {
-                return;
-            }
-            next = match self.next().await {
-                Ok(next) => next,
-                Err(error) => {
-                    // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
-                    let _ = self.broken.send(error);
-                    return;
-                }
-            };
-        }
-        self.upstream.end();
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>> {
-        match self.input.next().await {
-            None => Ok(None),
-            Some(Ok(message)) => self.method.body(&message).map(|(_, body)| Some(body)),
-            Some(Err(_)) => {
-                Err(Error::invalid("a message of the stream cannot be read").with_outcome(Outcome::Unknown))
-            }
-        }
     }
 }
 
@@ -228,13 +175,10 @@ impl ClientStreamingService<DynamicMessage> for Serving {
     fn call(&mut self, request: tonic::Request<Streaming<DynamicMessage>>) -> Self::Future {
         let serving = self.clone();
         Box::pin(async move {
-            let (mut elements, pump, mut place) = serving.open(request).await.map_err(serving.failed())?;
-            let pumping = tokio::spawn(pump.run());
+            let (mut elements, mut place) = serving.open(request).await.map_err(serving.failed())?;
             let reply = stream::next(&mut elements, &mut place).await.transpose();
-            pumping.abort();
             let reply = reply.map_err(serving.failed())?;
-            let (payload, said) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
-            serving.message(payload, 0, said).map_err(serving.failed())
+            serving.answer(stream::reply(reply)).map_err(serving.failed())
         })
     }
 }
@@ -247,9 +191,7 @@ impl StreamingService<DynamicMessage> for Serving {
     fn call(&mut self, request: tonic::Request<Streaming<DynamicMessage>>) -> Self::Future {
         let serving = self.clone();
         Box::pin(async move {
-            let (elements, pump, place) = serving.open(request).await.map_err(serving.failed())?;
-            // Ends with the call: the engine closes the upstream of one that is over.
-            tokio::spawn(pump.run());
+            let (elements, place) = serving.open(request).await.map_err(serving.failed())?;
             let begun = Begun::soon(elements, place, true).await;
             Ok(begun.response(|begun| serving.replies(begun)))
         })

@@ -18,17 +18,16 @@ use crate::http::problem::Problem;
 use crate::http::query::{self, Pairs};
 use crate::http::stream::{self, Form};
 use crate::http::{head, json, path, upload};
-use crate::routes::Route;
+use crate::routes::{Route, Table};
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Answers a request to an entity.
-pub(crate) async fn respond<B>(app: &App, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
+pub(crate) async fn respond<B>(app: &App, table: &Table, parts: &Parts, body: B) -> Result<Response<Body>, Problem>
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
 {
     let target = path::parse(parts.uri.path())?;
-    let table = app.routes.ready().await?;
     let route = table.find(&target.entity_type, &target.command)?;
     let mut pairs = query::parse(parts.uri.query().unwrap_or(""))?;
     let declared = route.params.declares("watch");

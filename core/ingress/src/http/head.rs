@@ -71,6 +71,11 @@ pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>> {
         .ok_or_else(|| Error::invalid("grpc-timeout is up to 8 digits and a unit (H M S m u n)"))
 }
 
+/// Whether the caller says how long it waits.
+pub(crate) fn has_timeout(headers: &HeaderMap) -> bool {
+    headers.contains_key(REQUEST_TIMEOUT) || headers.contains_key(GRPC_TIMEOUT)
+}
+
 fn grpc_timeout(timeout: &str) -> Option<Duration> {
     let (digits, unit) = timeout.split_at_checked(timeout.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {

@@ -5,20 +5,21 @@
 //! sends no other before it was taken.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use adjoin_engine::{Element, Elements};
-use adjoin_model::{Error, Metadata, Payload, Result};
+use adjoin_engine::{Element, Elements, Upstream};
+use adjoin_entity::Reply;
+use adjoin_model::{Error, Metadata, Outcome, Payload, Result};
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response};
 use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_stream::Stream;
+use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 
@@ -56,9 +57,7 @@ impl Form {
         let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut kinds =
             accept.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next().unwrap_or("").trim());
-        let lines =
-            kinds.any(|kind| matches!(kind, "application/x-ndjson" | "application/jsonl" | "application/ndjson"));
-        if lines { Self::Lines } else { Self::Events }
+        if kinds.any(is_lines) { Self::Lines } else { Self::Events }
     }
 
     const fn content_type(self) -> &'static str {
@@ -74,6 +73,11 @@ impl Form {
     const fn tells_failures(self) -> bool {
         matches!(self, Self::Events | Self::Lines)
     }
+}
+
+/// Whether this type of content is one JSON value a line.
+pub(crate) fn is_lines(kind: &str) -> bool {
+    ["application/x-ndjson", "application/jsonl", "application/ndjson"].iter().any(|one| kind.eq_ignore_ascii_case(one))
 }
 
 /// What all streams of an ingress share.
@@ -148,6 +152,36 @@ impl Place {
     }
 }
 
+/// Passes a client's elements on, until it ends its stream, the call ends, or what it sends cannot be read: `broken`
+/// then says why. Earlier elements may have had an effect.
+pub(crate) async fn pump(
+    mut upstream: Upstream,
+    mut broken: oneshot::Sender<Error>,
+    elements: impl Stream<Item = Result<Payload>>,
+) {
+    let mut elements = pin!(elements);
+    loop {
+        let next = tokio::select! {
+            // The response is gone, and its place with it: a client that is silent keeps nothing open.
+            () = broken.closed() => return,
+            next = elements.next() => next,
+        };
+        match next {
+            Some(Ok(element)) => {
+                if upstream.send(element).await.is_err() {
+                    return;
+                }
+            }
+            None => return upstream.end(),
+            Some(Err(error)) => {
+                // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
+                let _ = broken.send(error.with_outcome(Outcome::Unknown));
+                return;
+            }
+        }
+    }
+}
+
 pub(crate) fn closing() -> Error {
     Error::unavailable("this host shuts down: connect again, with the last id seen").retry_after(1000)
 }
@@ -210,6 +244,12 @@ pub(crate) fn said(first: &mut First) -> Metadata {
         Some(Some(Ok(element))) => std::mem::take(&mut element.metadata),
         _ => Metadata::new(),
     }
+}
+
+/// The reply of an action whose client streamed: its one element, if it gave one.
+pub(crate) fn reply(element: Option<Element>) -> Reply {
+    let (payload, metadata) = element.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    Reply { payload, sequence: 0, replayed: false, metadata }
 }
 
 /// The next element, or why the stream ends from this side.

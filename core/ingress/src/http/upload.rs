@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use adjoin_engine::{Request as EngineRequest, Upstream};
-use adjoin_model::{Error, Outcome, Payload};
+use adjoin_engine::Request as EngineRequest;
+use adjoin_entity::Reply;
+use adjoin_model::{Error, Payload};
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use http_body::Body as HttpBody;
-use tokio::sync::oneshot;
+use tokio_stream::Stream;
 
 use crate::app::App;
 use crate::ask;
@@ -34,37 +35,34 @@ where
     let mut place = app.streams.place(&app.settings)?;
     let broken = place.breakable();
     let (upstream, mut elements) = app.engine.duplex(request);
-    let pumping = pump(app, &parts.headers, body, upstream, broken, |line| Ok(ask::json_payload(line)))?;
-    tokio::spawn(pumping);
+    let lines = self::elements(app, &parts.headers, body, |line| Ok(ask::json_payload(line)))?;
+    tokio::spawn(stream::pump(upstream, broken, lines));
     if route.handler().streamed_out {
         return stream::respond(elements, Form::accepted(&parts.headers), false, place, &app.settings).await;
     }
     let reply = stream::next(&mut elements, &mut place).await.transpose()?;
-    let (payload, metadata) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    let Reply { payload, metadata, .. } = stream::reply(reply);
     let mut response = call::result(payload);
     beside::lift(metadata, response.headers_mut());
     Ok(response)
 }
 
-/// Passes the lines of a body on, each as what `payload` makes of it. Ends with the client's stream, with the call, or
-/// when either side is gone.
+/// The lines of a body, each as what `payload` makes of it.
 ///
 /// # Errors
 /// 415 for a compressed body.
-pub(crate) fn pump<B, F>(
+pub(crate) fn elements<B, F>(
     app: &App,
     headers: &HeaderMap,
     body: B,
-    mut upstream: Upstream,
-    broken: oneshot::Sender<Error>,
-    mut payload: F,
-) -> Result<impl Future<Output = ()> + use<B, F>, Problem>
+    payload: F,
+) -> Result<impl Stream<Item = adjoin_model::Result<Payload>> + use<B, F>, Problem>
 where
     B: HttpBody<Data = Bytes> + Unpin,
     F: FnMut(Bytes) -> adjoin_model::Result<Payload>,
 {
     read::check_encoding(headers)?;
-    let mut lines = Lines {
+    let lines = Lines {
         body,
         rest: BytesMut::new(),
         searched: 0,
@@ -73,24 +71,11 @@ where
         depth: app.settings.json_depth,
         pause: Duration::from_millis(app.settings.body_ms),
     };
-    Ok(async move {
-        loop {
-            let next = lines.next().await.map_err(|problem| problem.error);
-            match next.and_then(|line| line.map(&mut payload).transpose()) {
-                Ok(Some(payload)) => {
-                    if upstream.send(payload).await.is_err() {
-                        return;
-                    }
-                }
-                Ok(None) => return upstream.end(),
-                Err(error) => {
-                    // Nobody hears it when the client is gone. Dropping the upstream cancels the call.
-                    let _ = broken.send(error.with_outcome(Outcome::Unknown));
-                    return;
-                }
-            }
-        }
-    })
+    Ok(futures::stream::try_unfold((lines, payload), async |(mut lines, mut payload)| {
+        let line = lines.next().await.map_err(|problem| problem.error)?;
+        let next = line.map(&mut payload).transpose()?;
+        Ok(next.map(|next| (next, (lines, payload))))
+    }))
 }
 
 /// Cuts a body into lines, each one JSON value. Empty lines are passed over.

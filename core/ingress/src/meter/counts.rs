@@ -55,7 +55,7 @@ impl Counts {
 
 /// What is asked of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     /// One answer; may change state.
     Command,
     /// One answer; changes nothing.

@@ -31,6 +31,7 @@ pub(crate) async fn respond<B>(app: &App, binding: Arc<Binding>, parts: &Parts, 
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
 {
+    binding.served.seen(false);
     let answers = binding.served.answers;
     answer(app, &binding, parts, body).await.unwrap_or_else(|refusal| refusal.response(answers))
 }
@@ -39,11 +40,12 @@ async fn answer<B>(app: &App, binding: &Arc<Binding>, parts: &Parts, body: B) ->
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
 {
-    check_kind(binding, parts)?;
+    let kind = content_kind(&parts.headers);
+    check_kind(binding, kind)?;
     let pairs = query::parse(parts.uri.query().unwrap_or("")).map_err(Refusal::request)?;
     let input = Input::new(binding.clone(), parts.uri.path(), &pairs, &parts.headers, app.settings.json_depth);
     let input = input.map_err(Refusal::request)?;
-    if binding.served.method.client_streaming && is_lines(&parts.headers, binding) {
+    if binding.served.method.client_streaming && is_lines(binding, kind) {
         return upload(app, binding, parts, input, body).await;
     }
     let whole = app.reading.whole(body, &parts.headers, &app.settings).await.map_err(Refusal::Request)?;
@@ -59,28 +61,28 @@ where
     run(app, binding, parts, request).await
 }
 
+/// The type of a body's content, without its parameters.
+fn content_kind(headers: &HeaderMap) -> &str {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    kind.split(';').next().unwrap_or("").trim()
+}
+
+fn is_json(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("application/json")
+}
+
 /// The reference proxy of the Cloudstate protocol takes a body of JSON under this name only.
-fn check_kind(binding: &Binding, parts: &Parts) -> core::result::Result<(), Refusal> {
-    if binding.served.answers == Answers::Adjoin || binding.body == BodyRule::None || binding.takes_raw() {
-        return Ok(());
-    }
-    let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    if kind.eq_ignore_ascii_case("application/json") || is_lines_kind(kind) {
+fn check_kind(binding: &Binding, kind: &str) -> core::result::Result<(), Refusal> {
+    let any = binding.served.answers == Answers::Adjoin || binding.body == BodyRule::None || binding.takes_raw();
+    if any || is_json(kind) || stream::is_lines(kind) {
         return Ok(());
     }
     Err(Refusal::request(Error::invalid("the content type of a body is application/json")))
 }
 
-fn is_lines_kind(kind: &str) -> bool {
-    matches!(kind, "application/x-ndjson" | "application/jsonl" | "application/ndjson")
-}
-
 /// Whether the body of a client's stream is one message a line; under `application/json` it is one message.
-fn is_lines(headers: &HeaderMap, binding: &Binding) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
-    let kind = kind.split(';').next().unwrap_or("").trim();
-    !binding.takes_raw() && binding.body != BodyRule::None && kind != "application/json"
+fn is_lines(binding: &Binding, kind: &str) -> bool {
+    !binding.takes_raw() && binding.body != BodyRule::None && !is_json(kind)
 }
 
 fn request(binding: &Binding, headers: &HeaderMap, message: Bytes) -> Result<adjoin_engine::Request> {
@@ -153,23 +155,19 @@ where
     let broken = place.breakable();
     let (upstream, elements) = app.engine.duplex(request);
     let payload = move |line: Bytes| input.message(line).map(|message| served.payload(message));
-    let pumping = upload::pump(app, &parts.headers, body, upstream, broken, payload).map_err(Refusal::Request)?;
-    tokio::spawn(pumping);
+    let lines = upload::elements(app, &parts.headers, body, payload).map_err(Refusal::Request)?;
+    tokio::spawn(stream::pump(upstream, broken, lines));
     downstream(app, binding, parts, elements, place).await
 }
 
 /// A client's stream of one message.
 async fn single_upload(app: &App, binding: &Arc<Binding>, parts: &Parts, message: Bytes) -> Answer {
     let request = request(binding, &parts.headers, Bytes::new()).map_err(Refusal::request)?;
-    let place = app.streams.place(&app.settings).map_err(Refusal::call)?;
-    let (mut upstream, elements) = app.engine.duplex(request);
-    let payload = binding.served.payload(message);
-    tokio::spawn(async move {
-        // Of a call that is over, its reply says why.
-        if upstream.send(payload).await.is_ok() {
-            upstream.end();
-        }
-    });
+    let mut place = app.streams.place(&app.settings).map_err(Refusal::call)?;
+    let broken = place.breakable();
+    let (upstream, elements) = app.engine.duplex(request);
+    let message = tokio_stream::once(Ok(binding.served.payload(message)));
+    tokio::spawn(stream::pump(upstream, broken, message));
     downstream(app, binding, parts, elements, place).await
 }
 
@@ -184,6 +182,6 @@ async fn downstream(
         return stream_out(app, binding, parts, elements, place).await;
     }
     let reply = stream::next(&mut elements, &mut place).await.transpose().map_err(Refusal::call)?;
-    let (payload, metadata) = reply.map(|element| (element.payload, element.metadata)).unwrap_or_default();
+    let Reply { payload, metadata, .. } = stream::reply(reply);
     one(binding, payload, metadata)
 }

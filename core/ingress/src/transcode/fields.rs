@@ -11,11 +11,18 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Va
 /// A field within messages, outermost first.
 pub(crate) type Path = Vec<FieldDescriptor>;
 
+/// Fields within fields at most: a name can be as long as an address, and a message of a type that holds itself has no
+/// depth of its own.
+const DEEPEST: usize = 64;
+
 /// Finds `sender.name`, by the names in the `.proto` or in JSON.
 ///
 /// # Errors
 /// What stands in the way.
 pub(crate) fn find(message: &MessageDescriptor, dotted: &str) -> core::result::Result<Path, String> {
+    if dotted.split('.').nth(DEEPEST).is_some() {
+        return Err(format!("a name goes at most {DEEPEST} fields deep"));
+    }
     let mut path = Path::new();
     let mut within = Some(message.clone());
     for name in dotted.split('.') {

@@ -58,7 +58,7 @@ impl Input {
         for (path, text) in self.binding.variables.iter().zip(&self.captures) {
             fields::set(&mut message, path, text)?;
         }
-        Ok(encode(&message))
+        Ok(encode(&self.binding.served.method, &message))
     }
 
     fn of_body(&self, body: Bytes) -> Result<DynamicMessage> {

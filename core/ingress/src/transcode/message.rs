@@ -15,14 +15,14 @@ use crate::transcode::{fields, input, output};
 /// `Invalid` for what the message cannot hold, and for one that names another entity.
 pub(crate) fn read(method: &Method, body: &[u8], depth: u8, key: Option<&str>) -> Result<Bytes> {
     let mut message = input::json(&method.input, None, body, depth)?;
-    let Some(key) = key else { return Ok(encode(&message)) };
+    let Some(key) = key else { return Ok(encode(method, &message)) };
     if let [field] = &method.key_fields[..]
         && let Some(field) = method.input.get_field(field.number)
         && !message.has_field(&field)
     {
         fields::set(&mut message, &[field], key)?;
     }
-    let encoded = encode(&message);
+    let encoded = encode(method, &message);
     let named = method.key(&encoded)?;
     if named != key {
         let said = "the body names another entity than the call: say the same in both, or leave the body's out";

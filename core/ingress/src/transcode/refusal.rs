@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::Body;
 use crate::http::problem::Problem;
+use crate::meter;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=UTF-8");
 
@@ -35,7 +36,11 @@ impl Refusal {
     }
 
     /// The answer: a problem, or of a Cloudstate function's clients a status with a text.
+    /// A bound of HTTP's own is counted as such.
     pub(crate) fn response(self, answers: Answers) -> Response<Body> {
+        if let Self::Request(problem) | Self::Call(problem) = &self {
+            meter::Refusal::count_status(problem.status);
+        }
         match (answers, self) {
             (Answers::Adjoin, Self::Request(problem) | Self::Call(problem)) => problem.response(),
             (Answers::Cloudstate, Self::Request(problem)) => {

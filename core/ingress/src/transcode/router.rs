@@ -213,7 +213,8 @@ mod tests {
     fn router(rules: &[(&str, &str)]) -> (Router, Vec<String>) {
         let mut compiler = protox::Compiler::new(["tests/protos", "../contract/tests/protos"]).expect("folders");
         compiler.include_imports(true).open_file("post.proto").expect("sound files");
-        let contract = Contract::parse(&compiler.encode_file_descriptor_set(), &Limits::default()).expect("a contract");
+        let contract =
+            Contract::parse(&compiler.encode_file_descriptor_set().into(), &Limits::default()).expect("a contract");
         let method = contract.service("post.Box").and_then(|service| service.method("Send")).expect("a method");
         let (mut router, mut notes) = (Router::default(), Vec::new());
         for (at, (verb, path)) in rules.iter().enumerate() {

@@ -4,6 +4,8 @@
 use std::time::Instant;
 
 use adjoin_entity::spec::Answers;
+use adjoin_wire::client::exchange_request::Part;
+use adjoin_wire::client::{CallRequest, ExchangeRequest};
 use http::Method;
 use prost::Message;
 use tokio_stream::wrappers::ReceiverStream;
@@ -39,6 +41,10 @@ pub(crate) async fn of_shop(host: &Host, length: usize) -> String {
 }
 
 fn head(path: &str, kind: &str) -> Vec<u8> {
+    head_with(path, kind, &[])
+}
+
+fn head_with(path: &str, kind: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let block = [
         (":method", "POST"),
         (":scheme", "http"),
@@ -47,7 +53,7 @@ fn head(path: &str, kind: &str) -> Vec<u8> {
         ("content-type", kind),
         ("te", "trailers"),
     ];
-    frame(HEADERS, END_HEADERS, 1, &fields(&block))
+    frame(HEADERS, END_HEADERS, 1, &fields(&[&block, more].concat()))
 }
 
 /// A message as gRPC frames it.
@@ -112,4 +118,35 @@ async fn a_call_that_a_grpc_client_drops_is_cancelled() {
     call.abort();
     assert_eq!(of_post(&host, 2).await, "bc");
     drop(sender);
+}
+
+/// The host lets go of the rest of a request by a reset without an error (RFC 9113, section 8.1).
+#[tokio::test]
+async fn a_call_that_is_over_waits_for_no_more_of_its_client() {
+    let (host, _shop) = post::host_beside_the_shop().await;
+    let call = CallRequest {
+        entity_type: "post.Mailer".into(),
+        entity_key: "-".into(),
+        command: "Double".into(),
+        body: bytes::Bytes::new(),
+        if_sequence: None,
+    };
+    // The key, which is the first field of a derived request.
+    let keyed = framed(&Line { text: "all".into(), count: 1 });
+    let named = framed(&ExchangeRequest { part: Some(Part::Call(call)) });
+    let paths = [
+        ("/post.Mailer/Double", "application/grpc", vec![]),
+        ("/post.Mailer/Sum", "application/grpc", vec![]),
+        ("/shop.Mailer/Doubled", "application/grpc", keyed),
+        ("/adjoin.client.v1.Entities/Exchange", "application/grpc", named),
+        ("/shop.Mailer/all/doubled", "application/x-ndjson", vec![]),
+    ];
+    for (path, kind, begun) in paths {
+        let mut wire = Wire::to(&host).await;
+        let head = head_with(path, kind, &[("request-timeout", "0.05")]);
+        // Silent from here on, and not at its end.
+        assert!(wire.send(&[hello(), head, frame(DATA, 0, 1, &begun)].concat()).await);
+        let reset = wire.frame_of(RST_STREAM).await.unwrap_or_else(|| panic!("{path}: the connection has ended"));
+        assert_eq!((reset.stream, reset.code()), (1, NO_ERROR), "{path}");
+    }
 }

@@ -98,6 +98,19 @@ async fn what_a_message_cannot_hold_is_a_problem() {
 }
 
 #[tokio::test]
+async fn a_parameter_goes_into_a_bounded_number_of_messages() {
+    let host = adjoin().await;
+    // The sender and so many sponsors, then a name.
+    let nested = |sponsors: usize| format!("/boxes/ada/put?sender.{}name=x", "sponsor.".repeat(sponsors));
+    assert_eq!(host.get(&nested(62)).await.status, 200);
+    for sponsors in [63, 900] {
+        let answer = host.get(&nested(sponsors)).await;
+        assert_eq!((answer.status, answer.kind().as_str()), (400, "Invalid"), "{sponsors}");
+        assert!(answer.json()["detail"].as_str().expect("a text").contains("at most 64 fields deep"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_repetition_of_a_message_with_a_map_is_the_same_payload() {
     let host = adjoin().await;
     let entries = |range: Vec<u32>| range.iter().map(|n| format!("\"{n}\":{n}")).collect::<Vec<_>>().join(",");
@@ -140,6 +153,9 @@ async fn streams_are_events_or_lines() {
     assert_eq!(summed.json()["total"], 4950);
     let one = send(&host, "POST", "/post.Mailer/Sum", &[JSON], "{\n\"count\":\n5}").await;
     assert_eq!(one.json()["total"], 5);
+    let shouted = ("content-type", "Application/JSON; charset=utf-8");
+    let one = send(&host, "POST", "/post.Mailer/Sum", &[shouted], "{\n\"count\":\n5}").await;
+    assert_eq!(one.json()["total"], 5, "types of content have no case");
     let doubled = send(&host, "POST", "/post.Mailer/Double", &[("accept", "application/x-ndjson")], &numbers).await;
     assert_eq!(doubled.body.split(|byte| *byte == b'\n').count(), 101);
     let broken = send(&host, "POST", "/post.Mailer/Sum", &[], "{\"count\":1}\n{\"count\":\"x\"}\n").await;

@@ -6,6 +6,7 @@ mod cancelled;
 mod contract_grpc;
 mod contract_http;
 mod contract_reflection;
+mod counted;
 mod grpc;
 mod host;
 mod hostile;

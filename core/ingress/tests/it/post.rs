@@ -127,11 +127,15 @@ pub(crate) async fn host_with(answers: Answers, settings: Settings) -> Host {
 
 /// A host with the post and the code-first shop.
 pub(crate) async fn host_beside_the_shop() -> (Host, Function) {
+    host_beside_the_shop_with(Settings::default()).await
+}
+
+pub(crate) async fn host_beside_the_shop_with(settings: Settings) -> (Host, Function) {
     let engine = engine().await;
     let shop = shop::connect(&engine);
     let function = Some(connect(&engine, spec(Answers::Adjoin)));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    (Host { ingress: serve(engine, Settings::default(), listener).expect("served"), function }, shop)
+    (Host { ingress: serve(engine, settings, listener).expect("served"), function }, shop)
 }
 
 fn connect(engine: &Engine, spec: Spec) -> Function {
@@ -156,6 +160,11 @@ struct Post {
     inputs: HashMap<u64, (i32, bool)>,
     /// What became of streams of clients: `b`egun, `e`nd, `c`ancel.
     ends: String,
+}
+
+/// The ingress passes bytes on as they came.
+fn read<M: Message + Default>(data: &[u8]) -> Result<M, Error> {
+    M::decode(data).map_err(|_| Error::rejected("this is another message"))
 }
 
 fn payload(name: &str, message: &impl Message) -> Payload {
@@ -224,14 +233,15 @@ impl Post {
 
     fn handle(&self, command: &CommandFrame) -> Result<(HandlerResult, Vec<Payload>), Error> {
         let data = &command.payload.data[..];
-        let line = || Line::decode(data).expect("a Line");
+        let line = || read::<Line>(data);
         let none = vec![];
         Ok(match &*command.name {
             "Send" | "Plain" => {
                 assert_eq!(&*command.payload.type_name, "type.googleapis.com/post.Letter");
-                let letter = Letter::decode(data).expect("a Letter");
+                let letter = read::<Letter>(data)?;
                 match letter.text.as_str() {
                     "refuse" => return Err(Error::rejected("no more room")),
+                    "ramble" => return Err(Error::rejected("ü".repeat(40_000))),
                     "coded" => return Err(Error::rejected("gone").with_code(Code::AlreadyExists)),
                     _ => {}
                 }
@@ -246,27 +256,28 @@ impl Post {
             }
             "Echo" | "Count" => {
                 let metadata = command.metadata.iter().cloned().collect();
-                let text = if line().text == "ends" { self.ends.clone() } else { line().text };
+                let said = line()?.text;
+                let text = if said == "ends" { self.ends.clone() } else { said };
                 (reply("post.Report", &Report { text, metadata, ..Report::default() }), none)
             }
-            "Keep" => (reply("post.Report", &Report::decode(data).expect("a Report")), none),
+            "Keep" => (reply("post.Report", &read::<Report>(data)?), none),
             "Page" => {
-                let text = format!("<h1>{}</h1>", line().text);
+                let text = format!("<h1>{}</h1>", line()?.text);
                 (reply("google.api.HttpBody", &HttpBody { content_type: "text/html".into(), data: text.into() }), none)
             }
             "Nothing" => (HandlerResult::Reply(None), none),
-            "Wrong" => (reply("post.Line", &line()), none),
+            "Wrong" => (reply("post.Line", &line()?), none),
             other => return Err(Error::internal(format!("no handler {other}"))),
         })
     }
 
     fn input(&mut self, call: u64, element: &Payload) -> Vec<FunctionFrame> {
         let Some((sum, each)) = self.inputs.get_mut(&call) else { return vec![] };
-        let line = Line::decode(&element.data[..]).expect("a Line");
-        *sum += line.count;
+        let line = read::<Line>(&element.data).unwrap_or_default();
+        *sum = sum.wrapping_add(line.count);
         let mut frames = vec![FunctionFrame::StreamInputCredit { call, elements: 1 }];
         if *each {
-            let payload = payload("post.Line", &Line { count: line.count * 2, ..line });
+            let payload = payload("post.Line", &Line { count: line.count.wrapping_mul(2), ..line });
             frames.push(FunctionFrame::StreamElement { call, payload, effects: vec![], metadata: Vec::new() });
         }
         frames
@@ -316,7 +327,10 @@ pub(crate) const TOLD: [(&str, &str); 7] = [
 
 /// So many lines; a count below 0 fails, after one line below -1.
 fn digest(call: u64, input: &Payload) -> Vec<FunctionFrame> {
-    let line = Line::decode(&input.data[..]).expect("a Line");
+    let line = match read::<Line>(&input.data) {
+        Ok(line) => line,
+        Err(error) => return vec![FunctionFrame::StreamEnd { call, error: Some(error) }],
+    };
     let lines = if line.count < 0 { i32::from(line.count < -1) } else { line.count };
     let element = |count| {
         let payload = payload("post.Line", &Line { text: format!("day {count}"), count });

@@ -74,6 +74,10 @@ pub(crate) fn spec() -> Spec {
             streamed_out: true,
             ..handler("doubled", false, r#"{"type":"integer","x-adjoin-params":["n"]}"#, r#"{"type":"integer"}"#)
         },
+        Handler {
+            streamed_in: true,
+            ..handler("weighed", false, r#"{"type":"number","x-adjoin-params":["kilos"]}"#, r#"{"type":"integer"}"#)
+        },
     ];
     let types = vec![
         entity_type("shop.Cart", EntityKind::EventSourced, cart),
@@ -174,7 +178,7 @@ impl Shop {
         match &*command.name {
             "hang" => return vec![],
             "digest" => return digest(call, &body),
-            "total" | "doubled" => {
+            "total" | "doubled" | "weighed" => {
                 self.ends.push('b');
                 self.inputs.insert(call, (0, &*command.name == "doubled"));
                 return vec![FunctionFrame::StreamInputCredit { call, elements: 16 }];

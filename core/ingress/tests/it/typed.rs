@@ -12,6 +12,7 @@ use tokio_stream::StreamExt;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::host::{Host, LONG, host, host_with};
 use crate::shop::spec;
@@ -234,6 +235,35 @@ async fn a_message_that_is_none_amid_a_stream_ends_the_call() {
         let status = tokio::time::timeout(LONG, ended).await.expect("it does not hang").expect_err("broken");
         assert_eq!(status.code(), Code::InvalidArgument, "{method}: {status:?}");
         assert!(!status.message().contains("secret"), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_a_number_that_json_cannot_hold_may_have_had_an_effect() {
+    let host = host().await;
+    let mut client = Client::of(&host).await;
+    let ((path, codec), input) = client.call("shop.Mailer", "Weighed");
+    let weight = |kilos: Value| message(&input, json!({"key": "all", "kilos": kilos}));
+    let stream = tokio_stream::iter([weight(json!(1.5)), weight(json!("NaN"))]).chain(tokio_stream::pending());
+    let weighed = client.grpc.client_streaming(tonic::Request::new(stream), path, codec);
+    let status = tokio::time::timeout(LONG, weighed).await.expect("in time").expect_err("refused");
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert_eq!(status.get_details_error_info().expect("an ErrorInfo").metadata["outcome"], "unknown");
+}
+
+#[tokio::test]
+async fn only_a_reply_of_an_entity_names_a_sequence() {
+    let host = host().await;
+    let mut client = Client::of(&host).await;
+    for (service, method, request, tag) in [
+        ("shop.Cart", "CheckOut", json!({"key": "ada"}), Some("\"1\"")),
+        ("shop.Mailer", "Welcome", json!({"key": "all", "email": "a@b"}), None),
+    ] {
+        let ((path, codec), input) = client.call(service, method);
+        client.grpc.ready().await.expect("ready");
+        let request = tonic::Request::new(message(&input, request));
+        let response = client.grpc.unary(request, path, codec).await.expect("answered");
+        assert_eq!(response.metadata().get("etag").map(|tag| tag.to_str().expect("text")), tag, "{service}");
     }
 }
 
