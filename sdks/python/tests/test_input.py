@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,12 @@ class Press(adjoin.Action, name="t.Press"):
     @command
     def first(self, numbers: Iterator[int]) -> int:
         for number in numbers:
+            return number
+        raise Rejected("no number came", code="INVALID_ARGUMENT")
+
+    @command
+    async def first_async(self, numbers: AsyncIterator[int]) -> int:
+        async for number in numbers:
             return number
         raise Rejected("no number came", code="INVALID_ARGUMENT")
 
@@ -175,6 +182,45 @@ def test_a_handler_whose_client_has_gone_hears_of_it(rt: Any, method: Any) -> No
         rt.call(method, "all", numbers_async() if method is Press.until_gone else numbers())
     assert GONE.wait(DEADLINE_S), "the handler was not told"
     stay.set()
+
+
+def test_a_stream_that_waits_ends_with_its_call(rt: Any) -> None:
+    ended = threading.Event()
+    assert rt.call(Press.first, "all", waiting(ended, 1)) == 1
+    assert ended.wait(DEADLINE_S), "the stream was not ended"
+    ended.clear()
+    with pytest.raises(adjoin.Invalid, match=r"t\.Press/total"):
+        rt.call(Press.total, "all", waiting(ended, "x"))
+    assert ended.wait(DEADLINE_S), "the stream was not ended in order"
+
+
+def test_a_stream_that_waits_on_the_callers_loop_ends_with_its_call() -> None:
+    async def main() -> None:
+        async with app.open() as rt:
+            for element, fits in ((1, True), ("x", False)):
+                ended = threading.Event()
+                if fits:
+                    assert await rt.call(Press.first_async, "all", waiting(ended, element)) == 1
+                else:
+                    with pytest.raises(adjoin.Invalid, match=r"t\.Press/firstAsync"):
+                        await rt.call(Press.first_async, "all", waiting(ended, element))
+                until = time.monotonic() + DEADLINE_S
+                while not ended.is_set():
+                    assert time.monotonic() < until, "the stream was not ended"
+                    await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+async def waiting(ended: threading.Event, *elements: Any) -> AsyncIterator[Any]:
+    """Has no end, and takes its time to clean up."""
+    try:
+        for element in elements:
+            yield element
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        ended.set()
 
 
 def test_elements_are_pulled_no_further_than_the_handler_takes(scripted: Callable[..., Scripted]) -> None:

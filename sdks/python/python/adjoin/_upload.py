@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +47,15 @@ class Upload:
         with self._changed:
             self._room += elements
             self._changed.notify()
-        self._wake_loop()
+        if self._more is not None:
+            self._on_loop(self._more.set)
 
     def stop(self) -> None:
         """The call is over: no more is pulled."""
         with self._changed:
             self._over = True
             self._changed.notify()
-        self._wake_loop()
+        self._on_loop(self._stop_pull)
 
     def start(self) -> None:
         """Begins to pull, in a thread or on the session's loop."""
@@ -90,21 +91,34 @@ class Upload:
         self._loop, self._more = asyncio.get_running_loop(), asyncio.Event()
         elements = _async(self._elements)
         try:
-            async for element in elements:
-                while self._room <= 0 and not self._over:
-                    self._more.clear()
-                    await self._more.wait()
-                if self._over:
-                    break
-                self._send(element)
-            else:
-                self._end()
+            await self._pull(elements, self._more)
+            self._end()
         except BaseException as problem:
             self._fail(problem)
         finally:
             if hasattr(elements, "aclose"):
                 with suppress(Exception):
                     await elements.aclose()
+
+    async def _pull(self, elements: AsyncIterator[Any], more: asyncio.Event) -> None:
+        self._task = asyncio.current_task()
+        try:
+            if self._over:  # before there was a task to tell
+                return
+            async for element in elements:
+                while self._room <= 0:
+                    more.clear()
+                    await more.wait()
+                if self._over:
+                    return
+                self._send(element)
+        finally:
+            self._task = None  # the iterator is not interrupted while it cleans up
+
+    def _stop_pull(self) -> None:
+        """On the loop: the iterator may wait for something that never comes."""
+        if self._task is not None:
+            self._task.cancel()
 
     def _send(self, element: Any) -> None:
         data = self._handler.body.encode((element,), {})
@@ -122,10 +136,10 @@ class Upload:
             with suppress(Error):  # closed by now: there is nothing left to cancel
                 self._session.submit((Function.CANCEL, self._request))
 
-    def _wake_loop(self) -> None:
-        if self._loop is not None and self._more is not None:
+    def _on_loop(self, call: Callable[[], object]) -> None:
+        if self._loop is not None:
             with suppress(RuntimeError):  # its loop is closed: nothing is pulled any more
-                self._loop.call_soon_threadsafe(self._more.set)
+                self._loop.call_soon_threadsafe(call)
 
 
 async def _from_sync(elements: Iterable[Any]) -> Any:
