@@ -7,6 +7,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,12 @@ class Press(adjoin.Action, name="t.Press"):
         return 0
 
     @command
+    def total_elsewhere(self, numbers: Iterator[int]) -> int:
+        """Takes its stream in a thread of its own."""
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(sum, numbers).result()
+
+    @command
     def until_gone_sync(self, numbers: Iterator[int]) -> int:
         try:
             for _ in numbers:
@@ -113,6 +120,10 @@ def test_a_stream_is_answered_once(rt: Any) -> None:
     assert rt.call(Press.first, "all", iter(range(100_000))) == 0  # answered before its stream ends
     with pytest.raises(Rejected, match="no number came"):
         press.first(iter(()))
+
+
+def test_a_stream_may_be_taken_in_another_thread(rt: Any) -> None:
+    assert rt.call(Press.total_elsewhere, "all", iter(range(100)), timeout=DEADLINE_S) == 4950
 
 
 def test_a_stream_is_answered_by_a_stream(rt: Any) -> None:

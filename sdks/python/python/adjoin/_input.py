@@ -100,6 +100,8 @@ class Input(_Input):
                 raise StopIteration from None
             if element is not None:
                 return element[0]
+            # Not only by a worker, which flushes when it waits: a handler may take its stream in a thread of its own.
+            self._dispatcher.outbox.flush()
             with blocked():
                 self._some.wait()
 
