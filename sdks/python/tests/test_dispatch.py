@@ -302,6 +302,16 @@ def test_a_cancelled_stream_is_closed_and_ended(scripted: Make, name: str, colou
     assert [colour] == CLOSED
 
 
+def test_a_session_with_async_calls_under_way_is_closed_in_order_and_may_be_again(scripted: Make) -> None:
+    host = scripted(Streams)
+    call = host.command(0, "countAsync", 50, entity=("t.Streams", "k"))
+    host.native.give((Host.STREAM_CREDIT, call, 2))
+    host.expect(2)
+    host.session.close()
+    assert CLOSED == ["async"]
+    host.session.close()
+
+
 def test_a_stream_with_a_wrong_body_ends_with_the_reason(scripted: Make) -> None:
     host = scripted(Streams)
     call = host.command(0, "count", "x", entity=("t.Streams", "k"))
