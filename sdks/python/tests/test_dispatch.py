@@ -312,6 +312,15 @@ def test_a_session_with_async_calls_under_way_is_closed_in_order_and_may_be_agai
     host.session.close()
 
 
+def test_a_sync_stream_that_rests_is_closed_when_the_host_ends(scripted: Make) -> None:
+    host = scripted(Streams)
+    call = host.command(0, "count", 50, entity=("t.Streams", "k"))
+    host.native.give((Host.STREAM_CREDIT, call, 2))
+    host.expect(2)
+    host.session.close()
+    assert CLOSED == ["sync"]
+
+
 def test_a_stream_with_a_wrong_body_ends_with_the_reason(scripted: Make) -> None:
     host = scripted(Streams)
     call = host.command(0, "count", "x", entity=("t.Streams", "k"))

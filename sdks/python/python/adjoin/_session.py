@@ -247,6 +247,10 @@ class Session:
         except Exception as error:
             _log.exception("adjoin: polling failed")
             self._end(f"polling failed: {error}")
+        self._put_ready()
+
+    def _put_ready(self) -> None:
+        """Hands to the workers what routing made ready."""
         ready = self._dispatcher.taken()
         if ready:
             self._workers.put(ready)
@@ -289,6 +293,7 @@ class Session:
             self._user_loop.remove_reader(self.host.wake_fd())
         self.requests.fail(Unavailable(why, outcome="unknown"))
         self._dispatcher.stop()
+        self._put_ready()
         self._set_ready()
         for call in self._on_end:
             call()
