@@ -166,8 +166,14 @@ def test_what_the_stream_raises_ends_the_call_and_is_raised(rt: Any) -> None:
         yield 1
         raise LookupError("mine")
 
+    class Unopened:
+        def __iter__(self) -> Iterator[int]:
+            raise LookupError("mine too")
+
     with pytest.raises(LookupError, match="mine"):
         rt.call(Press.total, "all", broken())
+    with pytest.raises(LookupError, match="mine too"):
+        rt.call(Press.total, "all", Unopened(), timeout=DEADLINE_S)
     with pytest.raises(adjoin.Invalid, match=r"t\.Press/upper"):
         list(rt.stream(Press.upper, "all", iter([7])))
     assert rt.call(Press.total, "all", [1]) == 1
@@ -219,6 +225,24 @@ def test_a_stream_that_waits_on_the_callers_loop_ends_with_its_call() -> None:
                 while not ended.is_set():
                     assert time.monotonic() < until, "the stream was not ended"
                     await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_a_sync_stream_does_not_block_the_callers_loop() -> None:
+    async def main() -> None:
+        async with app.open() as rt:
+            lets = threading.Event()
+
+            def numbers() -> Iterator[int]:
+                assert lets.wait(DEADLINE_S), "the loop was blocked"
+                yield 7
+
+            call = asyncio.ensure_future(rt.call(Press.total, "all", numbers()))
+            await asyncio.sleep(0)  # the call begins
+            await asyncio.sleep(0)
+            lets.set()
+            assert await call == 7
 
     asyncio.run(main())
 

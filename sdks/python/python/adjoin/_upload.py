@@ -61,17 +61,24 @@ class Upload:
         """Begins to pull, in a thread or on the session's loop."""
         if isinstance(self._elements, AsyncIterable):
             self._session.spawn_from_anywhere(self._pump_async())
-            return
+        else:
+            self._in_thread()
+
+    def start_here(self) -> None:
+        """Begins to pull, in a thread or on the running loop."""
+        if isinstance(self._elements, AsyncIterable):
+            self._task = asyncio.get_running_loop().create_task(self._pump_async())
+        else:
+            self._in_thread()
+
+    def _in_thread(self) -> None:
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._pump,), name="adjoin-upload", daemon=True).start()
 
-    def start_here(self) -> None:
-        """Begins to pull on the running loop."""
-        self._task = asyncio.get_running_loop().create_task(self._pump_async())
-
     def _pump(self) -> None:
-        elements = iter(self._elements)
+        elements: Any = None
         try:
+            elements = iter(self._elements)
             for element in elements:
                 with self._changed:
                     self._changed.wait_for(lambda: self._room > 0 or self._over)
@@ -89,8 +96,9 @@ class Upload:
 
     async def _pump_async(self) -> None:
         self._loop, self._more = asyncio.get_running_loop(), asyncio.Event()
-        elements = _async(self._elements)
+        elements: Any = None
         try:
+            elements = aiter(self._elements)
             await self._pull(elements, self._more)
             self._end()
         except BaseException as problem:
@@ -140,12 +148,3 @@ class Upload:
         if self._loop is not None:
             with suppress(RuntimeError):  # its loop is closed: nothing is pulled any more
                 self._loop.call_soon_threadsafe(call)
-
-
-async def _from_sync(elements: Iterable[Any]) -> Any:
-    for element in elements:
-        yield element
-
-
-def _async(elements: Any) -> Any:
-    return aiter(elements) if isinstance(elements, AsyncIterable) else _from_sync(elements)
