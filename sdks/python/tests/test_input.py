@@ -323,6 +323,21 @@ def test_the_kit_gives_streams() -> None:
     kit(Press).when(Press.first, iter(())).rejected("no number")
 
 
+def test_what_a_stream_cannot_have_is_refused() -> None:
+    async def main() -> None:
+        async with app.open() as rt:
+            with pytest.raises(adjoin.Invalid, match="has neither an idempotency key"):
+                await rt.call(Press.total_async, "all", later(1), if_sequence=3)
+
+    asyncio.run(main())
+    with app.open() as rt:
+        for options in ({"idempotency_key": "k"}, {"if_sequence": 0}):
+            with pytest.raises(adjoin.Invalid, match=r"t\.Press/total takes a stream.* has neither an idempotency key"):
+                rt.call(Press.total, "all", iter([1]), **options)  # type: ignore[call-overload]
+            with pytest.raises(adjoin.Invalid, match="has neither an idempotency key"):
+                rt.entity(Press, "all", **options).total(iter([1]))  # type: ignore[arg-type]
+
+
 def test_streams_stand_where_they_can() -> None:
     class Two(adjoin.Action):
         @command

@@ -307,6 +307,8 @@ def _upload(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> tuple[Frame, Upload]:
     """The beginning of a call that sends a stream, and the stream."""
+    if options.idempotency_key is not None or options.if_sequence is not None:
+        raise Invalid(f"{handler.where} takes a stream: its call has neither an idempotency key nor an if_sequence")
     number = options.number(session)
     upload = Upload(session, handler, number, handler.stream_of(args, keywords))
     session.requests.sends(number, upload)
