@@ -338,6 +338,15 @@ def test_what_a_stream_cannot_have_is_refused() -> None:
                 rt.entity(Press, "all", **options).total(iter([1]))  # type: ignore[arg-type]
 
 
+def test_a_call_that_cannot_begin_leaves_nothing_behind() -> None:
+    with app.open() as rt:
+        with pytest.raises(adjoin.Invalid, match="1 to 1024 bytes"):
+            rt.call(Press.total, "", iter([1]))
+        with pytest.raises(adjoin.Invalid, match="nothing else"):
+            rt.call(Press.total, "all", iter([1]), iter([2]))  # type: ignore[call-overload]
+        assert rt._session.requests._senders == {}
+
+
 def test_streams_stand_where_they_can() -> None:
     class Two(adjoin.Action):
         @command

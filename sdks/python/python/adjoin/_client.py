@@ -311,9 +311,10 @@ def _upload(
         raise Invalid(f"{handler.where} takes a stream: its call has neither an idempotency key nor an if_sequence")
     number = options.number(session)
     upload = Upload(session, handler, number, handler.stream_of(args, keywords))
-    session.requests.sends(number, upload)
     head = (Function.UPLOAD, number, handler.entity_type, checked_key(key), handler.name, b"")
-    return (*head, _timeout_ms(options), options.pairs(), _chain(), handler.streams), upload
+    frame = (*head, _timeout_ms(options), options.pairs(), _chain(), handler.streams)
+    session.requests.sends(number, upload)  # once nothing can fail any more
+    return frame, upload
 
 
 def _timeout_ms(options: Options) -> int:
