@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -433,6 +434,16 @@ def test_behind_the_proxy_a_handler_calls_through_its_host(scripted: Callable[..
         assert asked[-1] == ("t.Steps/b",)
         host.native.give((Host.REPLY, asked[1], b"[7]", 0, False))
         assert host.answer(frame[2])[3] == b"[7]"
+
+
+def test_why_a_session_ended_is_logged(scripted: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "adjoin")
+    host = scripted(Streams)
+    host.native.give((Host.SESSION_END, 0, "Protocol: a host counts its ids from 1"))
+    host.answer(host.command(0, "quick", 1, entity=("t.Streams", "k")))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "adjoin: a session with a host has ended: Protocol: a host counts its ids from 1")
+    ]
 
 
 def test_the_end_of_one_session_leaves_the_others(scripted: Callable[..., Scripted]) -> None:
