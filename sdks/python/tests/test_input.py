@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -71,6 +72,14 @@ class Press(adjoin.Action, name="t.Press"):
         return 0
 
     @command
+    def three(self, numbers: Iterator[int]) -> int:
+        """Takes three, and the others when it may."""
+        total = sum(itertools.islice(numbers, 3))
+        TOOK.set()
+        assert MORE.wait(DEADLINE_S)
+        return total + sum(numbers)
+
+    @command
     def total_elsewhere(self, numbers: Iterator[int]) -> int:
         """Takes its stream in a thread of its own."""
         with ThreadPoolExecutor(1) as thread:
@@ -90,6 +99,8 @@ class Press(adjoin.Action, name="t.Press"):
 
 TAKEN = threading.Semaphore(0)
 GONE = threading.Event()
+TOOK = threading.Event()
+MORE = threading.Event()
 app = adjoin.App(Press)
 
 
@@ -182,7 +193,6 @@ def test_what_the_stream_raises_ends_the_call_and_is_raised(rt: Any) -> None:
 @pytest.mark.parametrize("method", [Press.until_gone, Press.until_gone_sync])
 def test_a_handler_whose_client_has_gone_hears_of_it(rt: Any, method: Any) -> None:
     GONE.clear()
-    stay = threading.Event()
 
     def numbers() -> Iterator[int]:
         yield 1
@@ -191,14 +201,15 @@ def test_a_handler_whose_client_has_gone_hears_of_it(rt: Any, method: Any) -> No
 
     async def numbers_async() -> AsyncIterator[int]:
         yield 1
+        until = time.monotonic() + DEADLINE_S
         while not TAKEN.acquire(blocking=False):
+            assert time.monotonic() < until
             await asyncio.sleep(0)
         raise KeyError("gone")
 
     with pytest.raises(KeyError, match="gone"):
         rt.call(method, "all", numbers_async() if method is Press.until_gone else numbers())
     assert GONE.wait(DEADLINE_S), "the handler was not told"
-    stay.set()
 
 
 def test_a_stream_that_waits_ends_with_its_call(rt: Any) -> None:
@@ -259,12 +270,22 @@ async def waiting(ended: threading.Event, *elements: Any) -> AsyncIterator[Any]:
 
 
 def test_elements_are_pulled_no_further_than_the_handler_takes(scripted: Callable[..., Scripted]) -> None:
+    TOOK.clear()
+    MORE.clear()
     host = scripted(Press)
-    call = host.command(0, "total", entity=("t.Press", "all"))
-    for number in range(16):
-        host.native.give((Host.STREAM_INPUT, call, encoded(number)))
-    credit = [host.first(lambda f: f[0] == Function.STREAM_INPUT_CREDIT and f[1] == call)]
-    assert credit == [(Function.STREAM_INPUT_CREDIT, call, 8)]
+    three = host.frame(0, "three", entity=("t.Press", "all"))
+    call = three[2]
+    host.native.give(three, *((Host.STREAM_INPUT, call, encoded(number)) for number in range(16)))
+    assert TOOK.wait(DEADLINE_S)
+    # It has three and waits. What was to be said by now is said before the answer to another call.
+    other = host.command(0, "first", entity=("t.Press", "all"))
+    host.native.give((Host.STREAM_INPUT, other, b"1"), (Host.STREAM_INPUT_END, other))
+    host.answer(other)
+    room = lambda: [frame for frame in host.native.taken if frame[0] == Function.STREAM_INPUT_CREDIT]  # noqa: E731
+    assert room() == []
+    MORE.set()
+    host.native.wait(lambda: len(room()) == 2)
+    assert room() == [(Function.STREAM_INPUT_CREDIT, call, 8)] * 2
     host.native.give((Host.STREAM_INPUT_END, call))
     assert host.answer(call) == (Function.REPLY, 0, call, b"120")
 
