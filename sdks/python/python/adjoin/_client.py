@@ -34,7 +34,7 @@ class Options(NamedTuple):
     if_sequence: int | None = None
     metadata: Mapping[str, str] | None = None
     after: int | None = None
-    session: int = 0
+    host_session: int = 0
 
     def replaced(
         self,
@@ -50,12 +50,12 @@ class Options(NamedTuple):
             self.if_sequence if if_sequence is None else if_sequence,
             self.metadata if metadata is None else metadata,
             self.after,
-            self.session,
+            self.host_session,
         )
 
     def number(self, session: Session) -> int:
         """A fresh name for a request: it says which session of the host the call is made in."""
-        return session.requests.next() | self.session << SESSION_BITS
+        return session.requests.next() | self.host_session << SESSION_BITS
 
     def pairs(self) -> Metadata:
         """The metadata as frames carry it: names in lower case."""
