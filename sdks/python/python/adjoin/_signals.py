@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
-
 _LOOK_S = 0.25
 """How late a signal is seen that comes when the interpreter has just looked for one, and the system not yet waits."""
 
