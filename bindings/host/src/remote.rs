@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adjoin::Client;
+use adjoin::{Client, RemoteElements};
 use adjoin_engine::Request;
 use adjoin_entity::Operation;
 use adjoin_model::{Error, Payload, Result};
-use futures::stream;
+use futures::{Stream, stream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::AbortHandle;
 
@@ -83,18 +83,21 @@ impl Remote {
 
     fn request(&self, id: RequestId, streams: bool, uploads: bool, request: Request) {
         let credit = Arc::new(Semaphore::new(UNTAKEN));
-        let (input, elements) = if uploads { Some(mpsc::channel(UNTAKEN + 1)).unzip() } else { (None, None) };
+        let (input, uploaded) = if uploads { Some(mpsc::channel(UNTAKEN + 1)).unzip() } else { (None, None) };
         let (client, outbox, running) = (self.client.clone(), self.outbox.clone(), self.running.clone());
         // Held until the entry is there, so that a fast answer finds it.
         let mut entries = self.running();
         let task = tokio::spawn({
             let credit = credit.clone();
             async move {
-                let end = match request.operation {
-                    _ if uploads => exchange(&client, &outbox, &credit, id, request, streams, elements).await,
-                    Operation::Watch { after } => watch(&client, &outbox, &credit, id, request, after).await,
-                    _ if streams => stream(&client, &outbox, &credit, id, request).await,
-                    _ => call(&client, id, request).await,
+                let end = match (uploaded, request.operation) {
+                    (Some(uploaded), _) => {
+                        let replies = client.exchange_json(request, upload(id, uploaded, outbox.clone()));
+                        if streams { elements(&outbox, &credit, id, replies).await } else { only(id, replies).await }
+                    }
+                    (None, Operation::Watch { after }) => watch(&client, &outbox, &credit, id, request, after).await,
+                    (None, _) if streams => elements(&outbox, &credit, id, client.stream_json(request)).await,
+                    (None, _) => call(&client, id, request).await,
                 };
                 if lock(&running).remove(&id).is_some() {
                     outbox.push([end]);
@@ -149,8 +152,8 @@ async fn watch(
     }
 }
 
-async fn stream(client: &Client, outbox: &Outbox, credit: &Semaphore, id: RequestId, request: Request) -> ToForeign {
-    let mut elements = client.stream_json(request);
+/// A streamed reply, read as the foreign side takes it.
+async fn elements(outbox: &Outbox, credit: &Semaphore, id: RequestId, mut elements: RemoteElements) -> ToForeign {
     loop {
         take_credit(credit).await;
         match elements.next().await {
@@ -161,41 +164,29 @@ async fn stream(client: &Client, outbox: &Outbox, credit: &Semaphore, id: Reques
     }
 }
 
-/// A call that sends a stream. The reply is a stream too, or its one element.
-async fn exchange(
-    client: &Client,
-    outbox: &Arc<Outbox>,
-    credit: &Semaphore,
+/// The reply to a stream where it is one: its only element.
+async fn only(id: RequestId, mut replies: RemoteElements) -> ToForeign {
+    match replies.next().await.transpose() {
+        Ok(payload) => ToForeign::Reply { id, payload, sequence: 0, replayed: false },
+        Err(error) => ToForeign::Failed { id, error },
+    }
+}
+
+/// The stream that a request sends, as the connection takes it. A request that is cancelled drops its sender: then the
+/// stream ends without saying that it is complete.
+fn upload(
     id: RequestId,
-    request: Request,
-    streams: bool,
-    input: Option<mpsc::Receiver<Option<Payload>>>,
-) -> ToForeign {
-    // A request that is cancelled drops its sender: then the stream ends without saying that it is complete.
-    let input = stream::unfold(input.map(|input| (input, outbox.clone())), move |open| async move {
-        let (mut input, outbox) = open?;
-        let element = input.recv().await?;
+    uploaded: mpsc::Receiver<Option<Payload>>,
+    outbox: Arc<Outbox>,
+) -> impl Stream<Item = Option<Payload>> + Send + 'static {
+    stream::unfold(Some((uploaded, outbox)), move |open| async move {
+        let (mut uploaded, outbox) = open?;
+        let element = uploaded.recv().await?;
         // An element makes room when the connection takes it.
         outbox.push(element.iter().map(|_| ToForeign::InputCredit { id, elements: 1 }));
-        let open = element.is_some().then_some((input, outbox));
+        let open = element.is_some().then_some((uploaded, outbox));
         Some((element, open))
-    });
-    let mut replies = client.exchange_json(request, input);
-    if !streams {
-        return match replies.next().await {
-            Some(Ok(payload)) => ToForeign::Reply { id, payload: Some(payload), sequence: 0, replayed: false },
-            None => ToForeign::Reply { id, payload: None, sequence: 0, replayed: false },
-            Some(Err(error)) => ToForeign::Failed { id, error },
-        };
-    }
-    loop {
-        take_credit(credit).await;
-        match replies.next().await {
-            None => return ToForeign::End { id },
-            Some(Err(error)) => return ToForeign::Failed { id, error },
-            Some(Ok(payload)) => outbox.push([ToForeign::Element { id, payload: Some(payload), sequence: 0 }]),
-        }
-    }
+    })
 }
 
 /// Waits until an element may be sent: the connection is read no further than the foreign side takes.

@@ -169,7 +169,6 @@ async fn pass_on(number: SessionNumber, session: FunctionSession, sessions: Arc<
         match from_host.recv().await {
             Ok(Some(frames)) => {
                 if let Err(error) = hand_out(number, frames, &sessions, &outbox) {
-                    tracing::error!(%error, "a host breaks the protocol");
                     break error.to_string();
                 }
             }

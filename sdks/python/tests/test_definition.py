@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import collections.abc
 import datetime
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import typing
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -150,6 +152,18 @@ def streamed_in() -> Any:
     return StreamedIn
 
 
+def bare_stream(hint: Any, *, reply: bool = False) -> Callable[[], Any]:
+    """A handler that takes a stream of it does not say what, or replies one."""
+
+    def make() -> Any:
+        def handle(self: Any, parts: Any) -> Any: ...
+
+        handle.__annotations__ = {"return": hint} if reply else {"parts": hint}
+        return type("Bare", (adjoin.Action,), {"handle": command(handle)})
+
+    return make
+
+
 def asking() -> Any:
     class Asking(adjoin.Action):
         @query
@@ -253,6 +267,14 @@ def upcaster_with_self() -> Any:
     (required, r"Required.n needs a default"),
     (streaming, "streams, which only actions do"),
     (streamed_in, "parts is a stream, which is the whole body: it stands alone"),
+    (bare_stream(typing.Iterator), r"parts is a stream: say what it is a stream of: Iterator\[int\]"),
+    (bare_stream(typing.AsyncIterator), "say what it is a stream of"),
+    (bare_stream(collections.abc.Iterator), "say what it is a stream of"),
+    (bare_stream(collections.abc.AsyncIterable), "say what it is a stream of"),
+    (bare_stream(Generator[int, None, None]), r"parts is no Generator, .* write Iterator\[…\]"),
+    (bare_stream(collections.abc.AsyncGenerator), r"parts is no AsyncGenerator, .* write AsyncIterator"),
+    (bare_stream(typing.Iterator, reply=True), "its reply is a stream: say what it is a stream of"),
+    (bare_stream(collections.abc.AsyncIterator, reply=True), "its reply is a stream: say what it is a stream of"),
     (asking, "is a query of an action"),
     (async_applier, "cannot be async"),
     (no_applier_type, "annotated with the event's class"),

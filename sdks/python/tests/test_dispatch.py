@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -302,6 +303,25 @@ def test_a_cancelled_stream_is_closed_and_ended(scripted: Make, name: str, colou
     assert [colour] == CLOSED
 
 
+def test_a_session_with_async_calls_under_way_is_closed_in_order_and_may_be_again(scripted: Make) -> None:
+    host = scripted(Streams)
+    call = host.command(0, "countAsync", 50, entity=("t.Streams", "k"))
+    host.native.give((Host.STREAM_CREDIT, call, 2))
+    host.expect(2)
+    host.session.close()
+    assert CLOSED == ["async"]
+    host.session.close()
+
+
+def test_a_sync_stream_that_rests_is_closed_when_the_host_ends(scripted: Make) -> None:
+    host = scripted(Streams)
+    call = host.command(0, "count", 50, entity=("t.Streams", "k"))
+    host.native.give((Host.STREAM_CREDIT, call, 2))
+    host.expect(2)
+    host.session.close()
+    assert CLOSED == ["sync"]
+
+
 def test_a_stream_with_a_wrong_body_ends_with_the_reason(scripted: Make) -> None:
     host = scripted(Streams)
     call = host.command(0, "count", "x", entity=("t.Streams", "k"))
@@ -414,6 +434,16 @@ def test_behind_the_proxy_a_handler_calls_through_its_host(scripted: Callable[..
         assert asked[-1] == ("t.Steps/b",)
         host.native.give((Host.REPLY, asked[1], b"[7]", 0, False))
         assert host.answer(frame[2])[3] == b"[7]"
+
+
+def test_why_a_session_ended_is_logged(scripted: Make, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "adjoin")
+    host = scripted(Streams)
+    host.native.give((Host.SESSION_END, 0, "Protocol: a host counts its ids from 1"))
+    host.answer(host.command(0, "quick", 1, entity=("t.Streams", "k")))
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "adjoin: a session with a host has ended: Protocol: a host counts its ids from 1")
+    ]
 
 
 def test_the_end_of_one_session_leaves_the_others(scripted: Callable[..., Scripted]) -> None:

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +55,12 @@ class Press(adjoin.Action, name="t.Press"):
         raise Rejected("no number came", code="INVALID_ARGUMENT")
 
     @command
+    async def first_async(self, numbers: AsyncIterator[int]) -> int:
+        async for number in numbers:
+            return number
+        raise Rejected("no number came", code="INVALID_ARGUMENT")
+
+    @command
     async def until_gone(self, numbers: AsyncIterator[int]) -> int:
         try:
             async for _ in numbers:
@@ -61,6 +70,20 @@ class Press(adjoin.Action, name="t.Press"):
             GONE.set()
             raise
         return 0
+
+    @command
+    def three(self, numbers: Iterator[int]) -> int:
+        """Takes three, and the others when it may."""
+        total = sum(itertools.islice(numbers, 3))
+        TOOK.set()
+        assert MORE.wait(DEADLINE_S)
+        return total + sum(numbers)
+
+    @command
+    def total_elsewhere(self, numbers: Iterator[int]) -> int:
+        """Takes its stream in a thread of its own."""
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(sum, numbers).result()
 
     @command
     def until_gone_sync(self, numbers: Iterator[int]) -> int:
@@ -76,6 +99,8 @@ class Press(adjoin.Action, name="t.Press"):
 
 TAKEN = threading.Semaphore(0)
 GONE = threading.Event()
+TOOK = threading.Event()
+MORE = threading.Event()
 app = adjoin.App(Press)
 
 
@@ -106,6 +131,10 @@ def test_a_stream_is_answered_once(rt: Any) -> None:
     assert rt.call(Press.first, "all", iter(range(100_000))) == 0  # answered before its stream ends
     with pytest.raises(Rejected, match="no number came"):
         press.first(iter(()))
+
+
+def test_a_stream_may_be_taken_in_another_thread(rt: Any) -> None:
+    assert rt.call(Press.total_elsewhere, "all", iter(range(100)), timeout=DEADLINE_S) == 4950
 
 
 def test_a_stream_is_answered_by_a_stream(rt: Any) -> None:
@@ -148,8 +177,14 @@ def test_what_the_stream_raises_ends_the_call_and_is_raised(rt: Any) -> None:
         yield 1
         raise LookupError("mine")
 
+    class Unopened:
+        def __iter__(self) -> Iterator[int]:
+            raise LookupError("mine too")
+
     with pytest.raises(LookupError, match="mine"):
         rt.call(Press.total, "all", broken())
+    with pytest.raises(LookupError, match="mine too"):
+        rt.call(Press.total, "all", Unopened(), timeout=DEADLINE_S)
     with pytest.raises(adjoin.Invalid, match=r"t\.Press/upper"):
         list(rt.stream(Press.upper, "all", iter([7])))
     assert rt.call(Press.total, "all", [1]) == 1
@@ -158,7 +193,6 @@ def test_what_the_stream_raises_ends_the_call_and_is_raised(rt: Any) -> None:
 @pytest.mark.parametrize("method", [Press.until_gone, Press.until_gone_sync])
 def test_a_handler_whose_client_has_gone_hears_of_it(rt: Any, method: Any) -> None:
     GONE.clear()
-    stay = threading.Event()
 
     def numbers() -> Iterator[int]:
         yield 1
@@ -167,23 +201,91 @@ def test_a_handler_whose_client_has_gone_hears_of_it(rt: Any, method: Any) -> No
 
     async def numbers_async() -> AsyncIterator[int]:
         yield 1
+        until = time.monotonic() + DEADLINE_S
         while not TAKEN.acquire(blocking=False):
+            assert time.monotonic() < until
             await asyncio.sleep(0)
         raise KeyError("gone")
 
     with pytest.raises(KeyError, match="gone"):
         rt.call(method, "all", numbers_async() if method is Press.until_gone else numbers())
     assert GONE.wait(DEADLINE_S), "the handler was not told"
-    stay.set()
+
+
+def test_a_stream_that_waits_ends_with_its_call(rt: Any) -> None:
+    ended = threading.Event()
+    assert rt.call(Press.first, "all", waiting(ended, 1)) == 1
+    assert ended.wait(DEADLINE_S), "the stream was not ended"
+    ended.clear()
+    with pytest.raises(adjoin.Invalid, match=r"t\.Press/total"):
+        rt.call(Press.total, "all", waiting(ended, "x"))
+    assert ended.wait(DEADLINE_S), "the stream was not ended in order"
+
+
+def test_a_stream_that_waits_on_the_callers_loop_ends_with_its_call() -> None:
+    async def main() -> None:
+        async with app.open() as rt:
+            for element, fits in ((1, True), ("x", False)):
+                ended = threading.Event()
+                if fits:
+                    assert await rt.call(Press.first_async, "all", waiting(ended, element)) == 1
+                else:
+                    with pytest.raises(adjoin.Invalid, match=r"t\.Press/firstAsync"):
+                        await rt.call(Press.first_async, "all", waiting(ended, element))
+                until = time.monotonic() + DEADLINE_S
+                while not ended.is_set():
+                    assert time.monotonic() < until, "the stream was not ended"
+                    await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_a_sync_stream_does_not_block_the_callers_loop() -> None:
+    async def main() -> None:
+        async with app.open() as rt:
+            lets = threading.Event()
+
+            def numbers() -> Iterator[int]:
+                assert lets.wait(DEADLINE_S), "the loop was blocked"
+                yield 7
+
+            call = asyncio.ensure_future(rt.call(Press.total, "all", numbers()))
+            await asyncio.sleep(0)  # the call begins
+            await asyncio.sleep(0)
+            lets.set()
+            assert await call == 7
+
+    asyncio.run(main())
+
+
+async def waiting(ended: threading.Event, *elements: Any) -> AsyncIterator[Any]:
+    """Has no end, and takes its time to clean up."""
+    try:
+        for element in elements:
+            yield element
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        ended.set()
 
 
 def test_elements_are_pulled_no_further_than_the_handler_takes(scripted: Callable[..., Scripted]) -> None:
+    TOOK.clear()
+    MORE.clear()
     host = scripted(Press)
-    call = host.command(0, "total", entity=("t.Press", "all"))
-    for number in range(16):
-        host.native.give((Host.STREAM_INPUT, call, encoded(number)))
-    credit = [host.first(lambda f: f[0] == Function.STREAM_INPUT_CREDIT and f[1] == call)]
-    assert credit == [(Function.STREAM_INPUT_CREDIT, call, 8)]
+    three = host.frame(0, "three", entity=("t.Press", "all"))
+    call = three[2]
+    host.native.give(three, *((Host.STREAM_INPUT, call, encoded(number)) for number in range(16)))
+    assert TOOK.wait(DEADLINE_S)
+    # It has three and waits. What was to be said by now is said before the answer to another call.
+    other = host.command(0, "first", entity=("t.Press", "all"))
+    host.native.give((Host.STREAM_INPUT, other, b"1"), (Host.STREAM_INPUT_END, other))
+    host.answer(other)
+    room = lambda: [frame for frame in host.native.taken if frame[0] == Function.STREAM_INPUT_CREDIT]  # noqa: E731
+    assert room() == []
+    MORE.set()
+    host.native.wait(lambda: len(room()) == 2)
+    assert room() == [(Function.STREAM_INPUT_CREDIT, call, 8)] * 2
     host.native.give((Host.STREAM_INPUT_END, call))
     assert host.answer(call) == (Function.REPLY, 0, call, b"120")
 
@@ -240,6 +342,30 @@ def test_the_kit_gives_streams() -> None:
     kit(Press).when(Press.upper, [Line("a")]).replies(["key A 0"])
     kit(Press).when(Press.upper_async, later(Line("a"))).replies(["A"])
     kit(Press).when(Press.first, iter(())).rejected("no number")
+
+
+def test_what_a_stream_cannot_have_is_refused() -> None:
+    async def main() -> None:
+        async with app.open() as rt:
+            with pytest.raises(adjoin.Invalid, match="has neither an idempotency key"):
+                await rt.call(Press.total_async, "all", later(1), if_sequence=3)
+
+    asyncio.run(main())
+    with app.open() as rt:
+        for options in ({"idempotency_key": "k"}, {"if_sequence": 0}):
+            with pytest.raises(adjoin.Invalid, match=r"t\.Press/total takes a stream.* has neither an idempotency key"):
+                rt.call(Press.total, "all", iter([1]), **options)  # type: ignore[call-overload]
+            with pytest.raises(adjoin.Invalid, match="has neither an idempotency key"):
+                rt.entity(Press, "all", **options).total(iter([1]))  # type: ignore[arg-type]
+
+
+def test_a_call_that_cannot_begin_leaves_nothing_behind() -> None:
+    with app.open() as rt:
+        with pytest.raises(adjoin.Invalid, match="1 to 1024 bytes"):
+            rt.call(Press.total, "", iter([1]))
+        with pytest.raises(adjoin.Invalid, match="nothing else"):
+            rt.call(Press.total, "all", iter([1]), iter([2]))  # type: ignore[call-overload]
+        assert rt._session.requests._senders == {}
 
 
 def test_streams_stand_where_they_can() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import adjoin
 import pytest
 from adjoin import Context, Exhausted, Internal, Invalid, ReadOnlyViolation, Rejected, command, event, query
+from adjoin._definition import handler_of
 from adjoin.testing import kit
 from shop import Cart, CheckedOut, Item, ItemAdded, ItemRemoved, Mailer, Profile
 
@@ -282,7 +283,8 @@ def test_effects_of_a_query_and_contradictions_are_refused() -> None:
             ctx.effect(Mailer.welcome, "all", "x", durable=True)
 
     kit(Wants).when(Wants.asks).failed(Internal, "which is a query: make it a command")
-    kit(Wants).when(Wants.outbox).effect(Mailer.welcome, "all", "x")
+    durable = kit(Wants).when(Wants.outbox).effect(Mailer.welcome, "all", "x")
+    assert durable._asked()[7] == [(handler_of(Mailer.welcome).target("all", ("x",), {}), False, True)]
     kit(Wants).when(Wants.both).failed(Invalid, "both synchronous and durable")
     kit(Tells).when(Tells.tell).failed(Invalid, "which is an action: it writes nothing")
     kit(Wants).when(Wants.wrong).failed(Invalid, "Expected `str`, got `int`")

@@ -122,6 +122,20 @@ def test_a_torn_tail_is_a_warning_in_the_log_of_the_program(
     assert caplog.records == []
 
 
+def test_a_signal_that_comes_while_the_wait_begins_is_seen() -> None:
+    ended = run(
+        """
+        import signal
+        from adjoin._signals import wait_for_signal
+
+        signal.signal(signal.SIGALRM, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+        for n in range(300):
+            wait_for_signal(lambda call: None, lambda: signal.setitimer(signal.ITIMER_REAL, 1e-6 * (n % 50 + 1)))
+        """
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_the_short_purchase_says_what_it_did() -> None:
     done = subprocess.run(
         [sys.executable, str(SHOP / "shop.py")], capture_output=True, text=True, timeout=DEADLINE_S, check=False

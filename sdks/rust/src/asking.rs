@@ -70,10 +70,8 @@ pub(crate) async fn ask(outbox: &Rc<Outbox>, request: Request) -> Result<Reply> 
         return Err(Error::unavailable("there is no host here: a handler calls others in-process or behind the proxy"));
     };
     let (id, answer) = asking.begin();
-    let waiting = Waiting { outbox, asking, id };
+    let _waiting = Waiting { outbox, asking, id };
     outbox.push(FunctionFrame::Call(request.into_call_frame(id)));
     let gone = |_| Error::unavailable("the session with the host has ended").with_outcome(Outcome::Unknown);
-    let answer = answer.await.map_err(gone)?;
-    drop(waiting);
-    answer
+    answer.await.map_err(gone)?
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use adjoin_entity::frame::{ActivationId, CommandFrame, FrameCall, FunctionFrame, HostFrame};
+use adjoin_entity::frame::{CommandFrame, FunctionFrame, HostFrame};
 use adjoin_function::{Address, Event, FunctionSession, Listener, ServeSettings, Server};
 use adjoin_model::{Error, Result};
 use tokio::sync::mpsc;
@@ -161,30 +161,22 @@ fn hand_out(frames: Vec<HostFrame>, desks: &[Desk]) {
     }
 }
 
-/// An answer goes to the worker whose handler called; the others are told apart by the loop of the host.
+/// An answer goes to the worker whose handler called. The others are told apart by the loop of the host that they come
+/// from: ids carry it in their lowest byte.
 fn desk_of(frame: &HostFrame, desks: usize) -> usize {
     let number = match frame {
         HostFrame::CallAnswer { id, .. } => id & ((1 << WORKER_BITS) - 1),
-        other => loop_of(other),
+        HostFrame::Activate { activation: id, .. }
+        | HostFrame::Replay { activation: id, .. }
+        | HostFrame::Deactivate { activation: id }
+        | HostFrame::Command(CommandFrame { call: id, .. })
+        | HostFrame::StreamInput { call: id, .. }
+        | HostFrame::StreamInputEnd { call: id }
+        | HostFrame::StreamCredit { call: id, .. }
+        | HostFrame::Cancel { call: id } => id & 0xff,
     };
     // At most as many as there are desks, which fit a usize.
     number as usize % desks
-}
-
-/// The loop of the host that a frame comes from: ids carry it in their lowest byte.
-fn loop_of(frame: &HostFrame) -> u64 {
-    let id: u64 = match frame {
-        HostFrame::Activate { activation, .. }
-        | HostFrame::Replay { activation, .. }
-        | HostFrame::Deactivate { activation } => *activation as ActivationId,
-        HostFrame::Command(CommandFrame { call, .. })
-        | HostFrame::StreamInput { call, .. }
-        | HostFrame::StreamInputEnd { call }
-        | HostFrame::StreamCredit { call, .. }
-        | HostFrame::Cancel { call } => *call as FrameCall,
-        HostFrame::CallAnswer { id, .. } => *id,
-    };
-    id & 0xff
 }
 
 #[cfg(test)]

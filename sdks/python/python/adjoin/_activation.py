@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,8 +31,8 @@ _log = logging.getLogger("adjoin")
 class Home(Protocol):
     """Where handlers find a runtime to call others."""
 
-    def runtime(self, session: int, /) -> Runtime: ...
-    def async_runtime(self, session: int, /) -> AsyncRuntime: ...
+    def runtime(self, host_session: int, /) -> Runtime: ...
+    def async_runtime(self, host_session: int, /) -> AsyncRuntime: ...
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Place:
     inputs: dict[int, Any] = field(default_factory=dict)
 
 
-class Activation:
+class Activation(ABC):
     """One entity, resident.
 
     Attributes:
@@ -107,9 +108,9 @@ class Activation:
             return self._failed(failure, error, snapshot=self.definition.kind == "event-sourced")
         return None
 
+    @abstractmethod
     def replay(self, events: Sequence[tuple[int, str, bytes]], last: bool) -> Frame:
         """Folds stored events into the state."""
-        raise NotImplementedError
 
     def accept(self, frame: Frame) -> Context | Frame:
         """Begins the turn of a command; or the answer, if it cannot run at all."""
@@ -246,18 +247,19 @@ class Activation:
         """The state under the name of its shape; ``None`` where JSON cannot carry it. Raises ``WRITE_ERRORS``."""
         return None
 
+    @abstractmethod
     def _load(self, state: Record) -> None:
         """Reads a snapshot or a value into the state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _written(self, turn: Context) -> tuple[bytes | None, Record | None]:
         """What a successful command writes besides events: the new value, a snapshot. From here on it has happened."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _restore(self, turn: Context) -> bool:
         """Makes the state what it was before the turn; whether it could."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _check_query(self, turn: Context) -> None:
         """Raises ``ReadOnlyViolation`` if a query changed the state."""
 

@@ -94,7 +94,7 @@ class App:
             settings: More settings of the host.
         """
         with self._serving(address, workers, check_state, settings) as runtime:
-            runtime.wait(lambda: on_ready and on_ready(runtime.address or _listen(address)))
+            runtime.wait(lambda: _say_ready(runtime.address, on_ready))
 
     async def serve_async(
         self,
@@ -107,8 +107,7 @@ class App:
     ) -> None:
         """The same on the running loop, until the task is cancelled. Async handlers run on this loop."""
         async with self._serving(address, workers, check_state, settings) as runtime:
-            if on_ready is not None:
-                on_ready(runtime.address or _listen(address))
+            _say_ready(runtime.address, on_ready)
             ended = asyncio.Event()
             runtime._session.on_end(ended.set)
             await ended.wait()
@@ -197,6 +196,13 @@ def connect(url: str, *, timeout: float | None = None, settings: Mapping[str, An
         settings: More settings of the connection.
     """
     return Opening({**(settings or {}), "mode": "connect", "address": url}, [], timeout=timeout)
+
+
+def _say_ready(address: str | None, on_ready: Callable[[str], object] | None) -> None:
+    """Tells where the function listens, which a host that serves always says."""
+    if on_ready is not None:
+        assert address is not None
+        on_ready(address)
 
 
 def _listen(given: str | None) -> str:

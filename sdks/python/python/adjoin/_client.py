@@ -34,7 +34,7 @@ class Options(NamedTuple):
     if_sequence: int | None = None
     metadata: Mapping[str, str] | None = None
     after: int | None = None
-    session: int = 0
+    host_session: int = 0
 
     def replaced(
         self,
@@ -50,12 +50,12 @@ class Options(NamedTuple):
             self.if_sequence if if_sequence is None else if_sequence,
             self.metadata if metadata is None else metadata,
             self.after,
-            self.session,
+            self.host_session,
         )
 
     def number(self, session: Session) -> int:
         """A fresh name for a request: it says which session of the host the call is made in."""
-        return session.requests.next() | self.session << SESSION_BITS
+        return session.requests.next() | self.host_session << SESSION_BITS
 
     def pairs(self) -> Metadata:
         """The metadata as frames carry it: names in lower case."""
@@ -307,11 +307,14 @@ def _upload(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> tuple[Frame, Upload]:
     """The beginning of a call that sends a stream, and the stream."""
+    if options.idempotency_key is not None or options.if_sequence is not None:
+        raise Invalid(f"{handler.where} takes a stream: its call has neither an idempotency key nor an if_sequence")
     number = options.number(session)
     upload = Upload(session, handler, number, handler.stream_of(args, keywords))
-    session.requests.sends(number, upload)
     head = (Function.UPLOAD, number, handler.entity_type, checked_key(key), handler.name, b"")
-    return (*head, _timeout_ms(options), options.pairs(), _chain(), handler.streams), upload
+    frame = (*head, _timeout_ms(options), options.pairs(), _chain(), handler.streams)
+    session.requests.sends(number, upload)  # once nothing can fail any more
+    return frame, upload
 
 
 def _timeout_ms(options: Options) -> int:

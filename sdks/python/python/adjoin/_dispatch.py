@@ -7,6 +7,7 @@ It decides *what* runs and in which order; workers and event loop decide *where*
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
@@ -22,6 +23,8 @@ from adjoin._limits import Limits
 from adjoin._outbox import FULL, Outbox
 from adjoin._stream_call import StreamCall
 from adjoin._workers import Item
+
+_log = logging.getLogger("adjoin")
 
 _CANCELLED = 256
 """Calls cancelled before they ran that are remembered; most were answered already and never run."""
@@ -229,7 +232,8 @@ class Dispatcher:
 
     def _session_end(self, frame: Frame) -> None:
         """Everything of a session has ended: states go, streams stop, late answers are the host's to drop."""
-        session = frame[1]
+        _, session, why = frame
+        _log.info("adjoin: a session with a host has ended: %s", why)
         for id in [id for id in self._lanes if id >> SESSION_BITS == session]:
             self._lanes.pop(id).ended = True
         for which in [which for which in self._actions if which[0] == session]:

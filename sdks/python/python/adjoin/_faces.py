@@ -7,6 +7,7 @@ those, nor take a ``Context`` out of them, so handlers of up to two arguments ha
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypedDict, TypeVar, overload
 
@@ -54,7 +55,7 @@ class WatchOptions(TypedDict, total=False):
     metadata: Mapping[str, str] | None
 
 
-class Calls:
+class Calls(ABC):
     """Calls that wait in their thread."""
 
     __slots__ = ()
@@ -253,17 +254,17 @@ class Calls:
         """
         return self._stream(method, key, args, keywords)
 
-    def _call(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _call(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any: ...
 
-    def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any: ...
 
-    def _stream(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _stream(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any: ...
 
 
-class AsyncCalls:
+class AsyncCalls(ABC):
     """Calls that are awaited."""
 
     __slots__ = ()
@@ -474,11 +475,11 @@ class AsyncCalls:
         """
         return self._stream(method, key, args, keywords)
 
-    def _call(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _call(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any: ...
 
-    def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any: ...
 
-    def _stream(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _stream(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any: ...

@@ -42,7 +42,7 @@ class Host:
     SESSION_END: Final = 9  # session, reason
     REPLY: Final = 10  # request, data | None, sequence, replayed
     ERROR: Final = 11  # request, error
-    ELEMENT: Final = 12  # request, data, sequence
+    ELEMENT: Final = 12  # request, data | None, sequence
     END: Final = 13  # request
     READY: Final = 14  # address | None, http | None, notes: what to warn of
     REFUSED: Final = 15  # message: the host refused the spec

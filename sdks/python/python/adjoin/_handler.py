@@ -21,12 +21,8 @@ from adjoin.errors import Invalid
 
 _ASYNC_STREAMS = (collections.abc.AsyncIterator, collections.abc.AsyncIterable, collections.abc.AsyncGenerator)
 _STREAMS = (collections.abc.Iterator, collections.abc.Generator, *_ASYNC_STREAMS)
-_INPUTS = (
-    collections.abc.Iterator,
-    collections.abc.Iterable,
-    collections.abc.AsyncIterator,
-    collections.abc.AsyncIterable,
-)
+_GENERATORS = (collections.abc.Generator, collections.abc.AsyncGenerator)
+_INPUTS = (*_STREAMS, collections.abc.Iterable)
 
 
 class Handler:
@@ -76,11 +72,11 @@ class Handler:
         parameters, context_at = _parameters(self.where, function, hints)
         input_colour, parameters = _input(self.where, parameters)
         self.takes_stream = input_colour is not None
-        self.streams, result = _result(function, hints.get("return", Any))
+        self.streams, result = _result(self.where, function, hints.get("return", Any))
         self.is_async = (
             inspect.iscoroutinefunction(function)
             or inspect.isasyncgenfunction(function)
-            or (self.streams and typing.get_origin(hints.get("return")) in _ASYNC_STREAMS)
+            or (self.streams and _class_of(hints.get("return")) in _ASYNC_STREAMS)
         )
         if input_colour is not None and input_colour != ("async" if self.is_async else "sync"):
             right = "AsyncIterator" if self.is_async else "Iterator"
@@ -174,24 +170,42 @@ def _parameters(where: str, function: Any, hints: dict[str, Any]) -> tuple[list[
 
 def _input(where: str, parameters: list[Parameter]) -> tuple[str | None, list[Parameter]]:
     """Of a stream as argument its colour, and the parameter as one element."""
-    streams = [parameter for parameter in parameters if typing.get_origin(parameter.type) in _INPUTS]
+    streams = [parameter for parameter in parameters if _class_of(parameter.type) in _INPUTS]
     if not streams:
         return None, parameters
     if len(parameters) > 1:
         raise Invalid(f"{where}: {streams[0].name} is a stream, which is the whole body: it stands alone")
     (only,) = streams
+    stream = _class_of(only.type)
+    colour = "async" if stream in _ASYNC_STREAMS else "sync"
+    if stream in _GENERATORS:
+        right = "AsyncIterator" if colour == "async" else "Iterator"
+        raise Invalid(f"{where}: {only.name} is no {stream.__name__}, nothing can be sent to it: write {right}[…]")
     if only.default is not MISSING:
         raise Invalid(f"{where}: {only.name} is a stream: it has no default, the client may send no element")
-    colour = "async" if typing.get_origin(only.type) in _ASYNC_STREAMS else "sync"
-    return colour, [only._replace(type=typing.get_args(only.type)[0])]
+    return colour, [only._replace(type=_element(f"{where}: {only.name}", only.type))]
 
 
-def _result(function: Any, hint: Any) -> tuple[bool, Any]:
+def _result(where: str, function: Any, hint: Any) -> tuple[bool, Any]:
     """Whether the reply is a stream, and the type of the reply or of its elements."""
+    if _class_of(hint) in _STREAMS:
+        return True, _element(f"{where}: its reply", hint)
     generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-    if typing.get_origin(hint) in _STREAMS:
-        return True, typing.get_args(hint)[0]
-    return generates or hint in _STREAMS, Any if generates else hint
+    return generates, Any if generates else hint
+
+
+def _class_of(hint: Any) -> Any:
+    """``Iterator`` of ``Iterator[int]``, whichever module it comes from; of other hints the same."""
+    return typing.get_origin(hint) or hint
+
+
+def _element(what: str, hint: Any) -> Any:
+    """What a stream is a stream of."""
+    elements = typing.get_args(hint)
+    if not elements:
+        right = "AsyncIterator" if _class_of(hint) in _ASYNC_STREAMS else "Iterator"
+        raise Invalid(f"{what} is a stream: say what it is a stream of: {right}[int]")
+    return elements[0]
 
 
 def _invocation(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ _REPORT = WINDOW // 2
 """Elements after whose taking the host is given room for as many."""
 
 
-class _Input:
+class _Input(ABC):
     """What both colours share. ``push``, ``end`` and ``cancel`` are called by the one who routes."""
 
     def __init__(self, dispatcher: Dispatcher, call: int, handler: Handler) -> None:
@@ -54,9 +55,9 @@ class _Input:
         self._cancelled = True
         self.wake()
 
+    @abstractmethod
     def wake(self) -> None:
         """Something has changed."""
-        raise NotImplementedError
 
     def _next(self) -> tuple[Any] | None:
         """The next element if it is there; ``None`` to wait. Raises ``_End`` after the last one."""
@@ -100,6 +101,8 @@ class Input(_Input):
                 raise StopIteration from None
             if element is not None:
                 return element[0]
+            # Not only by a worker, which flushes when it waits: a handler may take its stream in a thread of its own.
+            self._dispatcher.outbox.flush()
             with blocked():
                 self._some.wait()
 

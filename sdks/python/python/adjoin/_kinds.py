@@ -69,6 +69,9 @@ class Stateless(Activation):
 
     __slots__ = ()
 
+    def replay(self, events: Sequence[tuple[int, str, bytes]], last: bool) -> Frame:
+        return (Function.REPLAYED, self.id, 0)  # nothing is ever stored of one
+
     def enter(self, turn: Context) -> None:
         self.turns[turn._frame[Command.CALL]] = turn
         running.set(turn)
@@ -81,8 +84,14 @@ class Stateless(Activation):
     def _written(self, turn: Context) -> tuple[bytes | None, Record | None]:
         return None, None
 
+    def _load(self, state: Record) -> None:
+        """Nothing is ever stored of one."""
+
     def _restore(self, turn: Context) -> bool:
         return True
+
+    def _check_query(self, turn: Context) -> None:
+        """It has no queries."""
 
 
 _KINDS: dict[str, type[Activation]] = {"event-sourced": Journaled, "value": Valued, "action": Stateless}

@@ -68,7 +68,8 @@ class Loop:
             return
         loop, thread = self._loop, self._thread
         assert loop is not None
-        loop.call_soon_threadsafe(loop.stop)
+        with suppress(RuntimeError):  # closed already
+            loop.call_soon_threadsafe(loop.stop)
         thread.join(wait_s)
 
     def cancel_all(self) -> None:
@@ -96,6 +97,7 @@ class Loop:
         finally:
             self.cancel_all()
             if self._tasks:
-                loop.run_until_complete(asyncio.wait(self._tasks, timeout=1))
+                # A set of its own: those that end take themselves out of the other one.
+                loop.run_until_complete(asyncio.wait(set(self._tasks), timeout=1))
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()

@@ -16,7 +16,7 @@ import pytest
 
 from adjoin._app import App
 from adjoin._client import Runtime
-from adjoin.testing import no_clock
+from adjoin.testing import _no_clock
 
 
 class OpenInMemory(Protocol):
@@ -34,7 +34,7 @@ def adjoin_rt() -> Iterator[OpenInMemory]:
     with ExitStack() as stack:
 
         def opened(*what: App | type, http: str | None = None, clock: object = None) -> Runtime:
-            no_clock(clock)
+            _no_clock(clock)
             apps = [part for part in what if isinstance(part, App)]
             app = apps[0] if apps else App(*(part for part in what if isinstance(part, type)))
             return stack.enter_context(app.open(http=http, check_state=True))

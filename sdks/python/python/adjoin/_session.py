@@ -141,17 +141,17 @@ class Session:
         if self._loop.here:
             raise Invalid(f"{what} would block the event loop that handlers run on: write await rt.call(…) instead")
 
-    def runtime(self, session: int) -> Runtime:
+    def runtime(self, host_session: int) -> Runtime:
         """The sync face for handlers of this session of the host's."""
         from adjoin._client import Options, Runtime
 
-        return Runtime(self, Options(session=session))
+        return Runtime(self, Options(host_session=host_session))
 
-    def async_runtime(self, session: int) -> AsyncRuntime:
+    def async_runtime(self, host_session: int) -> AsyncRuntime:
         """The async face for them."""
         from adjoin._client import AsyncRuntime, Options
 
-        return AsyncRuntime(self, Options(session=session))
+        return AsyncRuntime(self, Options(host_session=host_session))
 
     def close(self) -> None:
         """Ends everything in order. What was accepted is answered first.
@@ -247,6 +247,10 @@ class Session:
         except Exception as error:
             _log.exception("adjoin: polling failed")
             self._end(f"polling failed: {error}")
+        self._put_ready()
+
+    def _put_ready(self) -> None:
+        """Hands to the workers what routing made ready."""
         ready = self._dispatcher.taken()
         if ready:
             self._workers.put(ready)
@@ -289,6 +293,7 @@ class Session:
             self._user_loop.remove_reader(self.host.wake_fd())
         self.requests.fail(Unavailable(why, outcome="unknown"))
         self._dispatcher.stop()
+        self._put_ready()
         self._set_ready()
         for call in self._on_end:
             call()

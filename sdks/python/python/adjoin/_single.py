@@ -49,7 +49,7 @@ def value(name: str, tp: type[T], /, *, default: T | None = None) -> type[Single
         default: The initial value; by default what ``tp()`` gives.
 
     Raises:
-        Invalid: when there is no initial value, or JSON cannot carry it.
+        Invalid: when there is no initial value.
     """
     initial = _initial(name, tp, default)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -47,30 +47,38 @@ class Upload:
         with self._changed:
             self._room += elements
             self._changed.notify()
-        self._wake_loop()
+        if self._more is not None:
+            self._on_loop(self._more.set)
 
     def stop(self) -> None:
         """The call is over: no more is pulled."""
         with self._changed:
             self._over = True
             self._changed.notify()
-        self._wake_loop()
+        self._on_loop(self._stop_pull)
 
     def start(self) -> None:
         """Begins to pull, in a thread or on the session's loop."""
         if isinstance(self._elements, AsyncIterable):
             self._session.spawn_from_anywhere(self._pump_async())
-            return
+        else:
+            self._in_thread()
+
+    def start_here(self) -> None:
+        """Begins to pull, in a thread or on the running loop."""
+        if isinstance(self._elements, AsyncIterable):
+            self._task = asyncio.get_running_loop().create_task(self._pump_async())
+        else:
+            self._in_thread()
+
+    def _in_thread(self) -> None:
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(self._pump,), name="adjoin-upload", daemon=True).start()
 
-    def start_here(self) -> None:
-        """Begins to pull on the running loop."""
-        self._task = asyncio.get_running_loop().create_task(self._pump_async())
-
     def _pump(self) -> None:
-        elements = iter(self._elements)
+        elements: Any = None
         try:
+            elements = iter(self._elements)
             for element in elements:
                 with self._changed:
                     self._changed.wait_for(lambda: self._room > 0 or self._over)
@@ -88,23 +96,37 @@ class Upload:
 
     async def _pump_async(self) -> None:
         self._loop, self._more = asyncio.get_running_loop(), asyncio.Event()
-        elements = _async(self._elements)
+        elements: Any = None
         try:
-            async for element in elements:
-                while self._room <= 0 and not self._over:
-                    self._more.clear()
-                    await self._more.wait()
-                if self._over:
-                    break
-                self._send(element)
-            else:
-                self._end()
+            elements = aiter(self._elements)
+            await self._pull(elements, self._more)
+            self._end()
         except BaseException as problem:
             self._fail(problem)
         finally:
             if hasattr(elements, "aclose"):
                 with suppress(Exception):
                     await elements.aclose()
+
+    async def _pull(self, elements: AsyncIterator[Any], more: asyncio.Event) -> None:
+        self._task = asyncio.current_task()
+        try:
+            if self._over:  # before there was a task to tell
+                return
+            async for element in elements:
+                while self._room <= 0:
+                    more.clear()
+                    await more.wait()
+                if self._over:
+                    return
+                self._send(element)
+        finally:
+            self._task = None  # the iterator is not interrupted while it cleans up
+
+    def _stop_pull(self) -> None:
+        """On the loop: the iterator may wait for something that never comes."""
+        if self._task is not None:
+            self._task.cancel()
 
     def _send(self, element: Any) -> None:
         data = self._handler.body.encode((element,), {})
@@ -122,16 +144,7 @@ class Upload:
             with suppress(Error):  # closed by now: there is nothing left to cancel
                 self._session.submit((Function.CANCEL, self._request))
 
-    def _wake_loop(self) -> None:
-        if self._loop is not None and self._more is not None:
+    def _on_loop(self, call: Callable[[], object]) -> None:
+        if self._loop is not None:
             with suppress(RuntimeError):  # its loop is closed: nothing is pulled any more
-                self._loop.call_soon_threadsafe(self._more.set)
-
-
-async def _from_sync(elements: Iterable[Any]) -> Any:
-    for element in elements:
-        yield element
-
-
-def _async(elements: Any) -> Any:
-    return aiter(elements) if isinstance(elements, AsyncIterable) else _from_sync(elements)
+                self._loop.call_soon_threadsafe(call)

@@ -64,11 +64,11 @@ def kit(
     Raises:
         Invalid: when ``cls`` is no entity class, or a clock is given.
     """
-    no_clock(clock)
+    _no_clock(clock)
     return Kit(definition_of(cls), key, epoch, caller, tuple((metadata or {}).items()), attempt)
 
 
-def no_clock(clock: object) -> None:
+def _no_clock(clock: object) -> None:
     """Refuses a virtual clock.
 
     Raises:
@@ -306,7 +306,7 @@ class Kit(Generic[E]):
 
 
 class _NoHome:
-    def runtime(self, session: int) -> NoReturn:
+    def runtime(self, host_session: int) -> NoReturn:
         raise Invalid("a kit has no other entities: test calls between entities with app.open()")
 
     async_runtime = runtime
