@@ -19,7 +19,7 @@ pub(crate) struct Server {
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
 impl Server {
-    /// Starts a program and waits for a line that holds `http://` or `tcp://` and an address.
+    /// Starts a program and waits for a line that holds `http://`, `tcp://` or `listening on ` and an address.
     pub(crate) fn start(command: &mut Command) -> Outcome<Self> {
         let shown = format!("{command:?}");
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
@@ -82,7 +82,7 @@ pub(crate) fn cpu_of(id: u32) -> f64 {
 }
 
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let rest = line.split_once("http://").or_else(|| line.split_once("tcp://"))?.1;
+    let rest = ["http://", "tcp://", "listening on "].iter().find_map(|before| line.split_once(before))?.1;
     let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c))).unwrap_or(rest.len());
     rest[..end].parse().ok()
 }
@@ -110,6 +110,7 @@ mod tests {
     fn a_ready_line_holds_the_address() {
         let line = "shop is ready on http://127.0.0.1:4321, journal in x";
         assert_eq!(address_in(line), "127.0.0.1:4321".parse().ok());
+        assert_eq!(address_in("listening on 127.0.0.1:4321"), "127.0.0.1:4321".parse().ok());
         assert_eq!(address_in("nothing here"), None);
     }
 

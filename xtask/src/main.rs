@@ -59,8 +59,8 @@ enum Command {
     ///
     /// `conformance interop` drives services on unchanged Cloudstate SDKs instead.
     Conformance(options::Conformance),
-    /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench crash --rounds 100`;
-    /// `bench profile` prints what a durable command spends its processor time on.
+    /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench contract`,
+    /// `bench crash --rounds 100`; `bench profile` prints what a durable command spends its processor time on.
     Bench(options::Bench),
     /// Compares the examples in documents with the files they come from and with what those print; builds the reference.
     Docs {
@@ -110,9 +110,7 @@ fn main() -> ExitCode {
         Command::Conformance(options) => {
             stage::report(stage::conformance(root, &options), "every case that was asked was answered")
         }
-        Command::Bench(options) => {
-            stage::report(setup::run(root).and_then(|()| program::bench(root, &options.words())), "the bench is over")
-        }
+        Command::Bench(options) => stage::report(program::bench(root, &options.words()), "the bench is over"),
         Command::Docs { write } => stage::report(
             setup::run(root).and_then(|()| docs::run(root, write)).map(drop),
             "every example in the documents is as shown",

@@ -3,8 +3,9 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use crate::setup::Services;
 use crate::{python, setup};
 
 /// The bench, the proxy, and the function that proofs start.
@@ -70,7 +71,12 @@ fn build(root: &Path, words: &[&str], release: bool) -> Result<(), String> {
 /// # Errors
 /// What did not build, or how the bench ended.
 pub fn bench(root: &Path, words: &[OsString]) -> Result<(), String> {
+    let contract = words.iter().any(|word| word == "contract");
+    setup::with_services(root, Services { go: contract, ..Services::default() })?;
     let mut all: Vec<OsString> = words.to_vec();
+    if contract {
+        all.extend(["--cart-service".into(), cart_service(root)?]);
+    }
     all.extend(["--checkout".into(), root.into()]);
     if needs_python(words) {
         all.extend(["--python".into(), python::ready_release(root)?.into()]);
@@ -78,11 +84,22 @@ pub fn bench(root: &Path, words: &[OsString]) -> Result<(), String> {
     bench_with(root, true, &all)
 }
 
+/// The service of `conformance/interop` on the Go SDK, built.
+fn cart_service(root: &Path) -> Result<OsString, String> {
+    let mut runner = command(root, &["adjoin-interop"], false, "adjoin-interop")?;
+    let output = runner.args(["--build", "--sdk", "go"]).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("{runner:?}: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let program = said.trim_end().lines().last().filter(|_| output.status.success());
+    program.map(OsString::from).ok_or_else(|| format!("the service on the Go SDK was not built: {said}"))
+}
+
 /// Whether one of the rows that are asked for loads Python, whose native module takes minutes in release. Without a row,
 /// all of `first` are measured.
 fn needs_python(words: &[OsString]) -> bool {
     let any = |names: &[&str]| words.iter().any(|word| names.iter().any(|name| word == name));
-    any(&["first", "claim", "replay"]) || !any(&["raw", "sidecar", "loop", "start", "crash", "overload", "profile"])
+    any(&["first", "claim", "replay"])
+        || !any(&["raw", "sidecar", "loop", "start", "contract", "crash", "overload", "profile"])
 }
 
 #[cfg(test)]
@@ -95,7 +112,7 @@ mod tests {
         for words in ["", "first", "loop claim", "--seconds 3", "--rounds 1 raw replay"] {
             assert!(needed(words), "{words:?}");
         }
-        for words in ["raw", "--seconds 3 loop sidecar", "overload --minutes 1", "crash", "profile"] {
+        for words in ["raw", "--seconds 3 loop sidecar", "overload --minutes 1", "crash", "profile", "contract"] {
             assert!(!needed(words), "{words:?}");
         }
     }

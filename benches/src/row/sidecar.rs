@@ -18,13 +18,15 @@ use crate::process::{Server, free_port};
 use crate::report::{Target, median};
 use crate::{Arguments, Outcome};
 
-const CALLERS: usize = 50;
+pub(super) const CALLERS: usize = 50;
 const KEYS: usize = 1000;
 
 /// What callers did.
-struct Calls {
-    per_second: f64,
-    p50_ms: f64,
+pub(super) struct Calls {
+    pub(super) per_second: f64,
+    pub(super) p50_ms: f64,
+    /// How many there were, those of the warm-up among them.
+    pub(super) all: usize,
 }
 
 /// Serves the standard health service and nothing else: the plainest unary call there is.
@@ -90,7 +92,7 @@ async fn through_proxy(client: Client, turn: usize) -> Outcome<()> {
     Ok(())
 }
 
-async fn unary(mut client: HealthClient<tonic::transport::Channel>) -> Outcome<()> {
+pub(super) async fn unary(mut client: HealthClient<tonic::transport::Channel>) -> Outcome<()> {
     client.check(HealthCheckRequest { service: String::new() }).await?;
     Ok(())
 }
@@ -101,30 +103,33 @@ async fn straight(function: Arc<Mutex<Direct>>) -> Outcome<()> {
 }
 
 /// Callers that each do one call after the other; half a second of warm-up is not counted.
-async fn callers<F, C>(count: usize, time: Duration, call: C) -> Outcome<Calls>
+pub(super) async fn callers<F, C>(count: usize, time: Duration, call: C) -> Outcome<Calls>
 where
     F: Future<Output = Outcome<()>> + Send + 'static,
     C: Fn(usize) -> F + Clone + Send + Sync + 'static,
 {
     let from = Instant::now() + Duration::from_millis(500);
     let one = |caller: usize, call: C| async move {
-        let (mut took, mut turn) = (Vec::new(), caller * 7919);
+        let (mut took, mut all, mut turn) = (Vec::new(), 0, caller * 7919);
         while Instant::now() < from + time {
             let began = Instant::now();
             call(turn).await?;
             turn += 31;
+            all += 1;
             if began >= from {
                 took.push(began.elapsed().as_secs_f64() * 1000.0);
             }
         }
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(took)
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>((took, all))
     };
     let tasks: Vec<_> = (0..count).map(|caller| tokio::spawn(one(caller, call.clone()))).collect();
-    let mut took = Vec::new();
+    let (mut took, mut all) = (Vec::new(), 0);
     for task in tasks {
-        took.extend(task.await??);
+        let (these, count) = task.await??;
+        took.extend(these);
+        all += count;
     }
-    Ok(Calls { per_second: took.len() as f64 / time.as_secs_f64(), p50_ms: median(took) })
+    Ok(Calls { per_second: took.len() as f64 / time.as_secs_f64(), p50_ms: median(took), all })
 }
 
 /// Durable commands over HTTP, for the processor time that the proxy takes for one.

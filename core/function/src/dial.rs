@@ -12,6 +12,7 @@ use adjoin_wire::protocol::{DiscoverRequest, Hello, ReportSpecErrorRequest, Welc
 use adjoin_wire::{BATCH_BYTES, Bounds, DISCOVERY_BYTES, Decoder, Encoder, discovery_in, negotiate};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_util::either::Either;
@@ -24,7 +25,9 @@ use crate::address::Address;
 use crate::generated::protocol::function_client::FunctionClient;
 use crate::inbound::Inbound;
 use crate::outgoing::{Outgoing, Request as Batches, Source};
-use crate::settings::{CONNECTION_WINDOW, DialSettings, HEADER_BYTES, HTTP2_FRAME, STREAM_WINDOW, unless_zero};
+use crate::settings::{
+    CONNECTION_WINDOW, DialSettings, HEADER_BYTES, HTTP2_FRAME, Protocol, STREAM_WINDOW, unless_zero,
+};
 use crate::status::error_of;
 use crate::token;
 use crate::watched::Watched;
@@ -71,13 +74,19 @@ impl Link {
     /// the token is no header value.
     pub async fn dial(address: &Address, settings: &DialSettings) -> Result<Self> {
         let token = settings.token.as_deref().map(token::header).transpose()?;
-        let io = connect(address, Duration::from_millis(settings.connect_ms)).await?;
+        let io = connect(address, settings).await?;
         let cut = CancellationToken::new();
         let gone = CancellationToken::new();
         let channel = channel(address, settings, Watched::new(io, &gone), Tasks(cut.clone())).await?;
         let client = FunctionClient::new(channel.clone()).max_encoding_message_size(BATCH_BYTES);
         let (address, settings, _cut) = (address.clone(), settings.clone(), cut.drop_guard());
         Ok(Self { address, settings, token, channel, client, gone, _cut })
+    }
+
+    /// Another connection to the same process, for the Cloudstate protocol alone.
+    pub(crate) async fn for_cloudstate(&self) -> Result<Self> {
+        let settings = DialSettings { protocol: Protocol::Cloudstate, ..self.settings.clone() };
+        Self::dial(&self.address, &settings).await
     }
 
     /// The connection, for another protocol.
@@ -183,12 +192,14 @@ impl Link {
     }
 }
 
-async fn connect(address: &Address, limit: Duration) -> Result<Io> {
+async fn connect(address: &Address, settings: &DialSettings) -> Result<Io> {
+    let limit = Duration::from_millis(settings.connect_ms);
     let connecting = async {
         match address {
             Address::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
+                keep_alive(&stream, settings)?;
                 // Linux connects a socket to itself when it happens to get the port that it dials.
                 if stream.local_addr()? == stream.peer_addr()? {
                     return Err(std::io::ErrorKind::ConnectionRefused.into());
@@ -207,6 +218,16 @@ async fn connect(address: &Address, limit: Duration) -> Result<Io> {
     Err(Error::unavailable(said).at("function", address))
 }
 
+/// The system asks too, in TCP: every server answers that.
+fn keep_alive(stream: &TcpStream, settings: &DialSettings) -> std::io::Result<()> {
+    let Some(silence) = unless_zero(settings.keep_alive_ms) else { return Ok(()) };
+    // Whole seconds are what there is.
+    let second = Duration::from_secs(1);
+    let patience = Duration::from_millis(settings.keep_alive_timeout_ms);
+    let asking = TcpKeepalive::new().with_time(silence.max(second)).with_interval((patience / 4).max(second));
+    SockRef::from(stream).set_tcp_keepalive(&asking.with_retries(4))
+}
+
 /// HTTP/2 over one stream. A second one is never made: the link has then ended.
 async fn channel(address: &Address, settings: &DialSettings, io: Watched, tasks: Tasks) -> Result<Channel> {
     let mut endpoint = Endpoint::from_static("http://function.adjoin")
@@ -215,7 +236,10 @@ async fn channel(address: &Address, settings: &DialSettings, io: Watched, tasks:
         .max_frame_size(HTTP2_FRAME)
         .http2_max_header_list_size(HEADER_BYTES)
         .executor(tasks);
-    if let Some(interval) = unless_zero(settings.keep_alive_ms) {
+    // Servers of gRPC take a client that pings more often than every 5 minutes for an attacker (gRFC A8) and close the
+    // connection, with every activation on it. Those of our SDKs do not; those of Cloudstate's are what they are.
+    let pings = unless_zero(settings.keep_alive_ms).filter(|_| settings.protocol != Protocol::Cloudstate);
+    if let Some(interval) = pings {
         endpoint = endpoint
             .http2_keep_alive_interval(interval)
             .keep_alive_timeout(Duration::from_millis(settings.keep_alive_timeout_ms))

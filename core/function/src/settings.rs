@@ -48,7 +48,8 @@ pub struct DialSettings {
     pub connect_ms: u64,
     /// Time for the function to answer Discover, ReportSpecError, and Welcome.
     pub answer_ms: u64,
-    /// Silence after which the host asks whether the function's end is still there (an HTTP/2 ping); 0 never asks.
+    /// Silence after which the host asks whether the function's end is still there: by TCP, and in adjoin's protocol by
+    /// an HTTP/2 ping too; 0 never asks. Seconds, where TCP asks.
     pub keep_alive_ms: u64,
     /// Time for that to be answered; past it the session is over.
     pub keep_alive_timeout_ms: u64,

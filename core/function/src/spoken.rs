@@ -44,7 +44,10 @@ pub(crate) async fn ask(link: &mut Link) -> core::result::Result<Agreed, Refusal
         let check = link.settings().check;
         match link.discover().await.and_then(|discovered| checked(discovered, check)) {
             Ok(discovered) => return Ok(Agreed::Adjoin(discovered)),
-            Err(error) if protocol == Protocol::Auto && is_unimplemented(&error) => {}
+            Err(error) if protocol == Protocol::Auto && is_unimplemented(&error) => {
+                let again = link.for_cloudstate().await;
+                *link = again.map_err(|error| Refusal { error, cloudstate: true })?;
+            }
             Err(error) => return Err(Refusal { error, cloudstate: false }),
         }
     }

@@ -41,12 +41,17 @@ struct Arguments {
     /// Only the services by themselves, without the proxy.
     #[arg(long)]
     direct: bool,
+    /// Asks nothing: builds what it would ask, and prints each SDK's program in a line of its own, with its words.
+    #[arg(long)]
+    build: bool,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut report = Report::default();
-    match suite(&Arguments::parse(), &mut report).await {
+    let arguments = Arguments::parse();
+    match suite(&arguments, &mut report).await {
+        Ok(()) if arguments.build => return ExitCode::SUCCESS,
         Ok(()) => report.close(),
         Err(said) => {
             println!("{said}");
@@ -62,7 +67,12 @@ async fn suite(arguments: &Arguments, report: &mut Report) -> Result<(), String>
     let sdk = go_sdk(&places)?;
     let others = ["frontend", "protocol", "proxy"].map(|part| sdk.join("protobuf").join(part));
     let schema = Schema::new(&places.sources.join("proto"), &others)?;
-    for launch in launches(&places, &sdk, arguments.sdk.as_deref())? {
+    let launches = launches(&places, &sdk, arguments.sdk.as_deref())?;
+    if arguments.build {
+        launches.iter().for_each(|launch| println!("{launch}"));
+        return Ok(());
+    }
+    for launch in launches {
         let site = Arc::new(Site::start(&launch, &schema, logs.path()).await?);
         let (sdk, only) = (launch.sdk.name(), arguments.only.as_deref());
         report.ask(&format!("{sdk} direct"), &direct::scenarios(), &site, only).await;

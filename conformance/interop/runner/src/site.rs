@@ -54,6 +54,13 @@ impl Sdk {
     }
 }
 
+impl std::fmt::Display for Launch {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{}", self.program.display())?;
+        self.words.iter().try_for_each(|word| write!(to, " {word}"))
+    }
+}
+
 impl Launch {
     /// Starts it at an address and waits until it listens.
     ///

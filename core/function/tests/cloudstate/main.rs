@@ -6,6 +6,7 @@ mod event_sourced;
 mod eventing;
 mod function;
 mod messages;
+mod pings;
 mod value_entity;
 mod world;
 
