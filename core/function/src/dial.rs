@@ -2,6 +2,7 @@
 //! A host's connection to a function.
 
 use std::future::ready;
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,10 +11,13 @@ use adjoin_entity::spec::Spec;
 use adjoin_model::{Error, Result};
 use adjoin_wire::protocol::{DiscoverRequest, Hello, ReportSpecErrorRequest, Welcome};
 use adjoin_wire::{BATCH_BYTES, Bounds, DISCOVERY_BYTES, Decoder, Encoder, discovery_in, negotiate};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 use tokio_util::either::Either;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -58,11 +62,36 @@ pub struct Link {
 
 /// Runs what the connection needs, until the link is dropped.
 #[derive(Clone)]
-struct Tasks(CancellationToken);
+struct Tasks(UnboundedSender<Task>);
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Tasks {
+    /// All in one task, which goes on with each in the order in which they can. As tasks of their own they would run in
+    /// any, and calls reach the function in another order than that in which they are made.
+    fn new(cut: CancellationToken) -> Self {
+        let (sender, mut tasks) = unbounded_channel::<Task>();
+        tokio::spawn(cut.run_until_cancelled_owned(async move {
+            let mut all = FuturesUnordered::new();
+            loop {
+                tokio::select! {
+                    task = tasks.recv() => match task {
+                        Some(task) => all.push(task),
+                        None => break,
+                    },
+                    Some(()) = all.next() => {}
+                }
+            }
+            while all.next().await.is_some() {}
+        }));
+        Self(sender)
+    }
+}
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
     fn execute(&self, task: F) {
-        tokio::spawn(self.0.clone().run_until_cancelled_owned(task));
+        // Once the link is gone nothing of it runs.
+        drop(self.0.send(Box::pin(task)));
     }
 }
 
@@ -77,7 +106,7 @@ impl Link {
         let io = connect(address, settings).await?;
         let cut = CancellationToken::new();
         let gone = CancellationToken::new();
-        let channel = channel(address, settings, Watched::new(io, &gone), Tasks(cut.clone())).await?;
+        let channel = channel(address, settings, Watched::new(io, &gone), Tasks::new(cut.clone())).await?;
         let client = FunctionClient::new(channel.clone()).max_encoding_message_size(BATCH_BYTES);
         let (address, settings, _cut) = (address.clone(), settings.clone(), cut.drop_guard());
         Ok(Self { address, settings, token, channel, client, gone, _cut })

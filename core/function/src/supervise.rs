@@ -18,7 +18,7 @@ use crate::settings::DialSettings;
 use crate::spoken::{Agreed, Said, ask};
 
 /// How long a function may take to end a session that the host ends.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// How seldom a function is asked again whose spec was refused.
 const ASKED_AGAIN: Duration = Duration::from_secs(10);

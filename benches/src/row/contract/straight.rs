@@ -40,37 +40,35 @@ impl Straight {
     /// One command of one cart, and its answer.
     pub(super) async fn ask(&self, call: Call, place: usize) -> Outcome<()> {
         let mut cart = self.carts[place].lock().await;
-        let activation = match &mut *cart {
-            Some(activation) => activation,
-            none => none.insert(Activation::begin(&self.channel, key(place)).await?),
-        };
-        activation.ask(call, place).await
+        match &mut *cart {
+            Some(activation) => activation.send(call, place)?,
+            none => {
+                none.replace(Activation::begin(&self.channel, call, place).await?);
+            }
+        }
+        let activation = cart.as_mut().ok_or("it has begun")?;
+        activation.answer(call).await
     }
 }
 
 impl Activation {
-    async fn begin(channel: &Channel, entity_id: String) -> Outcome<Self> {
+    /// With its first command: before that the service says nothing, not even that the stream is open.
+    async fn begin(channel: &Channel, call: Call, place: usize) -> Outcome<Self> {
         let (commands, incoming) = unbounded_channel();
-        let init = EventSourcedInit { service_name: SERVICE.into(), entity_id, snapshot: None };
+        let init = EventSourcedInit { service_name: SERVICE.into(), entity_id: key(place), snapshot: None };
         commands.send(EventSourcedStreamIn { message: Some(In::Init(init)) })?;
+        commands.send(command(call, place, 1))?;
         let mut client = EventSourcedClient::new(channel.clone());
         let answers = client.handle(UnboundedReceiverStream::new(incoming)).await?.into_inner();
-        Ok(Self { commands, answers, id: 0 })
+        Ok(Self { commands, answers, id: 1 })
     }
 
-    async fn ask(&mut self, call: Call, place: usize) -> Outcome<()> {
+    fn send(&mut self, call: Call, place: usize) -> Outcome<()> {
         self.id += 1;
-        let value = call.request(place).encode_to_vec();
-        let payload = prost_types::Any { type_url: call.input.into(), value };
-        let command = Command {
-            entity_id: key(place),
-            id: self.id,
-            name: call.name.into(),
-            payload: Some(payload),
-            streamed: false,
-            metadata: None,
-        };
-        self.commands.send(EventSourcedStreamIn { message: Some(In::Command(command)) })?;
+        Ok(self.commands.send(command(call, place, self.id))?)
+    }
+
+    async fn answer(&mut self, call: Call) -> Outcome<()> {
         match self.answers.message().await?.and_then(|answer| answer.message) {
             Some(Out::Reply(reply)) if reply.command_id == self.id => {
                 match reply.client_action.and_then(|a| a.action) {
@@ -81,4 +79,12 @@ impl Activation {
             other => Err(format!("the service answered {} with {other:?}", call.name).into()),
         }
     }
+}
+
+fn command(call: Call, place: usize, id: i64) -> EventSourcedStreamIn {
+    let value = call.request(place).encode_to_vec();
+    let payload = Some(prost_types::Any { type_url: call.input.into(), value });
+    let (entity_id, name) = (key(place), call.name.into());
+    let command = Command { entity_id, id, name, payload, streamed: false, metadata: None };
+    EventSourcedStreamIn { message: Some(In::Command(command)) }
 }

@@ -10,8 +10,10 @@ use crate::io::{Output, SessionId};
 use crate::mutant::Mutant;
 use crate::phase::{On, Phase};
 
-/// How often idle entities are looked for.
+/// How often idle entities are looked for: this, or a quarter of the shortest time that a function wants.
 const CHECK_MS: u64 = 1000;
+/// Never more often.
+const LEAST_CHECK_MS: u64 = 20;
 /// How many are looked at in one step, so that a step stays short.
 const LOOKED_AT: usize = 1024;
 /// How many are passivated when a function is short of memory, per level.
@@ -25,7 +27,9 @@ impl ShardLoop {
         if self.now.mono < self.next_idle_check {
             return;
         }
-        self.next_idle_check = self.now.mono.plus_ms(CHECK_MS);
+        let times = self.sessions.connected().map(|(_, entity_type)| entity_type.passivate_after_ms);
+        let shortest = times.filter(|ms| *ms > 0).min().unwrap_or(u64::MAX);
+        self.next_idle_check = self.now.mono.plus_ms((shortest / 4).clamp(LEAST_CHECK_MS, CHECK_MS));
         let mut at = self.entities.oldest();
         for _ in 0..LOOKED_AT {
             let Some(slot) = at else { return };

@@ -225,6 +225,21 @@ fn rule_11_an_idle_entity_is_passivated_and_comes_back() {
     assert_eq!(host.durable().records[0].sequence, 2);
 }
 
+#[test]
+fn rule_11_a_short_time_is_kept() {
+    let mut host = Host::without_function(settings());
+    let mut spec = spec();
+    spec.types.iter_mut().for_each(|one| one.passivate_after_ms = 100);
+    host.up_with(1, spec, 1000);
+    host.call("ada", "add");
+    host.run(&["A"]);
+    host.settle();
+    host.later_ms(99);
+    assert_eq!(host.deactivated(), 0);
+    host.later_ms(26);
+    assert_eq!(host.deactivated(), 1, "a quarter of it later at most");
+}
+
 fn passivate(host: &mut Host, key: &str) -> adjoin_entity::CallId {
     let mut call = host.new_call(id(key), "");
     call.operation = Operation::Passivate;

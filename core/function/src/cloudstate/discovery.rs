@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use adjoin_contract::{Contract, Service};
 use adjoin_entity::spec::{self, EntityKind, EntityType, Handler, Spec, Subscription};
-use adjoin_model::{Error, Result};
+use adjoin_model::{Error, Kind, Result};
 use adjoin_wire::DISCOVERY_BYTES;
 use tonic::transport::Channel;
 
@@ -20,6 +20,9 @@ use crate::status::is_unimplemented;
 
 /// The version that is spoken.
 const VERSION: (i32, i32) = (0, 2);
+
+/// After which an entity passivates that says nothing of it: as with the reference proxy.
+const IDLE_MS: u64 = 30_000;
 
 /// The full name of the protocol's service for replicated entities.
 const CRDT: &str = "cloudstate.crdt.Crdt";
@@ -64,10 +67,11 @@ fn client(link: &Link) -> EntityDiscoveryClient<Channel> {
     EntityDiscoveryClient::new(link.channel().clone())
 }
 
-/// Who does not know the call does not speak the protocol.
+/// Who does not know the call does not speak the protocol. Any other failure of it says nothing about a spec.
 fn foreign(error: Error, link: &Link) -> Error {
     if !is_unimplemented(&error) {
-        return error;
+        let kind = if error.kind == Kind::Invalid { Kind::Unavailable } else { error.kind };
+        return Error { kind, ..error };
     }
     let said = format!(
         "what listens at {} does not speak the Cloudstate protocol (discover is not implemented there): start a function \
@@ -240,10 +244,10 @@ fn declared(kind: EntityKind, state: &str, service: &Service) -> Declared {
     Declared { kind, name: state.into(), service: name, methods }
 }
 
-/// 0 where nothing, or nothing usable, is said: the host's own time.
+/// 0, the host's own time, where what is said cannot be used.
 fn passivate_ms(entity: &Entity) -> u64 {
     let strategy = entity.passivation_strategy.as_ref().and_then(|wanted| wanted.strategy.as_ref());
-    strategy.map_or(0, |Strategy::Timeout(after)| u64::try_from(after.timeout).unwrap_or(0))
+    strategy.map_or(IDLE_MS, |Strategy::Timeout(after)| u64::try_from(after.timeout).unwrap_or(0))
 }
 
 fn entity_type((declared, passivate_after_ms): &(Declared, u64), subscriptions: Vec<Subscription>) -> EntityType {

@@ -73,6 +73,11 @@ impl Model {
             let known: Vec<&str> = declared.methods.iter().map(|method| &*method.name).collect();
             format!("Unknown command {command:?} of {service}: it has {}", known.join(", "))
         })?;
+        if method.streamed_in || method.streamed_out {
+            return Err(format!(
+                "{service}.{command} streams: a forward or a side effect has one message and one reply"
+            ));
+        }
         let payload = payload.unwrap_or_else(|| Payload::new(method.input.as_str(), Vec::new()));
         let key = match declared.kind {
             EntityKind::Action => NO_KEY.to_owned(),

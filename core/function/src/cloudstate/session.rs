@@ -3,12 +3,16 @@
 //! for, and come back from them.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use adjoin_entity::frame::{ActivationId, CommandFrame, FrameCall, FunctionFrame, HostFrame};
 use adjoin_entity::spec::EntityKind;
 use adjoin_model::{EntityId, Error, Limits, Payload, Result, Sequence};
 use tokio::sync::mpsc::{self, Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -71,7 +75,7 @@ impl Session {
         let mut tasks = JoinSet::new();
         tasks.spawn(reporting);
         let streams = link.settings().streams;
-        let mut router = Router { shared, streams, activations: HashMap::new(), actions: HashMap::new() };
+        let mut router = Router::new(shared, streams);
         let ended = gone.clone();
         tasks.spawn(async move { router.run(to_function, ended).await });
         Self { frames, gone, _tasks: tasks }
@@ -98,9 +102,15 @@ struct Router {
     streams: usize,
     activations: HashMap<ActivationId, UnboundedSender<Order>>,
     actions: HashMap<FrameCall, UnboundedSender<Input>>,
+    /// Closed once the last stream of an entity has ended.
+    last: HashMap<EntityId, oneshot::Receiver<()>>,
 }
 
 impl Router {
+    fn new(shared: Arc<Shared>, streams: usize) -> Self {
+        Self { shared, streams, activations: HashMap::new(), actions: HashMap::new(), last: HashMap::new() }
+    }
+
     async fn run(&mut self, mut to_function: UnboundedReceiver<Vec<HostFrame>>, gone: CancellationToken) {
         let mut tasks = JoinSet::new();
         loop {
@@ -109,12 +119,14 @@ impl Router {
                 Some(_) = tasks.join_next() => {}
                 () = gone.cancelled() => break,
                 frames = to_function.recv() => match frames {
-                    Some(frames) => frames.into_iter().for_each(|frame| self.route(frame, &mut tasks)),
+                    Some(frames) => for frame in frames {
+                        self.route(frame, &mut tasks).await;
+                    },
                     None => break,
                 },
             }
             // A task that has ended is gone from `tasks` at once, and from these only here.
-            if self.activations.len() + self.actions.len() > 2 * tasks.len() + ENDED {
+            if self.activations.len() + self.actions.len() + self.last.len() > 3 * tasks.len() + ENDED {
                 self.forget_ended();
             }
         }
@@ -131,15 +143,16 @@ impl Router {
     fn forget_ended(&mut self) {
         self.activations.retain(|_, orders| !orders.is_closed());
         self.actions.retain(|_, inputs| !inputs.is_closed());
+        self.last.retain(|_, ended| ended.try_recv() == Err(TryRecvError::Empty));
     }
 
-    fn route(&mut self, frame: HostFrame, tasks: &mut JoinSet<()>) {
+    async fn route(&mut self, frame: HostFrame, tasks: &mut JoinSet<()>) {
         match frame {
             HostFrame::Activate { activation, entity, sequence, state, .. } => {
-                self.activate(activation, entity, sequence, state, tasks);
+                self.activate(activation, entity, sequence, state, tasks).await;
             }
             HostFrame::Replay { activation, events, .. } => self.order(activation, Order::Replay(events)),
-            HostFrame::Command(command) if command.activation == 0 => self.act(command, tasks),
+            HostFrame::Command(command) if command.activation == 0 => self.act(command, tasks).await,
             HostFrame::Command(command) => self.order(command.activation, Order::Command(command)),
             HostFrame::Deactivate { activation } => {
                 self.order(activation, Order::Deactivate);
@@ -157,7 +170,7 @@ impl Router {
         }
     }
 
-    fn activate(
+    async fn activate(
         &mut self,
         id: ActivationId,
         entity: EntityId,
@@ -185,15 +198,26 @@ impl Router {
         self.activations.insert(id, sender);
         let start = Start { id, entity, sequence, state, orders };
         match declared.kind {
-            EntityKind::EventSourced => self.begin::<EventSourced>(start, tasks),
-            EntityKind::Value => self.begin::<ValueEntity>(start, tasks),
+            EntityKind::EventSourced => self.begin::<EventSourced>(start, tasks).await,
+            EntityKind::Value => self.begin::<ValueEntity>(start, tasks).await,
             EntityKind::Action => {}
         }
     }
 
-    fn begin<D: Dialect>(&self, start: Start, tasks: &mut JoinSet<()>) {
+    /// The function sees one stream of an entity at a time: the next begins when it has ended the one before.
+    async fn begin<D: Dialect>(&mut self, start: Start, tasks: &mut JoinSet<()>) {
         let Start { id, entity, sequence, state, orders } = start;
-        tasks.spawn(Activation::<D>::new(self.shared.clone(), id, entity, sequence, orders).run(state));
+        let (this, ended) = oneshot::channel();
+        let before = self.last.insert(entity.clone(), ended);
+        let activation = Activation::<D>::new(self.shared.clone(), id, entity, sequence, orders);
+        let run = async move {
+            if let Some(before) = before {
+                drop(before.await);
+            }
+            activation.run(state).await;
+            drop(this);
+        };
+        start_in(tasks, run).await;
     }
 
     /// One whose activation has ended is the machine's to give out again: it hears of the end.
@@ -203,16 +227,25 @@ impl Router {
         }
     }
 
-    fn act(&mut self, command: CommandFrame, tasks: &mut JoinSet<()>) {
+    async fn act(&mut self, command: CommandFrame, tasks: &mut JoinSet<()>) {
         let (sender, inputs) = mpsc::unbounded_channel();
         self.actions.insert(command.call, sender);
-        tasks.spawn(action::run(self.shared.clone(), command, inputs));
+        start_in(tasks, action::run(self.shared.clone(), command, inputs)).await;
     }
 
     fn input(&mut self, call: FrameCall, input: Input) {
         if let Some(inputs) = self.actions.get(&call) {
             drop(inputs.send(input));
         }
+    }
+}
+
+/// Takes a task to its first wait at once, so that streams begin, and calls reach the function, in the order in which
+/// they are made: tasks that are only spawned begin in any.
+async fn start_in(tasks: &mut JoinSet<()>, task: impl Future<Output = ()> + Send + 'static) {
+    let mut task = Box::pin(task);
+    if poll_fn(|cx| Poll::Ready(task.as_mut().poll(cx).is_pending())).await {
+        tasks.spawn(task);
     }
 }
 
@@ -257,7 +290,7 @@ mod tests {
         let (reporter, _) = Reporter::new(channel.clone(), 1);
         let model = Model::new(contract, vec![declared]);
         let shared = Arc::new(Shared { channel, message_bytes: 1 << 20, model, reporter, frames: sender });
-        (Router { shared, streams: 16, activations: HashMap::new(), actions: HashMap::new() }, frames)
+        (Router::new(shared, 16), frames)
     }
 
     fn call(call: FrameCall) -> HostFrame {

@@ -112,6 +112,41 @@ async fn forwards_failures_and_side_effects_are_as_those_of_entities() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn side_effects_that_nobody_waits_for_are_made_in_their_order() {
+    let mut world = World::new().await;
+    let effect = |id: &&str| Step::Effect(Effect { id: (*id).into(), synchronous: false });
+    for _ in 0..50 {
+        let steps = ["a", "b", "c", "d"].iter().map(effect).chain([say("x")]);
+        assert_eq!(unary(&world, steps.collect()).await.expect("a reply"), Some("x".into()));
+        assert!(matches!(world.function.next().await, Seen::Action("unary", _)));
+        for id in ["a", "b", "c", "d"] {
+            assert_eq!(world.function.next().await, Seen::Action("unary", two(id)));
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_method_that_streams_is_not_forwarded_to() {
+    let world = World::new().await;
+    let error = unary(&world, vec![Step::Forward(text("in"))]).await.expect_err("refused");
+    assert_eq!(error.client_code(), Code::Unknown);
+    assert!(error.message.contains("ProcessStreamedIn streams"), "{error}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn open_streams_of_clients_keep_nobody_out() {
+    let world = World::new().await;
+    let open = || world.engine.duplex(call(MODEL, "any", "ProcessStreamed", Any::default()));
+    let streams: Vec<_> = (0..300).map(|_| open()).collect();
+    assert_eq!(unary(&world, vec![say("x")]).await.expect("a reply"), Some("x".into()));
+    assert_eq!(world.process("e", vec![]).await.expect("a reply"), "");
+    drop(streams);
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_status_of_the_function_is_told_as_unknown() {
     let world = World::new().await;

@@ -44,6 +44,7 @@ async fn the_function_is_asked_once_and_told_what_is_supported() {
     let model = types.get("event-sourced-tck-model").expect("by its persistence id");
     assert_eq!(model.entity_type.services, ["cloudstate.tck.model.EventSourcedTckModel"]);
     assert_eq!(types.get("event-sourced-configured").expect("there").entity_type.passivate_after_ms, 100);
+    assert_eq!(model.entity_type.passivate_after_ms, 30_000, "where nothing is said");
     assert!(types.get("cloudstate.tck.model.action.ActionTckModel").is_some(), "by its service");
     world.function.nothing_more();
     world.end().await;
@@ -162,10 +163,14 @@ async fn auto_asks_for_the_own_protocol_first_and_takes_the_other() {
     let engine = adjoin_engine::Engine::start(memory(), engine, clock).await.expect("an engine");
     let address: adjoin_function::Address = function.address.parse().expect("an address");
     let auto = DialSettings { protocol: Protocol::Auto, ..dialling() };
-    let supervised = supervise(address.clone(), auto, Limits::default(), engine.clone());
-    let mut status = supervised.status();
-    within("a session", status.wait_for(|status| matches!(status, Status::Connected { .. }))).await.expect("taken");
-    supervised.stop().await;
+    let wordy = Function::wordy(spec());
+    for address in [address.clone(), wordy.address.parse().expect("an address")] {
+        let supervised = supervise(address, auto.clone(), Limits::default(), engine.clone());
+        let mut status = supervised.status();
+        let connected = status.wait_for(|status| matches!(status, Status::Connected { .. }));
+        within("a session", connected).await.expect("taken");
+        supervised.stop().await;
+    }
 
     let adjoin = DialSettings { protocol: Protocol::Adjoin, ..dialling() };
     let supervised = supervise(address, adjoin, Limits::default(), engine.clone());

@@ -57,7 +57,13 @@ impl Entity {
             }
             let message = match messages.message().await {
                 Ok(Some(message)) => message,
-                Ok(None) => return self.shared.saw(Seen::HalfClosed(self.number)),
+                Ok(None) => {
+                    self.shared.saw(Seen::HalfClosed(self.number));
+                    if self.id == "late" {
+                        self.shared.late.notified().await;
+                    }
+                    return;
+                }
                 Err(_) => return self.shared.saw(Seen::Reset(self.number)),
             };
             self.shared.saw(Seen::EventSourced(self.number, message.clone()));

@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::function::{Function, Seen, spec};
 use crate::messages::{Act, Effect, emit, text};
-use crate::world::{World, es, memory};
+use crate::world::{World, es, memory, within};
 
 const MODEL: &str = "EventSourcedTckModel";
 const TWO: &str = "EventSourcedTwo";
@@ -78,6 +78,26 @@ async fn one_command_is_with_the_function_at_a_time_and_all_are_in_order() {
     for (id, value) in (1..).zip(["a", "b", "c"]) {
         assert_eq!(world.function.next().await, es::command(1, id, "ada", vec![emit(value)]));
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_entity_has_one_stream_at_a_time() {
+    let mut world = World::new().await;
+    let (engine, body) = (world.engine.clone(), || crate::messages::request("late", vec![emit("x")]));
+    let late = || engine.call(crate::world::call("event-sourced-configured", "late", "Call", body()));
+    within("a reply", late()).await.expect("a reply");
+    while world.function.next().await != Seen::HalfClosed(1) {}
+    let again = tokio::spawn(late());
+    // Others go on meanwhile, and it waits.
+    world.process("other", vec![]).await.expect("a reply");
+    assert_eq!(world.function.next().await, es::init(2, "EventSourcedTckModel", "other", None));
+    assert_eq!(world.function.next().await, es::command(2, 1, "other", vec![]));
+    world.function.nothing_more();
+    world.function.shared.late.notify_one();
+    within("a reply", again).await.expect("it ran").expect("a reply");
+    assert_eq!(world.function.next().await, es::init(3, "EventSourcedConfigured", "late", None));
+    world.function.shared.late.notify_one();
     world.end().await;
 }
 

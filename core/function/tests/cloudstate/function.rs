@@ -5,14 +5,15 @@
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use adjoin_function::cloudstate::protocol as p;
 use p::entity_discovery_server::{EntityDiscovery, EntityDiscoveryServer};
 use p::eventsourced::event_sourced_server::EventSourcedServer;
 use p::valueentity::value_entity_server::ValueEntityServer;
 use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     spec: Arc<Mutex<p::EntitySpec>>,
     /// Permits to read one message of an entity's stream, where the test paces them.
     pub(crate) pace: Option<Arc<tokio::sync::Semaphore>>,
+    /// Permits to end the stream of an entity whose key is "late", once the host has ended its direction.
+    pub(crate) late: Arc<tokio::sync::Notify>,
 }
 
 impl Shared {
@@ -65,13 +68,16 @@ pub(crate) struct Function {
     pub(crate) shared: Shared,
     seen: UnboundedReceiver<Seen>,
     /// A process of its own as far as its connections can tell: they end with it.
-    runtime: Option<Runtime>,
+    process: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     pub(crate) address: String,
 }
 
 impl Drop for Function {
     fn drop(&mut self) {
-        self.runtime.take().into_iter().for_each(Runtime::shutdown_background);
+        if let Some((stop, thread)) = self.process.take() {
+            drop(stop);
+            thread.join().expect("it ended well");
+        }
     }
 }
 
@@ -80,24 +86,43 @@ impl Function {
         Self::at("127.0.0.1:0", spec, None).await
     }
 
+    /// As some servers do: what it does not know has an answer that is no gRPC.
+    pub(crate) fn wordy(spec: p::EntitySpec) -> Self {
+        Self::begin("127.0.0.1:0", spec, None, true)
+    }
+
     pub(crate) async fn at(address: &str, spec: p::EntitySpec, pace: Option<Arc<tokio::sync::Semaphore>>) -> Self {
+        Self::begin(address, spec, pace, false)
+    }
+
+    fn begin(address: &str, spec: p::EntitySpec, pace: Option<Arc<tokio::sync::Semaphore>>, wordy: bool) -> Self {
         let listener = std::net::TcpListener::bind(address).expect("bound");
         listener.set_nonblocking(true).expect("set");
         let address = listener.local_addr().expect("an address").to_string();
         let (sender, seen) = mpsc::unbounded_channel();
-        let shared = Shared { seen: sender, streams: Arc::default(), spec: Arc::new(Mutex::new(spec)), pace };
-        let server = tonic::transport::Server::builder()
-            .add_service(EntityDiscoveryServer::new(shared.clone()))
+        let spec = Arc::new(Mutex::new(spec));
+        let shared = Shared { seen: sender, streams: Arc::default(), spec, pace, late: Arc::default() };
+        let services = tonic::service::Routes::new(EntityDiscoveryServer::new(shared.clone()))
             .add_service(EventSourcedServer::new(event_sourced::Model(shared.clone())))
             .add_service(ValueEntityServer::new(value_entity::Model(shared.clone())))
             .add_service(p::action::action_protocol_server::ActionProtocolServer::new(action::Model(shared.clone())));
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        runtime.spawn(async move {
-            let listener = TcpListener::from_std(listener).expect("a listener");
-            server.serve_with_incoming(TcpListenerStream::new(listener)).await.expect("served");
+        let unknown = || async { (http::StatusCode::NOT_FOUND, "there is no such path here") };
+        let services = if wordy { services.into_axum_router().fallback(unknown).into() } else { services };
+        let server = tonic::transport::Server::builder().add_routes(services);
+        let (stop, stopped) = oneshot::channel::<()>();
+        // One thread, which takes calls in the order in which they come.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let thread = std::thread::spawn(move || {
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener).expect("a listener");
+                tokio::select! {
+                    served = server.serve_with_incoming(TcpListenerStream::new(listener)) => served.expect("served"),
+                    _ = stopped => {}
+                }
+            });
+            runtime.shutdown_background();
         });
-        Self { shared, seen, runtime: Some(runtime), address }
+        Self { shared, seen, process: Some((stop, thread)), address }
     }
 
     /// The next message; `discover` is passed over.
@@ -208,8 +233,15 @@ pub(crate) fn two(kind: &str, id: &str) -> (String, prost_types::Any) {
 
 pub(crate) fn forward(kind: &str, id: &str) -> p::Forward {
     let (service, payload) = two(kind, id);
-    // A name that nobody has, where the key asks for it.
-    let command = if id == "unknown" { "Nothing" } else { "Call" };
+    let (service, command, payload) = match id {
+        // A name that nobody has.
+        "unknown" => (service, "Nothing", payload),
+        "in" => {
+            let said = crate::messages::Step::Reply(crate::messages::text("in"));
+            ("action.ActionTckModel".into(), "ProcessStreamedIn", crate::messages::groups(vec![vec![said]]))
+        }
+        _ => (service, "Call", payload),
+    };
     p::Forward {
         service_name: format!("cloudstate.tck.model.{service}"),
         command_name: command.into(),
