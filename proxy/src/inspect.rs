@@ -129,7 +129,7 @@ fn consumed(consumption: Consumption) -> (&'static str, String, Value) {
     let (how, more) = match what {
         Consumed::Passed => ("passed", Value::Null),
         Consumed::Dead { attempts, error } => ("dead", json!({ "attempts": attempts, "error": error })),
-        Consumed::Settled(ended) => (ended.name(), Value::Null),
+        Consumed::Settled(ended) | Consumed::Ahead(ended) => (ended.name(), Value::Null),
     };
     let mut data = json!({ "consumer": consumer.to_string(), "event": event });
     if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {

@@ -145,5 +145,6 @@ fn into_call(request: Request, id: CallId, command: CommandId, since: Mono) -> C
         deadline,
         operation: request.operation,
         inbox: None,
+        sent: None,
     }
 }

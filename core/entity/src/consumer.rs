@@ -21,7 +21,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use adjoin_model::{EntityId, Error, Payload, Position, Progress, Wall};
+use adjoin_model::{Ended, EntityId, Error, Payload, Position, Progress, Wall};
 
 use crate::failure::{lost_function, wants_function};
 use crate::io::EffectId;
@@ -29,6 +29,8 @@ use crate::shard::Written;
 
 /// Positions without an event for the consumer after which its position is written all the same.
 const QUIET: u64 = 1024;
+/// Dead letters that are forgotten with one position.
+const OVERTAKEN: usize = 64;
 
 /// How an event stands with a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +118,8 @@ pub(crate) struct Item {
     pub(crate) handler: Arc<str>,
     /// How often it failed since it was read.
     pub(crate) attempts: u32,
+    /// How often it was sent to a function.
+    pub(crate) sent: u32,
     pub(crate) error: Option<Error>,
     /// The call under way.
     pub(crate) effect: EffectId,
@@ -205,6 +209,16 @@ impl Consumer {
         let (reached, passed) = (if early { self.read } else { self.reached() }, self.progress.passed);
         let worth = reached > passed && (self.ended || reached - passed > QUIET);
         if self.passing || !worth { None } else { Some((reached, self.last.clone()?)) }
+    }
+
+    /// Dead letters that ended ahead of the position, which has come past them: at most so many of the first.
+    pub(crate) fn overtaken(&self, reached: Position) -> impl Iterator<Item = (Position, Ended)> {
+        self.progress.ahead.range(..=reached).take(OVERTAKEN).map(|(event, ended)| (*event, *ended))
+    }
+
+    /// Whether an event is, or was, a dead letter: it is not given as it is read.
+    pub(crate) fn was_dead(&self, event: Position) -> bool {
+        self.progress.dead.contains_key(&event) || self.progress.ahead.contains_key(&event)
     }
 
     /// A position is being written.

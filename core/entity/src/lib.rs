@@ -22,7 +22,7 @@ mod shard_loop;
 pub mod spec;
 mod subscription;
 
-pub use call::{Call, CallId, InboxRun, Operation, Reply};
+pub use call::{Call, CallId, Operation, Reply};
 pub use consumer::{HANDOVERS, Handover, HandoverOn, handover_table};
 pub use inbox::{ERRANDS, Errand, ErrandOn, errand_table};
 pub use io::{EffectId, EventPage, Input, LoadId, Output, SessionId, loop_of};
@@ -33,5 +33,6 @@ pub use phase::{On, Phase, TRANSITIONS, transition_table};
 pub use settings::Settings;
 pub use shard::{Admission, Settled, Shard, ShardInput, State, Written};
 pub use shard_loop::{
-    ConsumerCounts, ConsumerPlace, ConsumerStatus, EffectCounts, EffectState, EffectStatus, ShardLoop, Slow, Status,
+    ConsumerCounts, ConsumerPlace, ConsumerStatus, ConsumerTotals, EffectCounts, EffectState, EffectStatus, ShardLoop,
+    Slow, Status,
 };

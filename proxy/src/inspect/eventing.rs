@@ -74,7 +74,7 @@ pub(crate) struct LetterLine {
     letter: String,
     /// Whose event it is: `TYPE/KEY`.
     entity: String,
-    /// How often it failed.
+    /// How often it was tried.
     attempts: u32,
     /// When it was given up, in RFC 3339.
     at: String,
@@ -260,10 +260,11 @@ pub(crate) async fn drop_letter(store: &dyn Store, letter: &Letter) -> Result<()
     let Letter { consumer, place: Place { shard, position } } = letter;
     let left = store.unfinished(*shard).await?.consumers;
     let found = left.into_iter().find(|(known, _)| known == consumer);
+    let passed = found.as_ref().map_or(0, |(_, progress)| progress.passed);
     let Some(dead) = found.and_then(|(_, mut progress)| progress.dead.remove(position)) else {
         return Err(Error::not_found("no dead letter stands there, or it has ended").at("letter", letter));
     };
-    let what = Consumed::Settled(Ended::Dropped);
+    let what = Consumed::ended(Ended::Dropped, *position, passed);
     let body = Body::Consumed(Box::new(Consumption { consumer: consumer.clone(), event: *position, what }));
     let command = adjoin_model::CommandId(adjoin_engine::random()?);
     append(store, *shard, Record { entity: dead.entity, sequence: 0, command, at: now(), body }).await

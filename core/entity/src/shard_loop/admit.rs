@@ -63,9 +63,10 @@ impl ShardLoop {
     /// Answers a call that was not taken.
     fn refuse(&mut self, call: &Call, error: Error) {
         let error = told(call.wrote, error);
+        let sent = call.sent.unwrap_or(0);
         self.out.push(match call.operation {
-            Operation::Watch { .. } => Output::End { call: call.id, error: Some(error) },
-            _ => Output::Reply { call: call.id, result: Err(error) },
+            Operation::Watch { .. } => Output::End { call: call.id, error: Some(error), sent },
+            _ => Output::Reply { call: call.id, result: Err(error), sent },
         });
     }
 
@@ -193,16 +194,16 @@ impl ShardLoop {
             (Due::FunctionWait(_), Some(Place::Entity(slot))) => self.function_wait_over(call, slot),
             (Due::FunctionWait(_), Some(_)) => {}
             (Due::Deadline(_), Some(place)) => {
-                let wrote = self.calls.remove(call).is_some_and(|known| known.wrote);
+                let (wrote, sent) = self.calls.remove(call).map_or((false, 0), |known| (known.wrote, known.sent));
                 let streams = matches!(place, Place::Action(frame) if self.is_stream(frame));
                 let ran = (!self.is(Mutant::ExpiredRuns) && self.leave(call, place)) || wrote;
                 let outcome = if ran && !self.is(Mutant::ExpiredIsNone) { Outcome::Unknown } else { Outcome::None };
                 let said = if ran { "the deadline passed while it ran" } else { "the deadline passed before it ran" };
                 let error = Error::expired(said).with_outcome(outcome);
                 self.out.push(match place {
-                    Place::Watch(_) => Output::End { call, error: Some(error) },
-                    _ if streams => Output::End { call, error: Some(error) },
-                    _ => Output::Reply { call, result: Err(error) },
+                    Place::Watch(_) => Output::End { call, error: Some(error), sent },
+                    _ if streams => Output::End { call, error: Some(error), sent },
+                    _ => Output::Reply { call, result: Err(error), sent },
                 });
             }
         }
@@ -212,7 +213,7 @@ impl ShardLoop {
     pub(super) fn give_up(&mut self, call: CallId, error: Error) {
         if let Some(known) = self.calls.remove(call) {
             self.leave(call, known.place);
-            self.out.push(Output::Reply { call, result: Err(known.told(error)) });
+            self.out.push(Output::Reply { call, result: Err(known.told(error)), sent: known.sent });
         }
     }
 
@@ -271,7 +272,7 @@ impl ShardLoop {
             if let Some(known) = self.calls.remove(follower.id) {
                 let result = result.clone().map(|reply| Reply { replayed: true, ..reply });
                 let result = result.map_err(|error| known.told(error));
-                self.out.push(Output::Reply { call: follower.id, result });
+                self.out.push(Output::Reply { call: follower.id, result, sent: known.sent });
             }
         }
         if job.ask == Ask::Watch {
@@ -283,7 +284,7 @@ impl ShardLoop {
         let known = self.calls.remove(job.call.id);
         if let Some(known) = known.filter(|_| !job.abandoned) {
             let result = result.map_err(|error| known.told(error));
-            self.out.push(Output::Reply { call: job.call.id, result });
+            self.out.push(Output::Reply { call: job.call.id, result, sent: known.sent });
         }
     }
 }

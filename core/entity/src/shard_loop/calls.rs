@@ -9,6 +9,7 @@ use core::hash::BuildHasherDefault;
 use hashbrown::HashMap;
 
 use super::entity::Slot;
+use super::job::Job;
 use crate::call::{Call, CallId};
 use crate::frame::FrameCall;
 use crate::io::EffectId;
@@ -34,6 +35,8 @@ pub(crate) struct Known {
     pub(crate) place: Place,
     /// It has had an effect before it came here.
     pub(crate) wrote: bool,
+    /// How often its command was sent to a function, where that is counted.
+    pub(crate) sent: u32,
 }
 
 impl Known {
@@ -117,13 +120,22 @@ impl Calls {
 
     /// A call has come in.
     pub(crate) fn begin(&mut self, call: &Call, place: Place) {
-        self.places.insert(call.id, Known { place, wrote: call.wrote });
+        self.places.insert(call.id, Known { place, wrote: call.wrote, sent: call.sent.unwrap_or(0) });
     }
 
     /// A call that is there is somewhere else now.
     pub(crate) fn put(&mut self, call: CallId, place: Place) {
         if let Some(known) = self.places.get_mut(&call) {
             known.place = place;
+        }
+    }
+
+    /// A command goes to a function: whoever makes its call anew counts that.
+    pub(crate) fn count_sent(&mut self, job: &Job) {
+        if job.call.sent.is_some()
+            && let Some(known) = self.places.get_mut(&job.id())
+        {
+            known.sent = job.attempt;
         }
     }
 

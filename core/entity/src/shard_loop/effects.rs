@@ -17,9 +17,8 @@ use core::cmp::Reverse;
 
 use super::answer::fits;
 use super::calls::CountMap;
-use super::job::Job;
 use super::{Group, ShardLoop};
-use crate::call::{Call, CallId, InboxRun, Operation, Reply};
+use crate::call::{Call, CallId, Operation, Reply};
 use crate::failure::{is_answer, is_passing, lost_function, wants_function};
 use crate::frame::{SideEffect, Target, check_metadata};
 use crate::inbox::{Errand, ErrandOn, Item};
@@ -72,6 +71,8 @@ pub struct EffectCounts {
     pub refused: u64,
     /// Effects that an operator dropped.
     pub dropped: u64,
+    /// Failures, each of which was tried again or left its effect stuck.
+    pub failed: u64,
 }
 
 /// How a durable effect stands.
@@ -163,7 +164,7 @@ impl ShardLoop {
         let effect = self.calls.next_effect();
         let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(inbox)) else { return };
         item.effect = effect;
-        let run = InboxRun { position: inbox, sent: item.sent };
+        let sent = Some(item.sent);
         let DurableCall { entity, command, payload, caller, metadata } = (*item.incoming.call).clone();
         let call = Call {
             id: 0,
@@ -180,19 +181,11 @@ impl ShardLoop {
             if_match: None,
             deadline: None,
             operation: Operation::Run,
-            inbox: Some(run),
+            inbox: Some(inbox),
+            sent,
         };
         self.effects.runs.insert(effect, (shard, inbox));
         self.out.push(Output::Effect { effect: Some(effect), call });
-    }
-
-    /// The command of an inbox record goes to a function: attempts are counted over all its runs.
-    pub(super) fn effect_sent(&mut self, job: &Job) {
-        let Some(run) = job.call.inbox else { return };
-        let shard = shard_of(&job.call.entity, self.settings.shards);
-        if let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(run.position)) {
-            item.sent = job.attempt;
-        }
     }
 
     /// Bounds of what a command of this caller asks for through the outbox.
@@ -340,11 +333,18 @@ impl ShardLoop {
     }
 
     /// The command of an inbox record was answered. If it wrote, that it ended is durable already.
-    pub(super) fn effect_ran(&mut self, shard: ShardId, inbox: Position, effect: EffectId, result: Result<Reply>) {
-        let item = self.owned(shard).and_then(|owned| owned.inbox.get(inbox));
-        if item.is_none_or(|item| item.state != Errand::Running || item.effect != effect) {
+    pub(super) fn effect_ran(
+        &mut self,
+        (shard, inbox): (ShardId, Position),
+        effect: EffectId,
+        result: Result<Reply>,
+        sent: u32,
+    ) {
+        let item = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(inbox));
+        let Some(item) = item.filter(|item| item.state == Errand::Running && item.effect == effect) else {
             return self.stir(shard);
-        }
+        };
+        item.sent = item.sent.max(sent);
         match result {
             Ok(_) => self.end_effect(shard, inbox, ErrandOn::Answered, Ended::Ran, None),
             Err(error) if is_answer(&error) || self.is(Mutant::FailureEndsEffect) => {
@@ -373,20 +373,21 @@ impl ShardLoop {
     /// Tells an operator that what was asked for is durable.
     pub(super) fn done_written(&mut self, by: Option<CallId>) {
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(Reply::default()) });
+            self.out.push(Output::Reply { call, result: Ok(Reply::default()), sent: 0 });
         }
     }
 
     /// That an inbox record has ended could not be written: it is run again.
     pub(super) fn done_lost(&mut self, shard: ShardId, inbox: Position, by: Option<CallId>, error: Error) {
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Err(error.clone()) });
+            self.out.push(Output::Reply { call, result: Err(error.clone()), sent: 0 });
         }
         self.effect_failed(shard, inbox, error);
     }
 
     fn effect_failed(&mut self, shard: ShardId, inbox: Position, error: Error) {
         let bound = if is_passing(&error) { u32::MAX } else { self.settings.effect_attempts.max(1) };
+        self.effects.counts.failed += 1;
         let Some(owned) = self.owned_mut(shard) else { return };
         let Some(item) = owned.inbox.get_mut(inbox) else { return };
         item.attempts = item.attempts.saturating_add(1);
@@ -414,7 +415,7 @@ impl ShardLoop {
                 }
             },
         };
-        self.out.push(Output::Reply { call, result });
+        self.out.push(Output::Reply { call, result, sent: 0 });
         self.stir(shard);
     }
 
@@ -430,7 +431,7 @@ impl ShardLoop {
             Some(_) => None,
         };
         match refused {
-            Some(error) => self.out.push(Output::Reply { call, result: Err(error) }),
+            Some(error) => self.out.push(Output::Reply { call, result: Err(error), sent: 0 }),
             None => self.end_effect(shard, inbox, ErrandOn::Dropped, Ended::Dropped, Some(call)),
         }
     }
@@ -459,8 +460,9 @@ impl ShardLoop {
         }
     }
 
-    /// Counts of durable effects.
-    pub(super) fn effect_counts(&self) -> EffectCounts {
+    /// Counts of durable effects. Walks over the loop's shards: to be asked now and then.
+    #[must_use]
+    pub fn effect_counts(&self) -> EffectCounts {
         let mut counts = self.effects.counts;
         for owned in self.shards.iter().flatten() {
             counts.outbox += owned.outbox.len();

@@ -4,6 +4,7 @@
 mod host;
 
 mod activation;
+mod attempts;
 mod cloudstate;
 mod durability;
 mod effects;

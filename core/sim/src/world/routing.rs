@@ -94,14 +94,15 @@ impl World {
 
     fn route(&mut self, id: HostId, index: u8, output: Output, frames: &mut Frames) {
         match output {
-            Output::Reply { call, result } => self.reply(id, call, result),
+            Output::Reply { call, result, sent } => self.reply(id, call, result, sent),
             Output::Element { call, payload, sequence, .. } => self.element(id, call, payload, sequence),
-            Output::End { call, error } => self.end_of(id, call, error),
+            Output::End { call, error, .. } => self.end_of(id, call, error),
             Output::Forward(call) => self.forward(id, call),
             Output::Effect { effect, call } => {
                 // An event is not what anybody asked for.
-                if &*call.name != HEARS {
-                    self.effects.extend(Ask::read(&call.payload).map(|ask| ask.token));
+                match &*call.name {
+                    HEARS => self.check_given(id, &call),
+                    _ => self.effects.extend(Ask::read(&call.payload).map(|ask| ask.token)),
                 }
                 let name = self.hosts[id].name_call();
                 self.enter(id, Call { id: name, ..call }, Edge::Loop { index, effect }, false);
@@ -168,6 +169,7 @@ impl World {
 
     fn write(&mut self, id: HostId, index: u8, batch: ShardBatch) {
         let shard = batch.shard;
+        self.check_notes(&batch);
         let bytes: usize = batch.records.iter().map(Record::size).sum();
         let bound = self.context.plan.limits().batch_bytes;
         let sized = !batch.records.is_empty() && bytes <= bound;
