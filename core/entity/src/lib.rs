@@ -11,6 +11,7 @@ mod cloud_event;
 mod consumer;
 mod failure;
 pub mod frame;
+mod homes;
 mod inbox;
 mod io;
 mod mutant;
@@ -24,6 +25,7 @@ mod subscription;
 
 pub use call::{Call, CallId, Operation, Reply};
 pub use consumer::{HANDOVERS, Handover, HandoverOn, handover_table};
+pub use homes::Homes;
 pub use inbox::{ERRANDS, Errand, ErrandOn, errand_table};
 pub use io::{EffectId, EventPage, Input, LoadId, Output, SessionId, loop_of};
 #[cfg(feature = "mutants")]

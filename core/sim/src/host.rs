@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adjoin_entity::frame::ActivationId;
-use adjoin_entity::{CallId, EffectId, Input, SessionId, ShardLoop};
+use adjoin_entity::{CallId, EffectId, Homes, Input, SessionId, ShardLoop};
 use adjoin_model::{EntityId, Head, Mono, Owner, Position, ShardId};
 
 use crate::agenda::Time;
@@ -85,6 +85,8 @@ pub(crate) struct Host {
     pub(crate) unclaimed: BTreeSet<u32>,
     pub(crate) claimed: Vec<(ShardId, Head)>,
     pub(crate) loops: Vec<Slot>,
+    /// Which of them serves what.
+    pub(crate) homes: Homes,
     pub(crate) calls: BTreeMap<CallId, Waiting>,
     /// What operators asked for and were not told yet.
     pub(crate) orders: BTreeMap<CallId, Order>,
@@ -96,7 +98,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(owner: Owner, shards: u32) -> Self {
+    pub(crate) fn new(owner: Owner, shards: u32, loops: u8) -> Self {
         Self {
             owner,
             phase: Phase::Claiming,
@@ -107,6 +109,7 @@ impl Host {
             unclaimed: (0..shards).collect(),
             claimed: Vec::new(),
             loops: Vec::new(),
+            homes: Homes::new(shards, loops),
             calls: BTreeMap::new(),
             orders: BTreeMap::new(),
             sessions: BTreeSet::new(),

@@ -96,7 +96,7 @@ impl Driver {
 
     fn effect(&mut self, effect: Option<EffectId>, mut call: Call, now: Mono) {
         let shared = &self.ports.shared;
-        (call.id, _) = shared.call_id(shared.home(&call.entity));
+        call.id = shared.call_id(shared.home(&call.entity, u64::from(self.index)));
         let mut waiting = self.nobody(&call, now);
         if let Some(effect) = effect {
             waiting.edge = Edge::Effect { home: self.index, effect };
@@ -115,7 +115,8 @@ impl Driver {
     }
 
     fn route(&mut self, call: Call, waiting: Waiting) {
-        let home = self.ports.shared.home(&call.entity);
+        // What any loop serves stays in this one.
+        let home = self.ports.shared.home(&call.entity, u64::from(self.index));
         if home == self.index {
             return self.take_call(call, waiting);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Calls on their way in, and what ends them early: cancels, deadlines, bounds (rule 9).
 
-use adjoin_model::{EntityId, Error, Outcome, Result, shard_of};
+use adjoin_model::{EntityId, Error, Outcome, Result, ShardId, shard_of};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -17,6 +17,7 @@ use crate::io::Output;
 use crate::mutant::Mutant;
 use crate::phase::Phase;
 use crate::shard::State;
+use crate::spec::EntityKind;
 
 const RETRY_AFTER_MS: u64 = 100;
 
@@ -156,7 +157,7 @@ impl ShardLoop {
         if let Some(slot) = self.entities.find(id) {
             return Ok(slot);
         }
-        let shard = shard_of(id, self.settings.shards);
+        let shard = self.shard_here(id)?;
         match self.owned(shard).map(|owned| owned.shard.state()) {
             Some(State::Open | State::Raising) => {}
             Some(State::Closed) | None => {
@@ -169,6 +170,22 @@ impl ShardLoop {
             return Err(Error::exhausted(said).retry_after(RETRY_AFTER_MS));
         }
         Ok(self.entities.insert(id.clone(), shard, self.now.mono))
+    }
+
+    /// Whether this loop has the entity's shard.
+    pub(super) fn is_home(&self, id: &EntityId) -> bool {
+        shard_of(id, self.settings.shards).0 % u32::from(self.settings.loops.max(1)) == u32::from(self.settings.index)
+    }
+
+    /// The shard that an entity is kept under here: its own, or any where it is an action, which every loop serves.
+    fn shard_here(&self, id: &EntityId) -> Result<ShardId> {
+        if self.is_home(id) {
+            return Ok(shard_of(id, self.settings.shards));
+        }
+        let open = || self.shards.iter().flatten().find(|owned| owned.shard.state() != State::Closed);
+        let stateless = self.sessions.kind(id.entity_type()) == Some(EntityKind::Action);
+        let found = if stateless { open().map(|owned| owned.shard.id()) } else { None };
+        found.ok_or_else(|| Error::fenced("this loop does not have the entity's shard; call again").at("entity", id))
     }
 
     /// The edge took elements of a watch or a stream.

@@ -344,7 +344,9 @@ impl Host {
         effects: Effects,
         metadata: Metadata,
     ) {
-        let session = self.sessions.get(&command.activation).copied().unwrap_or(1);
+        let sent = |frame: &HostFrame| matches!(frame, HostFrame::Command(sent) if sent.call == command.call);
+        let sent = self.frames.iter().rev().find(|(_, frame)| sent(frame)).map(|(session, _)| *session);
+        let session = self.sessions.get(&command.activation).copied().or(sent).unwrap_or(1);
         let answer = AnswerFrame {
             activation: command.activation,
             call: command.call,

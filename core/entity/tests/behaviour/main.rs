@@ -10,6 +10,7 @@ mod durability;
 mod effects;
 mod eventing;
 mod found;
+mod homes;
 mod idempotency;
 mod letters;
 mod lost;

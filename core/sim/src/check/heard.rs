@@ -61,7 +61,9 @@ impl Case<'_> {
         for (shard, event, what) in notes(store) {
             match what {
                 Consumed::Dead { .. } => drop(dead.insert((shard, event))),
-                Consumed::Settled(Ended::Dropped) | Consumed::Ahead(Ended::Dropped) => drop(dropped.insert((shard, event))),
+                Consumed::Settled(Ended::Dropped) | Consumed::Ahead(Ended::Dropped) => {
+                    drop(dropped.insert((shard, event)))
+                }
                 Consumed::Settled(_) | Consumed::Ahead(_) | Consumed::Passed => {}
             }
         }

@@ -149,7 +149,10 @@ fn refuses(context: &mut Context, event: &Payload) -> bool {
     let Some(fact) = Fact::read(event) else { return false };
     let chosen = spread(fact.token);
     let turn = context.now / TURN + (chosen >> 32);
-    let refuses = !context.healing && context.plan.gives_up_after().is_some() && chosen % 16 == 0 && turn % 2 == 0;
+    let refuses = !context.healing
+        && context.plan.gives_up_after().is_some()
+        && chosen.is_multiple_of(16)
+        && turn.is_multiple_of(2);
     if refuses {
         context.count(Fault::EventRefused);
     }

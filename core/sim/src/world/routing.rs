@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_entity::{Call, CallId, Input, Output, SessionId};
-use adjoin_model::{EntityId, Record, Sequence, ShardBatch, ShardId, shard_of};
+use adjoin_model::{EntityId, Record, Sequence, ShardBatch, ShardId};
 
 use super::World;
 use crate::agenda::{Event, HostId, MS, Time};
@@ -142,10 +142,10 @@ impl World {
         (shard.0 % u32::from(self.context.plan.loops)) as u8
     }
 
-    /// Puts a call into the loop of its entity's shard.
+    /// Puts a call into its loop.
     pub(super) fn enter(&mut self, id: HostId, call: Call, edge: Edge, streams: bool) {
-        let loops = u32::from(self.context.plan.loops);
-        let index = (shard_of(&call.entity, self.context.plan.shards).0 % loops) as u8;
+        let turn = if let Edge::Loop { index, .. } = edge { u64::from(index) } else { call.id };
+        let index = self.hosts[id].homes.of_call(&call.entity, turn);
         let entity = call.entity.clone();
         let (deadline, hops) = (call.deadline, call.hops);
         let waiting = Waiting { edge, index, entity, deadline, streams, untaken: false, gone: false, hops };
