@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, Outcome};
 use crate::print::{Row, shown};
 pub(crate) use delete::delete;
-pub(crate) use effects::{EffectLine, Place, drop_effect, effects};
+pub(crate) use effects::{EffectLine, EffectQuery, Place, drop_effect, effects};
 pub(crate) use entity::{EntityLine, EntityView, entities, view};
-pub(crate) use eventing::{Letter, ShardLine, by_consumer, consumers, drop_letter};
+pub(crate) use eventing::{
+    ConsumerLine, ConsumerQuery, Letter, LetterLine, ShardLine, by_consumer, consumers, drop_letter,
+};
 pub(crate) use purge::{Doomed, doomed, forget, purge};
 pub(crate) use tail::{TailQuery, tail};
 pub(crate) use verify::{NAMED, VerifyReport};

@@ -26,6 +26,7 @@ use adjoin_model::{Ended, EntityId, Error, Payload, Position, Progress, Wall};
 use crate::failure::{lost_function, wants_function};
 use crate::io::EffectId;
 use crate::shard::Written;
+use crate::turns::Turns;
 
 /// Positions without an event for the consumer after which its position is written all the same.
 const QUIET: u64 = 1024;
@@ -146,10 +147,8 @@ pub(crate) struct Consumer {
     /// The entity of the record at the last position read.
     last: Option<EntityId>,
     items: BTreeMap<Position, Item>,
-    /// Those that are to be given out, for each entity; the front of each is the one whose turn it is.
-    queues: BTreeMap<EntityId, VecDeque<Position>>,
-    /// Entities whose front waits.
-    ready: VecDeque<EntityId>,
+    /// Those that are to be given out.
+    turns: Turns,
     /// An event has ended since a position was last written.
     ended: bool,
     /// A position is being written, or was lost and waits.
@@ -182,7 +181,7 @@ impl Consumer {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.turns.is_ready()
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -254,16 +253,8 @@ impl Consumer {
         if self.items.contains_key(&event) {
             return;
         }
-        self.queue(item.entity.clone(), event);
+        self.turns.push(item.entity.clone(), event);
         self.items.insert(event, item);
-    }
-
-    fn queue(&mut self, entity: EntityId, event: Position) {
-        let queue = self.queues.entry(entity.clone()).or_default();
-        queue.push_back(event);
-        if queue.len() == 1 {
-            self.ready.push_back(entity);
-        }
     }
 
     /// Reads again from where everything has ended: another handler may take what waits. What runs goes on.
@@ -281,15 +272,7 @@ impl Consumer {
     }
 
     fn unqueue(&mut self, entity: &EntityId, event: Position) {
-        let Some(queue) = self.queues.get_mut(entity) else { return };
-        let was_front = queue.front() == Some(&event);
-        queue.retain(|other| *other != event);
-        let front = queue.front().and_then(|front| self.items.get(front));
-        if queue.is_empty() {
-            self.queues.remove(entity);
-        } else if was_front && front.is_some_and(|item| item.state == Handover::Waiting) {
-            self.ready.push_back(entity.clone());
-        }
+        self.turns.remove(entity, event, |front| waits(&self.items, front));
     }
 
     /// Moves an event by the table; says whether it could.
@@ -304,7 +287,7 @@ impl Consumer {
                 self.ended |= self.items.remove(&event).is_some_and(|item| !item.letter);
                 self.unqueue(&entity, event);
             }
-            Handover::Waiting => self.ready.push_back(entity),
+            Handover::Waiting => self.turns.again(entity),
             Handover::Running | Handover::Resting | Handover::Burying | Handover::Settling => {}
         }
         true
@@ -317,14 +300,7 @@ impl Consumer {
 
     /// The event whose turn has come, if one may begin.
     pub(crate) fn next(&mut self) -> Option<Position> {
-        while let Some(entity) = self.ready.pop_front() {
-            let front = self.queues.get(&entity).and_then(|queue| queue.front()).copied();
-            let waits = |event: &Position| self.items.get(event).is_some_and(|i| i.state == Handover::Waiting);
-            if let Some(event) = front.filter(waits) {
-                return Some(event);
-            }
-        }
-        None
+        self.turns.next(|event| waits(&self.items, event))
     }
 
     /// A function has come: what rests because its own had gone is tried again at once. Where nothing has run for want of
@@ -341,17 +317,16 @@ impl Consumer {
     }
 }
 
+fn waits(items: &BTreeMap<Position, Item>, event: Position) -> bool {
+    items.get(&event).is_some_and(|item| item.state == Handover::Waiting)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_table_in_the_documentation_is_the_one_the_code_runs_by() {
-        let documented: String = include_str!("consumer.rs")
-            .lines()
-            .filter_map(|line| line.strip_prefix("//! |"))
-            .map(|row| format!("|{row}\n"))
-            .collect();
-        assert_eq!(documented, handover_table());
+        assert_eq!(crate::tables::documented(include_str!("consumer.rs")), handover_table());
     }
 }

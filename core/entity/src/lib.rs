@@ -22,6 +22,10 @@ mod shard;
 mod shard_loop;
 pub mod spec;
 mod subscription;
+#[cfg(test)]
+mod tables;
+mod timers;
+mod turns;
 
 pub use call::{Call, CallId, Operation, Reply};
 pub use consumer::{HANDOVERS, Handover, HandoverOn, handover_table};

@@ -83,7 +83,7 @@ pub(crate) struct LetterLine {
 }
 
 /// A consumer over all shards.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ConsumerLine {
     log: String,
     group: String,
@@ -99,6 +99,13 @@ pub(crate) struct ConsumerLine {
     dead: usize,
     /// How an event that was not taken failed last.
     error: String,
+}
+
+impl ConsumerLine {
+    /// Its log and group.
+    pub(crate) fn name(&self) -> (&str, &str) {
+        (&self.log, &self.group)
+    }
 }
 
 impl ShardLine {
@@ -134,10 +141,36 @@ impl ShardLine {
             dead: letters.map(|(event, letter)| LetterLine::of(consumer, shard, *event, letter)).collect(),
         }
     }
+}
 
-    /// Its dead letters.
-    pub(crate) fn letters(self) -> Vec<LetterLine> {
-        self.dead
+/// Which of them are listed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ConsumerQuery {
+    /// Only of this consumer: `LOG/GROUP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) consumer: Option<String>,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+impl ConsumerQuery {
+    /// Whether the consumer of this log and group is wanted.
+    pub(crate) fn wants(&self, name: (&str, &str)) -> bool {
+        let wanted = self.consumer.as_deref().map(|consumer| consumer.split_once('/').unwrap_or((consumer, "")));
+        wanted.is_none_or(|wanted| wanted == name)
+    }
+
+    /// The first of those that are wanted, and whether more follow.
+    pub(crate) fn shards(&self, lines: Vec<ShardLine>) -> (Vec<ShardLine>, bool) {
+        let mut wanted = lines.into_iter().filter(|line| self.wants((&line.log, &line.group)));
+        (wanted.by_ref().take(self.limit).collect(), wanted.next().is_some())
+    }
+
+    /// The first of their dead letters, and whether more follow.
+    pub(crate) fn letters(&self, lines: Vec<ShardLine>) -> (Vec<LetterLine>, bool) {
+        let its = lines.into_iter().filter(|line| self.wants((&line.log, &line.group)));
+        let mut wanted = its.flat_map(|line| line.dead);
+        (wanted.by_ref().take(self.limit).collect(), wanted.next().is_some())
     }
 }
 

@@ -2,9 +2,7 @@
 //! Where each call is, and what waits for time.
 
 use adjoin_model::{Error, Mono, Outcome, Payload};
-use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 use core::hash::BuildHasherDefault;
 use hashbrown::HashMap;
 
@@ -13,6 +11,7 @@ use super::job::Job;
 use crate::call::{Call, CallId};
 use crate::frame::FrameCall;
 use crate::io::EffectId;
+use crate::timers::Timers;
 
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +100,7 @@ pub(crate) struct Early {
 #[derive(Default)]
 pub(crate) struct Calls {
     places: CountMap<Known>,
-    due: BinaryHeap<Reverse<(Mono, Due)>>,
+    due: Timers<Due>,
     /// Replies that wait for synchronous effects: how many are open.
     pub(crate) held: CountMap<super::release::Held>,
     pub(crate) effects: CountMap<CallId>,
@@ -161,18 +160,17 @@ impl Calls {
     pub(crate) fn due_at(&mut self, at: Mono, due: Due) {
         if self.due.len() > 1024 + 2 * self.places.len() {
             let places = &self.places;
-            self.due.retain(|Reverse((_, due))| places.contains_key(&due.call()));
+            self.due.retain(|due| places.contains_key(&due.call()));
         }
-        self.due.push(Reverse((at, due)));
+        self.due.push(at, due);
     }
 
     /// The next thing that is due by now.
     pub(crate) fn pop_due(&mut self, now: Mono) -> Option<Due> {
-        let Reverse((at, _)) = self.due.peek()?;
-        if *at > now { None } else { self.due.pop().map(|Reverse((_, due))| due) }
+        self.due.pop(now)
     }
 
     pub(crate) fn next_due(&self) -> Option<Mono> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 }

@@ -11,11 +11,10 @@ mod totals;
 use adjoin_model::{
     Body, Consumed, ConsumerId, Ended, EntityId, Error, Mono, Origin, Position, Record, Result, ShardId,
 };
-use alloc::collections::{BinaryHeap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use self::declared::Declared;
 pub use self::notes::ConsumerStatus;
@@ -31,6 +30,7 @@ use crate::failure::is_passing;
 use crate::io::{EffectId, EventPage, Output};
 use crate::mutant::Mutant;
 use crate::shard::State;
+use crate::timers::Timers;
 
 /// Bytes of records that are read at once.
 const PAGE: usize = 64 << 10;
@@ -70,7 +70,7 @@ pub(crate) struct Consumers {
     declared: Vec<Option<Arc<Declared>>>,
     /// Calls under way.
     pub(super) runs: CountMap<(ShardId, ConsumerPlace, Position)>,
-    due: BinaryHeap<Reverse<(Mono, Due)>>,
+    due: Timers<Due>,
     reading: usize,
     /// Shards that may have something to read or to give out.
     stirred: VecDeque<ShardId>,
@@ -82,7 +82,7 @@ pub(crate) struct Consumers {
 
 impl Consumers {
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 
     fn place(&mut self, consumer: &ConsumerId) -> ConsumerPlace {
@@ -370,16 +370,12 @@ impl ShardLoop {
     /// Waits, the longer the more often it was in vain.
     fn rest_consumer(&mut self, shard: ShardId, consumer: ConsumerPlace, what: Again, attempts: u32) {
         let at = self.effect_wait(attempts);
-        self.consumers.due.push(Reverse((at, Due { shard, consumer, what })));
+        self.consumers.due.push(at, Due { shard, consumer, what });
     }
 
     /// Those whose wait is over.
     pub(super) fn consumers_due(&mut self) {
-        while let Some(Reverse((at, due))) = self.consumers.due.peek().copied()
-            && at <= self.now.mono
-        {
-            self.consumers.due.pop();
-            let Due { shard, consumer, what } = due;
+        while let Some(Due { shard, consumer, what }) = self.consumers.due.pop(self.now.mono) {
             if let Some(consumer) = self.consumer_mut(shard, consumer) {
                 match what {
                     Again::Event(event) => drop(consumer.go(event, HandoverOn::Due)),

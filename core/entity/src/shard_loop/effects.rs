@@ -9,11 +9,9 @@ use adjoin_model::{
     Unfinished, shard_of,
 };
 use alloc::boxed::Box;
-use alloc::collections::BinaryHeap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use super::answer::fits;
 use super::calls::CountMap;
@@ -26,6 +24,7 @@ use crate::io::{EffectId, Output};
 use crate::mutant::Mutant;
 use crate::outbox::Outgoing;
 use crate::shard::{Admission, State};
+use crate::timers::Timers;
 
 /// How often the wait of a lane is doubled, at most.
 const LANE_WAITS: u32 = 4;
@@ -44,7 +43,7 @@ enum Due {
 pub(crate) struct Effects {
     /// Inbox records whose commands are under way.
     pub(super) runs: CountMap<(ShardId, Position)>,
-    due: BinaryHeap<Reverse<(Mono, Due)>>,
+    due: Timers<Due>,
     /// Shards that may have something to send or to run.
     stirred: Vec<ShardId>,
     counts: EffectCounts,
@@ -52,7 +51,7 @@ pub(crate) struct Effects {
 
 impl Effects {
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 }
 
@@ -306,7 +305,8 @@ impl ShardLoop {
 
     /// Waits, the longer the more often it was in vain.
     fn rest(&mut self, attempts: u32, due: Due) {
-        self.effects.due.push(Reverse((self.effect_wait(attempts), due)));
+        let at = self.effect_wait(attempts);
+        self.effects.due.push(at, due);
     }
 
     /// When something that has failed so often is tried again.
@@ -318,10 +318,7 @@ impl ShardLoop {
 
     /// Those whose wait is over.
     pub(super) fn effects_due(&mut self) {
-        while let Some(Reverse((at, due))) = self.effects.due.peek().copied()
-            && at <= self.now.mono
-        {
-            self.effects.due.pop();
+        while let Some(due) = self.effects.due.pop(self.now.mono) {
             let (Due::Lane(shard, _) | Due::Errand(shard, _)) = due;
             match (due, self.owned_mut(shard)) {
                 (Due::Lane(_, to), Some(owned)) => owned.outbox.due(to),
@@ -403,10 +400,11 @@ impl ShardLoop {
 
     /// An operator does not wait for an inbox record's turn.
     pub(super) fn retry_effect(&mut self, call: CallId, shard: ShardId, inbox: Position) {
+        let none = self.no_effect(shard, inbox);
         let result = match self.owned_mut(shard) {
-            None => Err(no_effect(shard, inbox)),
+            None => Err(none),
             Some(owned) => match owned.inbox.get_mut(inbox) {
-                None => Err(no_effect(shard, inbox)),
+                None => Err(none),
                 Some(item) => {
                     item.attempts = 0;
                     // One that waits or runs anyway is as the operator wants it.
@@ -423,7 +421,7 @@ impl ShardLoop {
     pub(super) fn drop_effect(&mut self, call: CallId, shard: ShardId, inbox: Position) {
         let state = self.owned(shard).and_then(|owned| owned.inbox.get(inbox)).map(|item| item.state);
         let refused = match state {
-            None => Some(no_effect(shard, inbox)),
+            None => Some(self.no_effect(shard, inbox)),
             Some(state) if state.next(ErrandOn::Dropped).is_none() => {
                 let said = "the effect's command is under way; look again when it has been answered";
                 Some(Error::conflict(said).at("shard", shard).at("position", inbox))
@@ -434,6 +432,17 @@ impl ShardLoop {
             Some(error) => self.out.push(Output::Reply { call, result: Err(error), sent: 0 }),
             None => self.end_effect(shard, inbox, ErrandOn::Dropped, Ended::Dropped, Some(call)),
         }
+    }
+
+    /// Why nothing can be done about the inbox record there.
+    fn no_effect(&self, shard: ShardId, position: Position) -> Error {
+        let sending = self.owned(shard).is_some_and(|owned| owned.outbox.list().any(|(.., o)| o.position == position));
+        let error = if sending {
+            Error::conflict("the effect is on its way to its shard's inbox; look again when it is there")
+        } else {
+            Error::not_found("no durable effect stands there, or it has ended")
+        };
+        error.at("shard", shard).at("position", position)
     }
 
     /// A function has come: what failed for want of one is tried again at once, and what went down with its process too,
@@ -523,9 +532,4 @@ fn incoming(from: ShardId, at: adjoin_model::Wall, record: Outgoing) -> Record {
 /// The position of the outbox record that an inbox record comes from.
 fn origin_position(record: &Record) -> Position {
     if let Body::Inbox(incoming) = &record.body { incoming.origin.position } else { 0 }
-}
-
-fn no_effect(shard: ShardId, inbox: Position) -> Error {
-    let said = "no durable effect stands there, or it has ended";
-    Error::not_found(said).at("shard", shard).at("position", inbox)
 }
