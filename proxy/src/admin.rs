@@ -90,6 +90,8 @@ fn router(admin: Arc<Admin>, loopback: bool) -> Router {
         .route("/admin/effects/{shard}/{position}", axum::routing::delete(effects::drop_one))
         .route("/admin/effects/{shard}/{position}/retry", post(effects::retry))
         .route("/admin/eventing", get(eventing::list))
+        .route("/admin/eventing/shards", get(eventing::shards))
+        .route("/admin/eventing/letters", get(eventing::letters))
         .route("/admin/eventing/letter", axum::routing::delete(eventing::drop_one))
         .route("/admin/eventing/letter/retry", post(eventing::retry))
         .route("/admin/journal", get(journal::tail))

@@ -17,9 +17,11 @@ use serde_json::{Value, json};
 use crate::failure::{Failure, Outcome};
 use crate::print::{Row, shown};
 pub(crate) use delete::delete;
-pub(crate) use effects::{EffectLine, Place, drop_effect, effects};
+pub(crate) use effects::{EffectLine, EffectQuery, Place, drop_effect, effects};
 pub(crate) use entity::{EntityLine, EntityView, entities, view};
-pub(crate) use eventing::{Letter, ShardLine, by_consumer, consumers, drop_letter};
+pub(crate) use eventing::{
+    ConsumerLine, ConsumerQuery, Letter, LetterLine, ShardLine, by_consumer, consumers, drop_letter,
+};
 pub(crate) use purge::{Doomed, doomed, forget, purge};
 pub(crate) use tail::{TailQuery, tail};
 pub(crate) use verify::{NAMED, VerifyReport};
@@ -129,7 +131,7 @@ fn consumed(consumption: Consumption) -> (&'static str, String, Value) {
     let (how, more) = match what {
         Consumed::Passed => ("passed", Value::Null),
         Consumed::Dead { attempts, error } => ("dead", json!({ "attempts": attempts, "error": error })),
-        Consumed::Settled(ended) => (ended.name(), Value::Null),
+        Consumed::Settled(ended) | Consumed::Ahead(ended) => (ended.name(), Value::Null),
     };
     let mut data = json!({ "consumer": consumer.to_string(), "event": event });
     if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {

@@ -115,6 +115,24 @@ pub(crate) fn one<R: Row>(format: Format, thing: &R) -> Outcome<()> {
     }
 }
 
+/// Says what was done with a thing: a sentence for people, or one JSON object with its name.
+///
+/// # Errors
+/// When standard output takes no more.
+pub(crate) fn done(format: Format, what: &str, thing: &impl std::fmt::Display, how: &str) -> Outcome<()> {
+    match format {
+        Format::Table => line(&format!("{thing} {how}")),
+        Format::Json | Format::Jsonl => line(&serde_json::json!({ what: thing.to_string() }).to_string()),
+    }
+}
+
+/// Says on standard error that a list was cut off: what is on standard output stays what was asked for.
+pub(crate) fn cut(limit: usize) {
+    let mut out = anstream::stderr().lock();
+    // Nobody reads it: then nobody misses it.
+    drop(writeln!(out, "only the first {limit}; --limit shows more"));
+}
+
 fn json(thing: &impl Serialize) -> Outcome<String> {
     serde_json::to_string(thing).map_err(|error| Failure::new(Exit::Failed, format!("cannot be shown: {error}")))
 }

@@ -16,7 +16,8 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::folder;
 use crate::http::{self as client, Address};
 use crate::inspect::{
-    self, EffectLine, EntityLine, EntityView, Letter, Place, RecordRow, ShardLine, TailQuery, VerifyReport,
+    self, ConsumerLine, ConsumerQuery, EffectLine, EffectQuery, EntityLine, EntityView, Letter, LetterLine, Place,
+    RecordRow, ShardLine, TailQuery, VerifyReport,
 };
 
 /// Which host or folder to ask.
@@ -148,11 +149,11 @@ impl Source {
         }
     }
 
-    /// Durable effects that have not ended.
-    pub(crate) async fn effects(&self, limit: usize) -> Outcome<Vec<EffectLine>> {
+    /// Durable effects that have not ended, and whether more follow.
+    pub(crate) async fn effects(&self, query: &EffectQuery) -> Outcome<(Vec<EffectLine>, bool)> {
         match self {
-            Self::Host(address) => ask(address, Method::GET, &format!("/admin/effects?limit={limit}")).await,
-            Self::Folder(store) => Ok(inspect::effects(&**store, limit).await?),
+            Self::Host(address) => ask(address, Method::GET, &format!("/admin/effects?{}", encoded(query)?)).await,
+            Self::Folder(store) => Ok(inspect::effects(&**store, query).await?),
         }
     }
 
@@ -177,11 +178,31 @@ impl Source {
         }
     }
 
-    /// How consumers of events stand, shard by shard.
-    pub(crate) async fn consumers(&self) -> Outcome<Vec<ShardLine>> {
+    /// How consumers of events stand, over all shards.
+    pub(crate) async fn consumers(&self) -> Outcome<Vec<ConsumerLine>> {
         match self {
             Self::Host(address) => ask(address, Method::GET, "/admin/eventing").await,
-            Self::Folder(store) => Ok(inspect::consumers(&**store).await?),
+            Self::Folder(store) => Ok(inspect::by_consumer(inspect::consumers(&**store).await?)),
+        }
+    }
+
+    /// The same, shard by shard, and whether more follow.
+    pub(crate) async fn consumer_shards(&self, query: &ConsumerQuery) -> Outcome<(Vec<ShardLine>, bool)> {
+        match self {
+            Self::Host(address) => {
+                ask(address, Method::GET, &format!("/admin/eventing/shards?{}", encoded(query)?)).await
+            }
+            Self::Folder(store) => Ok(query.shards(inspect::consumers(&**store).await?)),
+        }
+    }
+
+    /// Dead letters, and whether more follow.
+    pub(crate) async fn letters(&self, query: &ConsumerQuery) -> Outcome<(Vec<LetterLine>, bool)> {
+        match self {
+            Self::Host(address) => {
+                ask(address, Method::GET, &format!("/admin/eventing/letters?{}", encoded(query)?)).await
+            }
+            Self::Folder(store) => Ok(query.letters(inspect::consumers(&**store).await?)),
         }
     }
 
@@ -208,8 +229,7 @@ impl Source {
     pub(crate) async fn records(&self, query: TailQuery) -> Outcome<Records> {
         match self {
             Self::Host(address) => {
-                let query = serde_urlencoded::to_string(&query).map_err(|error| Failure::usage(error.to_string()))?;
-                let request = address.request(Method::GET, &format!("/admin/journal?{query}"));
+                let request = address.request(Method::GET, &format!("/admin/journal?{}", encoded(&query)?));
                 Ok(Records::Host(client::Lines::of(send(address, request).await?)))
             }
             Self::Folder(store) => Ok(Records::Folder(inspect::tail(store.clone(), query))),
@@ -235,6 +255,10 @@ impl Source {
 
 fn path_of(entity: &EntityId) -> String {
     format!("/admin/entities/{}/{}", client::escaped(entity.entity_type()), client::escaped(entity.key()))
+}
+
+fn encoded(query: &impl serde::Serialize) -> Outcome<String> {
+    serde_urlencoded::to_string(query).map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn letter_path(path: &str, Letter { consumer, place: Place { shard, position } }: &Letter) -> String {

@@ -96,6 +96,7 @@ impl Machine {
             deadline: Some(Mono(u64::MAX / 2)),
             operation: Operation::Run,
             inbox: None,
+            sent: None,
         }));
     }
 }

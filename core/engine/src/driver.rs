@@ -2,12 +2,13 @@
 //! The task around one shard loop: what comes in becomes inputs of one step, what the step asks for is carried out.
 //!
 //! Control flow stands here; `accept` takes messages, `dispatch` carries outputs out, `edges` answers calls, `trace` and
-//! `meter` watch.
+//! `meter` and `totals` watch.
 
 mod accept;
 mod dispatch;
 mod edges;
 mod meter;
+mod totals;
 mod trace;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::edges::Edges;
 use self::meter::Meter;
+use self::totals::Totals;
 use self::trace::Traces;
 pub(crate) use self::trace::call_span;
 use crate::clock::Sleep;
@@ -52,6 +54,7 @@ pub(crate) struct Driver {
     inputs: Vec<Input>,
     outputs: Vec<Output>,
     meter: Meter,
+    totals: Totals,
     traces: Traces,
     /// Operators who wait for an answer.
     orders: HashMap<CallId, oneshot::Sender<Result<()>>>,
@@ -83,6 +86,7 @@ impl Driver {
             inputs: Vec::new(),
             outputs: Vec::new(),
             meter: Meter::new(index),
+            totals: Totals::new(),
             traces: Traces::default(),
             orders: HashMap::new(),
             drains: Vec::new(),
@@ -135,6 +139,7 @@ impl Driver {
             self.dispatch(now.mono);
             self.flush();
             if self.inputs.is_empty() {
+                self.totals.stepped(now.mono, &self.machine);
                 return self.meter.gauges(self.edges.len(), self.machine.entities());
             }
         }
@@ -144,7 +149,7 @@ impl Driver {
         if self.failed {
             return None;
         }
-        self.machine.next_wake().into_iter().chain(self.next_sweep).min()
+        self.machine.next_wake().into_iter().chain(self.next_sweep).chain(self.totals.next_wake()).min()
     }
 }
 

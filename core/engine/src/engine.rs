@@ -78,10 +78,12 @@ impl Engine {
         let session = Session { engine: self.inner.clone(), id, over: false, calls };
         // The catalog first: whoever sees a call admitted finds its type there.
         self.inner.catalog.send_modify(|catalog| Arc::make_mut(catalog).session_up(id, &spec));
+        shared.rehome(|homes| homes.settle(&spec));
         for index in 0..shared.inboxes.len() {
             let message = Message::SessionUp { session: id, spec: spec.clone(), running, bytes, sink: sink.clone() };
             shared.send(index as u8, message).map_or(Ok(()), |_| Err(stopped()))?;
         }
+        shared.rehome(|homes| homes.spread(&spec));
         Ok(session)
     }
 
@@ -313,7 +315,7 @@ impl Engine {
     async fn order(&self, shard: ShardId, input: impl FnOnce(CallId) -> Input) -> Result<()> {
         let shared = &self.inner.shared;
         let home = shared.home_of(shard);
-        let (call, _) = shared.call_id(home);
+        let call = shared.call_id(home);
         let (answer, answered) = oneshot::channel();
         if shared.send(home, Message::Order { call, input: input(call), answer }).is_some() {
             return Err(stopped());

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What every edge of the engine needs to reach the loops.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use adjoin_entity::{Call, CallId, Input, Operation};
-use adjoin_model::{CommandId, EntityId, Error, Mono, Outcome, ShardId, shard_of};
+use adjoin_entity::{Call, CallId, Homes, Input, Operation};
+use adjoin_model::{CommandId, EntityId, Error, Mono, Outcome, ShardId};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::admission::Admission;
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) inboxes: Vec<mpsc::UnboundedSender<Message>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) shards: u32,
+    pub(crate) homes: RwLock<Homes>,
     /// Random; with a counter it names commands.
     pub(crate) salt: u128,
     pub(crate) calls: AtomicU64,
@@ -49,14 +49,19 @@ impl Shared {
         self.failed.send_modify(|first| *first = first.or(Some(index)));
     }
 
-    /// The loop of an entity.
-    pub(crate) fn home(&self, entity: &EntityId) -> u8 {
-        self.home_of(shard_of(entity, self.shards))
+    /// The loop that a call goes to; any serves some, of which `turn` chooses one.
+    pub(crate) fn home(&self, entity: &EntityId, turn: u64) -> u8 {
+        self.homes.read().unwrap_or_else(PoisonError::into_inner).of_call(entity, turn)
     }
 
     /// The loop of a shard.
     pub(crate) fn home_of(&self, shard: ShardId) -> u8 {
-        (shard.0 % self.inboxes.len() as u32) as u8
+        self.homes.read().unwrap_or_else(PoisonError::into_inner).of_shard(shard)
+    }
+
+    /// Changes which loops serve what.
+    pub(crate) fn rehome(&self, change: impl FnOnce(&mut Homes)) {
+        change(&mut self.homes.write().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Hands a message to a loop; gives it back when the loop has stopped.
@@ -80,15 +85,19 @@ impl Shared {
     }
 
     /// Names a call that enters at this loop: the lowest byte says so.
-    pub(crate) fn call_id(&self, home: u8) -> (CallId, u64) {
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        ((number << 8) | u64::from(home), number)
+    pub(crate) fn call_id(&self, home: u8) -> CallId {
+        named(self.next_call(), home)
+    }
+
+    fn next_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Hands a call in. Its responder hears of it in any case.
     pub(crate) fn submit(&self, request: Request, responder: Responder, upstream: Option<Arc<Semaphore>>) -> CallId {
-        let home = self.home(&request.entity);
-        let (id, number) = self.call_id(home);
+        let number = self.next_call();
+        let home = self.home(&request.entity, number);
+        let id = named(number, home);
         let watch = matches!(request.operation, Operation::Watch { .. });
         let permit = match self.admission.call(request.bytes(), watch) {
             Ok(permit) => permit,
@@ -126,6 +135,10 @@ impl Shared {
     }
 }
 
+fn named(number: u64, home: u8) -> CallId {
+    (number << 8) | u64::from(home)
+}
+
 fn into_call(request: Request, id: CallId, command: CommandId, since: Mono) -> Call {
     let micros = |timeout: Duration| u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
     let deadline = request.timeout.map(|timeout| Mono(since.0.saturating_add(micros(timeout))));
@@ -145,5 +158,6 @@ fn into_call(request: Request, id: CallId, command: CommandId, since: Mono) -> C
         deadline,
         operation: request.operation,
         inbox: None,
+        sent: None,
     }
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, RwLock};
 
-use adjoin_entity::ShardLoop;
+use adjoin_entity::{Homes, ShardLoop};
 use adjoin_model::{ConsumerId, Error, Head, Owner, Result, ShardId, Unfinished};
 use adjoin_storage::{Refusal, Store, Written};
 use tokio::runtime::Handle;
@@ -47,7 +47,7 @@ pub(crate) async fn start(store: Arc<dyn Store>, settings: &Settings, clock: Arc
         inboxes,
         clock,
         admission: Arc::new(Admission::new(settings)),
-        shards: store.meta().shards,
+        homes: RwLock::new(Homes::new(store.meta().shards, loops)),
         salt: random()?,
         calls: AtomicU64::new(1),
         failed: watch::Sender::new(None),

@@ -42,17 +42,11 @@ pub struct Call {
     pub deadline: Option<Mono>,
     /// What is asked.
     pub operation: Operation,
-    /// It runs an inbox record of the entity's shard: that it ended is written with what it writes.
-    pub inbox: Option<InboxRun>,
-}
-
-/// A run of an inbox record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InboxRun {
-    /// The record's position.
-    pub position: Position,
-    /// How often its command was sent to a function before.
-    pub sent: u32,
+    /// It runs the inbox record at this position of the entity's shard: that it ended is written with what it writes.
+    pub inbox: Option<Position>,
+    /// How often its command was sent to a function before, where that is counted: an inbox and a consumer make a call
+    /// anew until it has ended, and are told with every answer.
+    pub sent: Option<u32>,
 }
 
 /// What a call asks of an entity.

@@ -21,14 +21,17 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use adjoin_model::{EntityId, Error, Payload, Position, Progress, Wall};
+use adjoin_model::{Ended, EntityId, Error, Payload, Position, Progress, Wall};
 
 use crate::failure::{lost_function, wants_function};
 use crate::io::EffectId;
 use crate::shard::Written;
+use crate::turns::Turns;
 
 /// Positions without an event for the consumer after which its position is written all the same.
 const QUIET: u64 = 1024;
+/// Dead letters that are forgotten with one position.
+const OVERTAKEN: usize = 64;
 
 /// How an event stands with a consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +119,8 @@ pub(crate) struct Item {
     pub(crate) handler: Arc<str>,
     /// How often it failed since it was read.
     pub(crate) attempts: u32,
+    /// How often it was sent to a function.
+    pub(crate) sent: u32,
     pub(crate) error: Option<Error>,
     /// The call under way.
     pub(crate) effect: EffectId,
@@ -142,10 +147,8 @@ pub(crate) struct Consumer {
     /// The entity of the record at the last position read.
     last: Option<EntityId>,
     items: BTreeMap<Position, Item>,
-    /// Those that are to be given out, for each entity; the front of each is the one whose turn it is.
-    queues: BTreeMap<EntityId, VecDeque<Position>>,
-    /// Entities whose front waits.
-    ready: VecDeque<EntityId>,
+    /// Those that are to be given out.
+    turns: Turns,
     /// An event has ended since a position was last written.
     ended: bool,
     /// A position is being written, or was lost and waits.
@@ -178,7 +181,7 @@ impl Consumer {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.turns.is_ready()
     }
 
     pub(crate) fn open(&self) -> usize {
@@ -205,6 +208,16 @@ impl Consumer {
         let (reached, passed) = (if early { self.read } else { self.reached() }, self.progress.passed);
         let worth = reached > passed && (self.ended || reached - passed > QUIET);
         if self.passing || !worth { None } else { Some((reached, self.last.clone()?)) }
+    }
+
+    /// Dead letters that ended ahead of the position, which has come past them: at most so many of the first.
+    pub(crate) fn overtaken(&self, reached: Position) -> impl Iterator<Item = (Position, Ended)> {
+        self.progress.ahead.range(..=reached).take(OVERTAKEN).map(|(event, ended)| (*event, *ended))
+    }
+
+    /// Whether an event is, or was, a dead letter: it is not given as it is read.
+    pub(crate) fn was_dead(&self, event: Position) -> bool {
+        self.progress.dead.contains_key(&event) || self.progress.ahead.contains_key(&event)
     }
 
     /// A position is being written.
@@ -240,16 +253,8 @@ impl Consumer {
         if self.items.contains_key(&event) {
             return;
         }
-        self.queue(item.entity.clone(), event);
+        self.turns.push(item.entity.clone(), event);
         self.items.insert(event, item);
-    }
-
-    fn queue(&mut self, entity: EntityId, event: Position) {
-        let queue = self.queues.entry(entity.clone()).or_default();
-        queue.push_back(event);
-        if queue.len() == 1 {
-            self.ready.push_back(entity);
-        }
     }
 
     /// Reads again from where everything has ended: another handler may take what waits. What runs goes on.
@@ -267,15 +272,7 @@ impl Consumer {
     }
 
     fn unqueue(&mut self, entity: &EntityId, event: Position) {
-        let Some(queue) = self.queues.get_mut(entity) else { return };
-        let was_front = queue.front() == Some(&event);
-        queue.retain(|other| *other != event);
-        let front = queue.front().and_then(|front| self.items.get(front));
-        if queue.is_empty() {
-            self.queues.remove(entity);
-        } else if was_front && front.is_some_and(|item| item.state == Handover::Waiting) {
-            self.ready.push_back(entity.clone());
-        }
+        self.turns.remove(entity, event, |front| waits(&self.items, front));
     }
 
     /// Moves an event by the table; says whether it could.
@@ -290,7 +287,7 @@ impl Consumer {
                 self.ended |= self.items.remove(&event).is_some_and(|item| !item.letter);
                 self.unqueue(&entity, event);
             }
-            Handover::Waiting => self.ready.push_back(entity),
+            Handover::Waiting => self.turns.again(entity),
             Handover::Running | Handover::Resting | Handover::Burying | Handover::Settling => {}
         }
         true
@@ -303,14 +300,7 @@ impl Consumer {
 
     /// The event whose turn has come, if one may begin.
     pub(crate) fn next(&mut self) -> Option<Position> {
-        while let Some(entity) = self.ready.pop_front() {
-            let front = self.queues.get(&entity).and_then(|queue| queue.front()).copied();
-            let waits = |event: &Position| self.items.get(event).is_some_and(|i| i.state == Handover::Waiting);
-            if let Some(event) = front.filter(waits) {
-                return Some(event);
-            }
-        }
-        None
+        self.turns.next(|event| waits(&self.items, event))
     }
 
     /// A function has come: what rests because its own had gone is tried again at once. Where nothing has run for want of
@@ -327,17 +317,16 @@ impl Consumer {
     }
 }
 
+fn waits(items: &BTreeMap<Position, Item>, event: Position) -> bool {
+    items.get(&event).is_some_and(|item| item.state == Handover::Waiting)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_table_in_the_documentation_is_the_one_the_code_runs_by() {
-        let documented: String = include_str!("consumer.rs")
-            .lines()
-            .filter_map(|line| line.strip_prefix("//! |"))
-            .map(|row| format!("|{row}\n"))
-            .collect();
-        assert_eq!(documented, handover_table());
+        assert_eq!(crate::tables::documented(include_str!("consumer.rs")), handover_table());
     }
 }

@@ -19,13 +19,14 @@
 //! | Stuck | Retried | Waiting | behind those that have come since |
 //! | Stuck | Dropped | Ending | an operator wants it gone |
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
 use adjoin_model::{CommandId, EntityId, Error, Incoming, Position, ShardId};
 
 use crate::io::EffectId;
+use crate::turns::Turns;
 
 /// How an inbox record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,10 +139,8 @@ pub(crate) struct Watermark {
 pub(crate) struct Inbox {
     pub(crate) watermarks: BTreeMap<ShardId, Watermark>,
     items: BTreeMap<Position, Item>,
-    /// Those that are to be run, for each entity; the front of each is the one whose turn it is.
-    queues: BTreeMap<EntityId, VecDeque<Position>>,
-    /// Entities whose front waits.
-    ready: VecDeque<EntityId>,
+    /// Those that are to be run.
+    turns: Turns,
     /// Records that are being written.
     pub(crate) arriving: usize,
     running: usize,
@@ -162,7 +161,7 @@ impl Inbox {
     }
 
     pub(crate) fn is_ready(&self) -> bool {
-        !self.ready.is_empty()
+        self.turns.is_ready()
     }
 
     pub(crate) fn get(&self, position: Position) -> Option<&Item> {
@@ -183,29 +182,13 @@ impl Inbox {
         watermark.durable = watermark.durable.max(incoming.origin.position);
         let state = Errand::Waiting;
         let item = Item { state, command, incoming, attempts: 0, error: None, sent: 0, effect: 0 };
-        self.queue(item.entity().clone(), position);
+        self.turns.push(item.entity().clone(), position);
         self.items.insert(position, item);
     }
 
-    fn queue(&mut self, entity: EntityId, position: Position) {
-        let queue = self.queues.entry(entity.clone()).or_default();
-        queue.push_back(position);
-        if queue.len() == 1 {
-            self.ready.push_back(entity);
-        }
-    }
-
-    /// Takes a record out of its entity's queue; the next one's turn comes if it was the front.
+    /// Takes a record out of its entity's line; the next one's turn comes if it was the front.
     fn unqueue(&mut self, entity: &EntityId, position: Position) {
-        let Some(queue) = self.queues.get_mut(entity) else { return };
-        let was_front = queue.front() == Some(&position);
-        queue.retain(|other| *other != position);
-        let front = queue.front().and_then(|front| self.items.get(front));
-        if queue.is_empty() {
-            self.queues.remove(entity);
-        } else if was_front && front.is_some_and(|item| item.state == Errand::Waiting) {
-            self.ready.push_back(entity.clone());
-        }
+        self.turns.remove(entity, position, |front| waits(&self.items, front));
     }
 
     /// Moves a record by the table; says whether it could.
@@ -223,11 +206,9 @@ impl Inbox {
                 self.unqueue(&entity, position);
             }
             Errand::Stuck => self.unqueue(&entity, position),
-            Errand::Waiting if self.queues.get(&entity).is_some_and(|queue| queue.contains(&position)) => {
-                self.ready.push_back(entity);
-            }
+            Errand::Waiting if self.turns.holds(&entity, position) => self.turns.again(entity),
             // A stuck one does not hold the others up: it comes back behind them.
-            Errand::Waiting => self.queue(entity, position),
+            Errand::Waiting => self.turns.push(entity, position),
             Errand::Running | Errand::Ending | Errand::Resting => {}
         }
         true
@@ -235,15 +216,12 @@ impl Inbox {
 
     /// The record whose turn has come, if one may begin.
     pub(crate) fn next(&mut self) -> Option<Position> {
-        while let Some(entity) = self.ready.pop_front() {
-            let front = self.queues.get(&entity).and_then(|queue| queue.front()).copied();
-            let waits = |position: &Position| self.items.get(position).is_some_and(|i| i.state == Errand::Waiting);
-            if let Some(position) = front.filter(waits) {
-                return Some(position);
-            }
-        }
-        None
+        self.turns.next(|position| waits(&self.items, position))
     }
+}
+
+fn waits(items: &BTreeMap<Position, Item>, position: Position) -> bool {
+    items.get(&position).is_some_and(|item| item.state == Errand::Waiting)
 }
 
 #[cfg(test)]
@@ -252,11 +230,6 @@ mod tests {
 
     #[test]
     fn the_table_in_the_documentation_is_the_one_the_code_runs_by() {
-        let documented: String = include_str!("inbox.rs")
-            .lines()
-            .filter_map(|line| line.strip_prefix("//! |"))
-            .map(|row| format!("|{row}\n"))
-            .collect();
-        assert_eq!(documented, errand_table());
+        assert_eq!(crate::tables::documented(include_str!("inbox.rs")), errand_table());
     }
 }

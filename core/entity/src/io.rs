@@ -104,6 +104,8 @@ pub enum Input {
         effect: EffectId,
         /// How the call ended.
         result: Result<Reply>,
+        /// As [`Output::Reply`] or [`Output::End`] said.
+        sent: u32,
     },
     /// Durable effects have come from another shard, or from this one. Answered by one [`Output::Delivered`].
     Deliver {
@@ -187,6 +189,8 @@ pub enum Output {
         call: CallId,
         /// Its answer; released only when what it rests on is durable.
         result: Result<Reply>,
+        /// How often its command was sent to a function in all, where [`Call::sent`] counts that; otherwise 0.
+        sent: u32,
     },
     /// One element of a watch or a streamed reply. For a watch, no other follows until [`Input::Taken`].
     Element {
@@ -212,6 +216,8 @@ pub enum Output {
         call: CallId,
         /// Why, unless well.
         error: Option<Error>,
+        /// As for a reply.
+        sent: u32,
     },
     /// The call goes on at another entity: the driver hands it, under the same id and with the same edge waiting, to
     /// the loop of that entity's shard.

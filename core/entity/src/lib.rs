@@ -11,6 +11,7 @@ mod cloud_event;
 mod consumer;
 mod failure;
 pub mod frame;
+mod homes;
 mod inbox;
 mod io;
 mod mutant;
@@ -21,9 +22,14 @@ mod shard;
 mod shard_loop;
 pub mod spec;
 mod subscription;
+#[cfg(test)]
+mod tables;
+mod timers;
+mod turns;
 
-pub use call::{Call, CallId, InboxRun, Operation, Reply};
+pub use call::{Call, CallId, Operation, Reply};
 pub use consumer::{HANDOVERS, Handover, HandoverOn, handover_table};
+pub use homes::Homes;
 pub use inbox::{ERRANDS, Errand, ErrandOn, errand_table};
 pub use io::{EffectId, EventPage, Input, LoadId, Output, SessionId, loop_of};
 #[cfg(feature = "mutants")]
@@ -33,5 +39,6 @@ pub use phase::{On, Phase, TRANSITIONS, transition_table};
 pub use settings::Settings;
 pub use shard::{Admission, Settled, Shard, ShardInput, State, Written};
 pub use shard_loop::{
-    ConsumerCounts, ConsumerPlace, ConsumerStatus, EffectCounts, EffectState, EffectStatus, ShardLoop, Slow, Status,
+    ConsumerCounts, ConsumerPlace, ConsumerStatus, ConsumerTotals, EffectCounts, EffectState, EffectStatus, ShardLoop,
+    Slow, Status,
 };

@@ -76,6 +76,9 @@ mutants! {
     EventsAtOnce "events of one entity given at once";
     ConsumersAtHead "consumers of an earlier host resumed at the head";
     EventsPassedOver "batch with an event passed over";
+    LetterUnwritten "dead letter passed before it is durable";
+    LettersGivenOn "dead letter of an earlier host given again";
+    AttemptsAnew "attempts of an event counted anew at every failure";
     NumberingRestarts "numbering restarts after a delete";
 }
 

@@ -30,7 +30,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use self::calls::{Calls, CountMap};
-pub use self::consume::{ConsumerCounts, ConsumerPlace, ConsumerStatus};
+pub use self::consume::{ConsumerCounts, ConsumerPlace, ConsumerStatus, ConsumerTotals};
 use self::consume::{Consumers, Writes};
 use self::effects::Effects;
 pub use self::effects::{EffectCounts, EffectState, EffectStatus};
@@ -215,7 +215,7 @@ impl ShardLoop {
             Input::Frame { session, frame } => self.frame(session, frame),
             Input::Loaded { load, page } => self.loaded(load, page),
             Input::Shard { shard, input } => self.shard_input(shard, input),
-            Input::EffectDone { effect, result } => self.effect_done(effect, result),
+            Input::EffectDone { effect, result, sent } => self.effect_done(effect, result, sent),
             Input::Deliver { from, to, records } => self.deliver(from, to, records),
             Input::Delivered { from, to, up_to } => self.delivered(from, to, up_to),
             Input::RetryEffect { call, shard, inbox } => self.retry_effect(call, shard, inbox),

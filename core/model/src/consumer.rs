@@ -74,13 +74,24 @@ pub enum Consumed {
     Passed,
     /// The event at the position was given up: it is a dead letter.
     Dead {
-        /// How often it failed.
+        /// How often it was tried.
         attempts: u32,
         /// How it failed last.
         error: String,
     },
-    /// The dead letter at the position has ended.
+    /// The dead letter at the position has ended. Also said of one that had [ended ahead](Self::Ahead) once the
+    /// consumer has come past it: nobody needs to know any more.
     Settled(Ended),
+    /// The dead letter at the position has ended before the consumer came past it: it is not given again either.
+    Ahead(Ended),
+}
+
+impl Consumed {
+    /// That the dead letter at `event` has ended, where it is written that everything up to `passed` has.
+    #[must_use]
+    pub fn ended(how: Ended, event: Position, passed: Position) -> Self {
+        if event <= passed { Self::Settled(how) } else { Self::Ahead(how) }
+    }
 }
 
 impl Consumption {
@@ -96,7 +107,7 @@ impl Consumption {
 pub struct DeadLetter {
     /// Whose event.
     pub entity: EntityId,
-    /// How often it failed.
+    /// How often it was tried.
     pub attempts: u32,
     /// How it failed last.
     pub error: String,
@@ -109,8 +120,10 @@ pub struct DeadLetter {
 pub struct Progress {
     /// Every event up to this position has ended.
     pub passed: Position,
-    /// Those among them that were given up and have not ended since, by position.
+    /// Events that were given up and have not ended since, by position; such a one may stand above `passed`.
     pub dead: BTreeMap<Position, DeadLetter>,
+    /// Dead letters that ended ahead of the position, until it has come past them.
+    pub ahead: BTreeMap<Position, Ended>,
 }
 
 impl Progress {
@@ -122,7 +135,14 @@ impl Progress {
                 let letter = DeadLetter { entity: entity.clone(), attempts: *attempts, error: error.clone(), at };
                 self.dead.insert(consumption.event, letter);
             }
-            Consumed::Settled(_) => drop(self.dead.remove(&consumption.event)),
+            Consumed::Settled(_) => {
+                self.dead.remove(&consumption.event);
+                self.ahead.remove(&consumption.event);
+            }
+            Consumed::Ahead(ended) => {
+                self.dead.remove(&consumption.event);
+                self.ahead.insert(consumption.event, *ended);
+            }
         }
     }
 }

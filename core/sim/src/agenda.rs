@@ -91,6 +91,8 @@ pub(crate) enum Event {
     Taken { attempt: AttemptId, call: CallId, host: HostId },
     /// A client sends an element of its stream; none ends it.
     StreamInput { attempt: AttemptId, left: u16 },
+    /// An operator looks at what was given up.
+    OperatorLooks,
     /// A fault strikes; `again`: and plans its next strike.
     Strikes { fault: Fault, again: bool },
     /// Faults end; what was down comes up.

@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::history::History;
 use crate::words::Token;
 use crate::world::World;
+pub use heard::Letters;
 use journal::Journal;
 
 /// What is judged.

@@ -54,6 +54,7 @@ faults! {
     FunctionSlow "function slow for a while";
     FunctionHang "handler never answers";
     HandlerFails "handler fails";
+    EventRefused "handler refuses certain events for long";
     HandlerKills "handler kills its process";
     AnswerTwice "answer of the function delivered twice";
     HandlerStops "handler stops when cancelled";

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::check::Letters;
 use crate::fault::Counts;
 use crate::mutant::Mutant;
 use crate::run::{Options, Outcome, run};
@@ -24,6 +25,10 @@ pub struct Summary {
     pub answered: u64,
     /// Records in the journals at the end.
     pub records: u64,
+    /// Dead letters, and what became of them.
+    pub letters: Letters,
+    /// Stuck effects that an operator had tried again.
+    pub unstuck: u64,
     /// Faults by kind.
     pub faults: Counts,
     /// Windows that the general linearizability checker decided, and those it gave up.
@@ -42,6 +47,8 @@ impl Summary {
         self.calls += outcome.calls;
         self.answered += outcome.answered;
         self.records += outcome.records;
+        self.letters.merge(outcome.letters);
+        self.unstuck += outcome.unstuck;
         self.faults.merge(&outcome.faults);
         self.windows += outcome.windows;
         self.undecided += outcome.undecided;

@@ -18,6 +18,7 @@ use adjoin_model::{CommandId, EntityId, Epoch};
 use crate::agenda::{Event, HostId, MS, ProcessId, Time};
 use crate::context::Context;
 use crate::fault::Fault;
+pub(crate) use handler::event_of;
 pub(crate) use session::Session;
 
 /// A process of the function.

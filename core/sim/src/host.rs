@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adjoin_entity::frame::ActivationId;
-use adjoin_entity::{CallId, EffectId, Input, SessionId, ShardLoop};
-use adjoin_model::{EntityId, Head, Mono, Owner, ShardId};
+use adjoin_entity::{CallId, EffectId, Homes, Input, SessionId, ShardLoop};
+use adjoin_model::{EntityId, Head, Mono, Owner, Position, ShardId};
 
 use crate::agenda::Time;
 use crate::history::AttemptId;
@@ -30,6 +30,17 @@ pub(crate) enum Edge {
     Client(AttemptId),
     /// A loop, for a side effect, if it waits.
     Loop { index: u8, effect: Option<EffectId> },
+}
+
+/// What an operator asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// That a stuck effect is tried again.
+    Unstick,
+    /// That a dead letter is tried again.
+    RetryLetter,
+    /// That a dead letter is dropped.
+    DropLetter(ShardId, Position),
 }
 
 /// A call that is in a loop.
@@ -74,7 +85,11 @@ pub(crate) struct Host {
     pub(crate) unclaimed: BTreeSet<u32>,
     pub(crate) claimed: Vec<(ShardId, Head)>,
     pub(crate) loops: Vec<Slot>,
+    /// Which of them serves what.
+    pub(crate) homes: Homes,
     pub(crate) calls: BTreeMap<CallId, Waiting>,
+    /// What operators asked for and were not told yet.
+    pub(crate) orders: BTreeMap<CallId, Order>,
     pub(crate) sessions: BTreeSet<SessionId>,
     /// What the function has, as the loops say: of which entity, in which session.
     pub(crate) activations: BTreeMap<ActivationId, (EntityId, SessionId)>,
@@ -83,7 +98,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(owner: Owner, shards: u32) -> Self {
+    pub(crate) fn new(owner: Owner, shards: u32, loops: u8) -> Self {
         Self {
             owner,
             phase: Phase::Claiming,
@@ -94,7 +109,9 @@ impl Host {
             unclaimed: (0..shards).collect(),
             claimed: Vec::new(),
             loops: Vec::new(),
+            homes: Homes::new(shards, loops),
             calls: BTreeMap::new(),
+            orders: BTreeMap::new(),
             sessions: BTreeSet::new(),
             activations: BTreeMap::new(),
             active: BTreeMap::new(),
@@ -127,6 +144,7 @@ impl Host {
     pub(crate) fn die(&mut self) {
         self.phase = Phase::Dead;
         self.loops.clear();
+        self.orders.clear();
         self.sessions.clear();
         self.activations.clear();
         self.active.clear();

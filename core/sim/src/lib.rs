@@ -20,6 +20,7 @@ mod trace;
 mod words;
 mod world;
 
+pub use check::Letters;
 pub use fault::{Counts, Fault};
 pub use fleet::{Summary, seeds};
 pub use mutant::Mutant;

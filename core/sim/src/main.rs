@@ -125,7 +125,8 @@ fn many(arguments: &Arguments, mutant: Option<Mutant>) -> io::Result<bool> {
     }
     writeln!(
         out,
-        "{} seeds, {:.1} simulated hours, {} events, {} calls ({} answered well), {} records, {} faults, \
+        "{} seeds, {:.1} simulated hours, {} events, {} calls ({} answered well), {} records, \
+         {} dead letters ({} heard after all, {} dropped), {} stuck effects tried again, {} faults, \
          {} windows linearizable ({} given up), {} violations, {:.0?}",
         sum.seeds,
         sum.hours(),
@@ -133,6 +134,10 @@ fn many(arguments: &Arguments, mutant: Option<Mutant>) -> io::Result<bool> {
         sum.calls,
         sum.answered,
         sum.records,
+        sum.letters.dead,
+        sum.letters.ran,
+        sum.letters.dropped,
+        sum.unstuck,
         sum.faults.total(),
         sum.windows,
         sum.undecided,

@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     /// Clients send a command with its key again when they do not know how it ended. Where a record may go before it is
     /// asked for, they would have the effect twice by right, which tells the checker nothing.
     pub(crate) retries: bool,
+    /// Mean pause between two looks of an operator at what was given up.
+    pub(crate) looks: Time,
     /// In ten thousand opportunities.
     chances: [u32; Fault::ALL.len()],
     /// Mean time between two strikes; 0 for never.
@@ -149,6 +151,7 @@ impl Plan {
             drift_ppm: if random.chance(5000) { random.between(0, 1000) as i64 - 500 } else { 0 },
             settings: settings(random, loops, shards, memory),
             retries,
+            looks: random.between(5, 60) * 1000 * MS,
             chances,
             pauses,
         }
@@ -182,6 +185,11 @@ impl Plan {
     /// Whether events are given to a handler. The first process has everything.
     pub(crate) fn listens(&self) -> bool {
         self.specs.first().is_some_and(|[spec, _]| spec.types.iter().any(|one| !one.subscriptions.is_empty()))
+    }
+
+    /// Failures after which a durable effect is stuck and an event is a dead letter; `None`: neither ever is.
+    pub(crate) fn gives_up_after(&self) -> Option<u32> {
+        Some(self.settings.effect_attempts).filter(|attempts| *attempts < u32::MAX)
     }
 
     /// The bounds.
@@ -279,6 +287,7 @@ fn settings(random: &mut Random, loops: u8, shards: u32, memory: Memory) -> Sett
         dedup_records: if memory == Memory::IsSmall { records } else { Limits::default().dedup_records },
         events: random.pick(&[1, 8, 64]),
         consuming: random.pick(&[1, 4, 64]),
+        dead_letters: random.pick(&[2, 8, 64]),
         ..Limits::default()
     };
     Settings {
@@ -293,8 +302,8 @@ fn settings(random: &mut Random, loops: u8, shards: u32, memory: Memory) -> Sett
         page_bytes: random.pick(&[1, 300, 65_536]),
         effect_retry_ms: random.between(10, 300),
         effect_retry_max_ms: 1500,
-        // Faults end, and whatever can be run must then have run: none is given up.
-        effect_attempts: u32::MAX,
+        // Where something is given up, an operator looks after it.
+        effect_attempts: random.pick(&[u32::MAX, 2, 3, 5]),
         ..Settings::default()
     }
 }

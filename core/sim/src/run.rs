@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::agenda::Time;
-use crate::check::judge;
+use crate::check::{Letters, judge};
 use crate::context::Context;
 use crate::fault::Counts;
 use crate::mutant::Mutant;
@@ -33,6 +33,10 @@ pub struct Outcome {
     pub answered: u64,
     /// Records in the journal at the end.
     pub records: u64,
+    /// Dead letters, and what became of them.
+    pub letters: Letters,
+    /// Stuck effects that an operator had tried again.
+    pub unstuck: u64,
     /// Faults by kind.
     pub faults: Counts,
     /// Hash of the trace.
@@ -84,6 +88,8 @@ fn outcome(world: &World) -> Outcome {
         calls: attempts.len() as u64,
         answered: attempts.iter().filter(|attempt| matches!(attempt.ending, Ending::Reply { .. })).count() as u64,
         records: rows.map(|row| row.records.len() as u64).sum(),
+        letters: Letters::of(&world.store),
+        unstuck: world.given.unstuck,
         faults: world.context.faults.clone(),
         trace: world.context.trace.digest(),
         windows: 0,

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use adjoin_entity::EventPage;
 use adjoin_model::{
-    Body, CommandId, ConsumerId, Dedup, EntityId, EntityPage, Epoch, Head, LoadRequest, Owner, Payload, Position,
-    Progress, Record, Sequence, ShardBatch, ShardId, Snapshot, Unfinished,
+    Body, CommandId, Consumed, ConsumerId, Dedup, EntityId, EntityPage, Epoch, Head, LoadRequest, Owner, Payload,
+    Position, Progress, Record, Sequence, ShardBatch, ShardId, Snapshot, Unfinished,
 };
 
 use crate::mutant::Mutant;
@@ -56,10 +56,13 @@ struct Effects {
     inbox: BTreeMap<Position, Record>,
     watermarks: BTreeMap<ShardId, Position>,
     consumers: BTreeMap<ConsumerId, Progress>,
+    /// Where in the log each event was written to be a dead letter last, and where to have ended as one.
+    dead: BTreeMap<Position, usize>,
+    settled: BTreeMap<Position, usize>,
 }
 
 impl Effects {
-    fn keep(&mut self, position: Position, record: &Record) {
+    fn keep(&mut self, at: usize, position: Position, record: &Record) {
         match &record.body {
             Body::Outbox(_) => drop(self.outbox.insert(position, record.clone())),
             Body::Inbox(incoming) => {
@@ -71,6 +74,11 @@ impl Effects {
             Body::Consumed(what) => {
                 let progress = self.consumers.entry(what.consumer.clone()).or_default();
                 progress.apply(what, &record.entity, record.at);
+                match what.what {
+                    Consumed::Passed => {}
+                    Consumed::Dead { .. } => drop(self.dead.insert(what.event, at)),
+                    Consumed::Settled(_) | Consumed::Ahead(_) => drop(self.settled.insert(what.event, at)),
+                }
             }
             Body::Event(_) | Body::Value(_) | Body::Superseded | Body::Delete | Body::Dedup(_) => {}
         }
@@ -209,6 +217,21 @@ impl Store {
         self.effects.get(&shard).into_iter().flat_map(|effects| &effects.consumers)
     }
 
+    /// The record at a position, for the checker.
+    pub(crate) fn record(&self, shard: ShardId, position: Position) -> Option<&Record> {
+        self.chains.get(&shard)?.get(usize::try_from(position.checked_sub(1)?).ok()?)
+    }
+
+    /// Whether it is on disk that an event is, or was, a dead letter.
+    pub(crate) fn was_dead(&self, shard: ShardId, event: Position) -> bool {
+        self.effects.get(&shard).and_then(|effects| effects.dead.get(&event)).is_some_and(|at| *at < self.synced)
+    }
+
+    /// Whether it is on disk that a dead letter has ended.
+    pub(crate) fn was_settled(&self, shard: ShardId, event: Position) -> bool {
+        self.effects.get(&shard).and_then(|effects| effects.settled.get(&event)).is_some_and(|at| *at < self.synced)
+    }
+
     /// Inbox records that have not ended, for the checker.
     pub(crate) fn inbox(&self) -> impl Iterator<Item = (ShardId, Position)> + '_ {
         self.effects.iter().flat_map(|(shard, effects)| effects.inbox.keys().map(|position| (*shard, *position)))
@@ -228,7 +251,7 @@ impl Store {
                 self.chains.entry(batch.shard).or_default().extend(batch.records.iter().cloned());
                 for (position, record) in (batch.first..).zip(&batch.records) {
                     match record.is_effect() {
-                        true => self.effects.entry(batch.shard).or_default().keep(position, record),
+                        true => self.effects.entry(batch.shard).or_default().keep(at, position, record),
                         false => self.keep(at, batch.epoch, record),
                     }
                 }

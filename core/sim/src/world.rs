@@ -3,12 +3,15 @@
 
 mod calls;
 mod clients;
+mod given;
 mod healing;
 mod hosts;
+mod operator;
 mod routing;
 mod strikes;
 
 pub(crate) use calls::promises_nothing_written;
+pub(crate) use given::Given;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +43,8 @@ pub(crate) struct World {
     pub(crate) history: History,
     /// Tokens of the side effects that were made.
     pub(crate) effects: BTreeSet<Token>,
+    /// What is known of the events that were given.
+    pub(crate) given: Given,
     /// Attempts that must succeed after healing.
     pub(crate) probes: Vec<AttemptId>,
     pub(crate) events: u64,
@@ -60,6 +65,7 @@ impl World {
             clients: clients(&context),
             history: History::default(),
             effects: BTreeSet::new(),
+            given: Given::default(),
             probes: Vec::new(),
             events: 0,
             closing: false,
@@ -98,6 +104,7 @@ impl World {
             let begins = self.context.random.between(1000, 1_000_000);
             self.context.after(begins, Event::ClientActs { client });
         }
+        self.context.after(self.context.plan.looks, Event::OperatorLooks);
         for fault in self.context.plan.strikers().collect::<Vec<_>>() {
             self.plan_strike(fault);
         }
@@ -137,6 +144,7 @@ impl World {
             Event::ElementArrives { attempt, payload, sequence } => self.element_arrives(attempt, payload, sequence),
             Event::Taken { attempt, call, host } => self.taken(attempt, call, host),
             Event::StreamInput { attempt, left } => self.stream_input(attempt, left),
+            Event::OperatorLooks => self.operator_looks(),
             Event::Strikes { fault, again } => self.strikes(fault, again),
             Event::Heals => self.heals(),
             Event::Probes => self.probe(),

@@ -171,7 +171,8 @@ macro_rules! contract {
             unfinished_lists_outbox_records inbox_records_raise_the_watermark_of_their_source
             refused_batch_raises_no_watermark done_ends_an_inbox_record trim_removes_delivered_outbox_records
             effects_keep_their_places_in_the_tail effects_make_no_entity purge_leaves_effects
-            consumers_keep_their_positions a_settled_dead_letter_is_gone shards_with_effects_are_listed
+            consumers_keep_their_positions a_settled_dead_letter_is_gone
+            a_dead_letter_that_ended_ahead_is_remembered shards_with_effects_are_listed
 
             closed_store_is_unavailable
         }

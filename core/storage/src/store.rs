@@ -257,6 +257,7 @@ pub trait Effects: Send + Sync {
     /// * `purge_leaves_effects`
     /// * `consumers_keep_their_positions`: with their dead letters. Nobody writes a lower position.
     /// * `a_settled_dead_letter_is_gone`: in the same atomic step; the position stays.
+    /// * `a_dead_letter_that_ended_ahead_is_remembered`: until its end is written again.
     /// * `effects_survive_reopen`: records, ends, watermarks and consumers (durable stores).
     async fn unfinished(&self, shard: ShardId) -> Result<Unfinished>;
 

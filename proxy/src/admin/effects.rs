@@ -6,31 +6,21 @@ use std::sync::Arc;
 use adjoin_model::ShardId;
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use serde::Deserialize;
 
 use super::Admin;
 use super::problem::Problem;
-use crate::inspect::EffectLine;
+use crate::inspect::{EffectLine, EffectQuery};
 
-const MOST: usize = 100_000;
+/// Looked through for one page.
+const MOST: usize = 1_000_000;
 
-#[derive(Deserialize)]
-pub(super) struct ListQuery {
-    #[serde(default = "most")]
-    limit: usize,
-}
-
-fn most() -> usize {
-    MOST
-}
-
-/// Those that have not ended.
+/// Those that have not ended, and whether more follow.
 pub(super) async fn list(
     State(admin): State<Arc<Admin>>,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Vec<EffectLine>>, Problem> {
-    let effects = admin.engine()?.effects(query.limit.min(MOST)).await;
-    Ok(Json(effects.iter().map(EffectLine::of).collect()))
+    Query(query): Query<EffectQuery>,
+) -> Result<Json<(Vec<EffectLine>, bool)>, Problem> {
+    let effects = admin.engine()?.effects(MOST).await;
+    Ok(Json(query.page(effects.iter().map(EffectLine::of))))
 }
 
 /// Has one tried again at once.

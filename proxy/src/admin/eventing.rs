@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use super::Admin;
 use super::problem::Problem;
-use crate::inspect::ShardLine;
+use crate::inspect::{ConsumerLine, ConsumerQuery, LetterLine, ShardLine, by_consumer};
 
-const MOST: usize = 100_000;
+/// Lines that are looked through: 256 consumers in nearly 4096 shards.
+const MOST: usize = 1_000_000;
 
 /// Which dead letter.
 #[derive(Deserialize)]
@@ -23,10 +24,30 @@ pub(super) struct LetterQuery {
     position: u64,
 }
 
-/// How they stand, shard by shard.
-pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<ShardLine>>, Problem> {
+async fn lines(admin: &Admin) -> Result<Vec<ShardLine>, Problem> {
     let consumers = admin.engine()?.consumers(MOST).await;
-    Ok(Json(consumers.iter().map(ShardLine::of).collect()))
+    Ok(consumers.iter().map(ShardLine::of).collect())
+}
+
+/// How they stand, over all shards.
+pub(super) async fn list(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<ConsumerLine>>, Problem> {
+    Ok(Json(by_consumer(lines(&admin).await?)))
+}
+
+/// The same, shard by shard, and whether more follow.
+pub(super) async fn shards(
+    State(admin): State<Arc<Admin>>,
+    Query(query): Query<ConsumerQuery>,
+) -> Result<Json<(Vec<ShardLine>, bool)>, Problem> {
+    Ok(Json(query.shards(lines(&admin).await?)))
+}
+
+/// Their dead letters, and whether more follow.
+pub(super) async fn letters(
+    State(admin): State<Arc<Admin>>,
+    Query(query): Query<ConsumerQuery>,
+) -> Result<Json<(Vec<LetterLine>, bool)>, Problem> {
+    Ok(Json(query.letters(lines(&admin).await?)))
 }
 
 /// Has a dead letter tried again at once.

@@ -3,10 +3,13 @@
 
 use clap::{Args, Subcommand};
 
-use crate::failure::Outcome;
-use crate::inspect::Place;
+use crate::failure::{Failure, Outcome};
+use crate::inspect::{EffectLine, EffectQuery, Place};
 use crate::print::{self, Format};
 use crate::source::{Source, SourceArgs};
+
+/// Asked for at once.
+const PAGE: usize = 10_000;
 
 /// List, retry and drop durable effects
 ///
@@ -18,9 +21,11 @@ use crate::source::{Source, SourceArgs};
 #[command(after_help = "\
 Examples:
   adjoin effects ls                         everything that has not ended
-  adjoin effects ls --stuck -o json
+  adjoin effects ls --stuck -o json         those that wait for you
+  adjoin effects ls --after 7:42 --limit 20
   adjoin effects retry 7:42                 try the one at this place again at once
-  adjoin effects drop 7:42                  end it without running it")]
+  adjoin effects drop 7:42                  end it without running it
+  adjoin effects ls --stuck -o jsonl | jq -r .place | xargs -n1 adjoin effects retry")]
 pub(crate) enum EffectsCommand {
     /// List the effects that have not ended
     Ls(LsArgs),
@@ -40,9 +45,12 @@ pub(crate) struct LsArgs {
     /// Only those that are stuck. A running host knows them; a folder does not.
     #[arg(long, conflicts_with = "data")]
     stuck: bool,
-    /// Look at no more than so many.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
-    limit: usize,
+    /// Only those behind this place, in the order of shards and positions.
+    #[arg(long, value_name = "PLACE", value_parser = place)]
+    after: Option<Place>,
+    /// At most so many.
+    #[arg(long, value_name = "NUMBER")]
+    limit: Option<usize>,
     #[command(flatten)]
     source: SourceArgs,
     /// How to print.
@@ -53,10 +61,17 @@ pub(crate) struct LsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct OneArgs {
     /// Where it stands, as `adjoin effects ls` shows it.
-    #[arg(value_name = "PLACE", value_parser = |text: &str| text.parse::<Place>().map_err(|failure| failure.to_string()))]
+    #[arg(value_name = "PLACE", value_parser = place)]
     place: Place,
     #[command(flatten)]
     source: SourceArgs,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    text.parse().map_err(|failure: Failure| failure.to_string())
 }
 
 impl EffectsCommand {
@@ -67,8 +82,8 @@ impl EffectsCommand {
         };
         let done = match self {
             Self::Ls(args) => ls(args, &source).await,
-            Self::Retry(args) => retry(args.place, &source).await,
-            Self::Drop(args) => drop_one(args.place, &source).await,
+            Self::Retry(args) => retry(args, &source).await,
+            Self::Drop(args) => drop_one(args, &source).await,
         };
         source.close().await?;
         done
@@ -76,16 +91,28 @@ impl EffectsCommand {
 }
 
 async fn ls(args: &LsArgs, source: &Source) -> Outcome<()> {
-    let lines = source.effects(args.limit).await?;
-    print::all(args.output, lines.into_iter().filter(|line| !args.stuck || line.is_stuck()))
+    let mut rows = print::Rows::measured(args.output);
+    let mut left = args.limit.unwrap_or(usize::MAX);
+    let mut after = args.after;
+    loop {
+        let query =
+            EffectQuery { stuck: args.stuck, after: after.map(|place| place.to_string()), limit: PAGE.min(left) };
+        let (page, more) = source.effects(&query).await?;
+        after = page.last().map(EffectLine::place);
+        left -= page.len();
+        page.into_iter().try_for_each(|line| rows.print(line))?;
+        if !more || left == 0 || after.is_none() {
+            return rows.end();
+        }
+    }
 }
 
-async fn retry(place: Place, source: &Source) -> Outcome<()> {
-    source.retry_effect(place).await?;
-    print::line(&format!("{place} is tried again"))
+async fn retry(args: &OneArgs, source: &Source) -> Outcome<()> {
+    source.retry_effect(args.place).await?;
+    print::done(args.output, "place", &args.place, "is tried again")
 }
 
-async fn drop_one(place: Place, source: &Source) -> Outcome<()> {
-    source.drop_effect(place).await?;
-    print::line(&format!("{place} is dropped"))
+async fn drop_one(args: &OneArgs, source: &Source) -> Outcome<()> {
+    source.drop_effect(args.place).await?;
+    print::done(args.output, "place", &args.place, "is dropped")
 }

@@ -39,9 +39,36 @@ impl FromStr for Place {
     }
 }
 
+/// Which effects are listed. In the query of an address a place is `SHARD:POSITION`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EffectQuery {
+    /// Only those that are stuck.
+    #[serde(default)]
+    pub(crate) stuck: bool,
+    /// Only those behind this place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) after: Option<String>,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+impl EffectQuery {
+    /// The first of those that are wanted, and whether more follow. Lines come in the order of their places.
+    pub(crate) fn page(&self, lines: impl Iterator<Item = EffectLine>) -> (Vec<EffectLine>, bool) {
+        let after: Option<Place> = self.after.as_ref().and_then(|place| place.parse().ok());
+        let behind =
+            |line: &EffectLine| after.is_none_or(|after| (line.shard, line.position) > (after.shard.0, after.position));
+        let mut wanted = lines.filter(|line| behind(line) && (!self.stuck || line.is_stuck()));
+        let page = wanted.by_ref().take(self.limit).collect();
+        (page, wanted.next().is_some())
+    }
+}
+
 /// One durable effect that has not ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct EffectLine {
+    /// Names it to `adjoin effects retry` and `drop`.
+    place: String,
     /// In whose outbox or inbox it is.
     shard: u32,
     /// At which position.
@@ -108,6 +135,7 @@ impl EffectLine {
     fn new(shard: ShardId, position: Position, state: &str, call: (&EntityId, &str), origin: Origin) -> Self {
         let (target, command) = call;
         Self {
+            place: Place { shard, position }.to_string(),
             shard: shard.0,
             position,
             state: state.into(),
@@ -121,6 +149,11 @@ impl EffectLine {
         }
     }
 
+    /// Where it stands.
+    pub(crate) fn place(&self) -> Place {
+        Place { shard: ShardId(self.shard), position: self.position }
+    }
+
     /// Whether it waits for an operator.
     pub(crate) fn is_stuck(&self) -> bool {
         self.state == "stuck"
@@ -132,7 +165,7 @@ impl Row for EffectLine {
 
     fn cells(&self) -> Vec<String> {
         vec![
-            Place { shard: ShardId(self.shard), position: self.position }.to_string(),
+            self.place().to_string(),
             self.state.clone(),
             shown(&format!("{}/{}", self.entity_type, self.key), 60),
             self.command.clone(),
@@ -143,23 +176,19 @@ impl Row for EffectLine {
     }
 }
 
-/// What a folder holds, by shard and position.
+/// What a folder holds of those that are wanted, by shard and position, and whether more follow.
 ///
 /// # Errors
 /// What the store says.
-pub(crate) async fn effects(store: &dyn Store, limit: usize) -> Result<Vec<EffectLine>> {
+pub(crate) async fn effects(store: &dyn Store, query: &EffectQuery) -> Result<(Vec<EffectLine>, bool)> {
     let mut lines = Vec::new();
     for shard in store.with_effects().await? {
         let left = store.unfinished(shard).await?;
         let mut its: Vec<_> = left.outbox.iter().chain(&left.inbox).collect();
         its.sort_by_key(|(position, _)| *position);
         lines.extend(its.iter().filter_map(|(position, record)| EffectLine::stored(shard, *position, record)));
-        if lines.len() >= limit {
-            break;
-        }
     }
-    lines.truncate(limit);
-    Ok(lines)
+    Ok(query.page(lines.into_iter()))
 }
 
 /// Ends an effect in a folder that no host holds, without running it.
@@ -180,6 +209,24 @@ pub(crate) async fn drop_effect(store: &dyn Store, place: Place) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_what_is_wanted_behind_a_place() {
+        let line = |shard, position, state: &str| {
+            let target = EntityId::new("t", "k").expect("an id");
+            let origin = Origin { shard: ShardId(shard), position };
+            EffectLine::new(ShardId(shard), position, state, (&target, "c"), origin)
+        };
+        let lines =
+            || [line(1, 2, "stuck"), line(1, 3, "resting"), line(2, 1, "stuck"), line(2, 9, "stuck")].into_iter();
+        let page = |stuck, after: Option<&str>, limit| {
+            let (page, more) = EffectQuery { stuck, after: after.map(str::to_owned), limit }.page(lines());
+            (page.iter().map(|line| line.place().to_string()).collect::<Vec<_>>(), more)
+        };
+        assert_eq!(page(true, None, 2), (vec!["1:2".into(), "2:1".into()], true), "not the first two of all");
+        assert_eq!(page(true, Some("2:1"), 2), (vec!["2:9".into()], false));
+        assert_eq!(page(false, Some("1:2"), 1), (vec!["1:3".into()], true));
+    }
 
     #[test]
     fn a_place_is_read_as_it_is_shown() {

@@ -74,7 +74,7 @@ pub(crate) struct LetterLine {
     letter: String,
     /// Whose event it is: `TYPE/KEY`.
     entity: String,
-    /// How often it failed.
+    /// How often it was tried.
     attempts: u32,
     /// When it was given up, in RFC 3339.
     at: String,
@@ -83,7 +83,7 @@ pub(crate) struct LetterLine {
 }
 
 /// A consumer over all shards.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ConsumerLine {
     log: String,
     group: String,
@@ -99,6 +99,13 @@ pub(crate) struct ConsumerLine {
     dead: usize,
     /// How an event that was not taken failed last.
     error: String,
+}
+
+impl ConsumerLine {
+    /// Its log and group.
+    pub(crate) fn name(&self) -> (&str, &str) {
+        (&self.log, &self.group)
+    }
 }
 
 impl ShardLine {
@@ -134,10 +141,36 @@ impl ShardLine {
             dead: letters.map(|(event, letter)| LetterLine::of(consumer, shard, *event, letter)).collect(),
         }
     }
+}
 
-    /// Its dead letters.
-    pub(crate) fn letters(self) -> Vec<LetterLine> {
-        self.dead
+/// Which of them are listed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ConsumerQuery {
+    /// Only of this consumer: `LOG/GROUP`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) consumer: Option<String>,
+    /// At most so many.
+    pub(crate) limit: usize,
+}
+
+impl ConsumerQuery {
+    /// Whether the consumer of this log and group is wanted.
+    pub(crate) fn wants(&self, name: (&str, &str)) -> bool {
+        let wanted = self.consumer.as_deref().map(|consumer| consumer.split_once('/').unwrap_or((consumer, "")));
+        wanted.is_none_or(|wanted| wanted == name)
+    }
+
+    /// The first of those that are wanted, and whether more follow.
+    pub(crate) fn shards(&self, lines: Vec<ShardLine>) -> (Vec<ShardLine>, bool) {
+        let mut wanted = lines.into_iter().filter(|line| self.wants((&line.log, &line.group)));
+        (wanted.by_ref().take(self.limit).collect(), wanted.next().is_some())
+    }
+
+    /// The first of their dead letters, and whether more follow.
+    pub(crate) fn letters(&self, lines: Vec<ShardLine>) -> (Vec<LetterLine>, bool) {
+        let its = lines.into_iter().filter(|line| self.wants((&line.log, &line.group)));
+        let mut wanted = its.flat_map(|line| line.dead);
+        (wanted.by_ref().take(self.limit).collect(), wanted.next().is_some())
     }
 }
 
@@ -260,10 +293,11 @@ pub(crate) async fn drop_letter(store: &dyn Store, letter: &Letter) -> Result<()
     let Letter { consumer, place: Place { shard, position } } = letter;
     let left = store.unfinished(*shard).await?.consumers;
     let found = left.into_iter().find(|(known, _)| known == consumer);
+    let passed = found.as_ref().map_or(0, |(_, progress)| progress.passed);
     let Some(dead) = found.and_then(|(_, mut progress)| progress.dead.remove(position)) else {
         return Err(Error::not_found("no dead letter stands there, or it has ended").at("letter", letter));
     };
-    let what = Consumed::Settled(Ended::Dropped);
+    let what = Consumed::ended(Ended::Dropped, *position, passed);
     let body = Body::Consumed(Box::new(Consumption { consumer: consumer.clone(), event: *position, what }));
     let command = adjoin_model::CommandId(adjoin_engine::random()?);
     append(store, *shard, Record { entity: dead.entity, sequence: 0, command, at: now(), body }).await

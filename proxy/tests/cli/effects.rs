@@ -40,7 +40,11 @@ fn a_failing_effect_is_listed_tried_again_and_dropped() {
     assert!(ask(&host, &["effects", "ls"]).1.starts_with("PLACE"));
     assert!(rows(&ask(&host, &["effects", "ls", "--stuck", "-o", "jsonl"])).is_empty());
     let at = place(&row);
-    assert_eq!(ask(&host, &["effects", "retry", &at]).0, Some(0));
+    assert_eq!(rows(&ask(&host, &["effects", "ls", "--after", "0:0", "--limit", "1", "-o", "jsonl"])).len(), 1);
+    assert!(rows(&ask(&host, &["effects", "ls", "--after", &at, "-o", "jsonl"])).is_empty());
+    assert_eq!(ask(&host, &["effects", "ls", "--after", "here"]).0, Some(2));
+    let retried = ask(&host, &["effects", "retry", &at, "-o", "json"]);
+    assert_eq!((retried.0, &rows(&retried)[0]["place"]), (Some(0), &at.clone().into()));
     until("the drop", || (ask(&host, &["effects", "drop", &at]).0 == Some(0)).then_some(()));
     assert!(listed(&host).is_empty());
     let (code, _, error) = ask(&host, &["effects", "retry", &at]);

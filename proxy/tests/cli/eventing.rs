@@ -54,6 +54,13 @@ fn a_dead_letter_is_listed_retried_and_dropped() {
     );
     assert!(ask(&host, &["eventing", "ls"]).1.starts_with("LOG"));
     assert!(ask(&host, &["eventing", "ls", "--dead"]).1.starts_with("LETTER"));
+    let (_, first, note) = ask(&host, &["eventing", "ls", "--dead", "--limit", "1", "-o", "jsonl"]);
+    assert_eq!((first.lines().count(), note.contains("only the first 1;")), (1, true), "{note}");
+    let of = |consumer: &str| rows(&ask(&host, &[&DEAD[..], &["--consumer", consumer]].concat())).len();
+    assert_eq!((of("shop.Cart/mail/all"), of("shop.Cart/other")), (2, 0));
+    assert_eq!(ask(&host, &["eventing", "ls", "--consumer", "mail"]).0, Some(2));
+    let shards = rows(&ask(&host, &["eventing", "ls", "--shards", "-o", "jsonl"]));
+    assert!(shards.iter().any(|row| row["dead"].as_array().is_some_and(|dead| dead.len() == 2)), "{shards:?}");
 
     std::fs::remove_file(folder.path().join("broken")).expect("mended");
     let letter = |row: &Value| row["letter"].as_str().expect("a letter").to_owned();
@@ -61,7 +68,8 @@ fn a_dead_letter_is_listed_retried_and_dropped() {
     assert_eq!(ask(&host, &["eventing", "retry", &first]).0, Some(0));
     until("a mail", || (mails(folder.path()) == [mail("ada", "tea")]).then_some(()));
     until("one letter less", || (rows(&ask(&host, &DEAD)).len() == 1).then_some(()));
-    assert_eq!(ask(&host, &["eventing", "drop", &second]).0, Some(0));
+    let (code, said, _) = ask(&host, &["eventing", "drop", &second, "-o", "json"]);
+    assert_eq!((code, rows(&(code, said, String::new()))[0]["letter"].as_str()), (Some(0), Some(&*second)));
     assert!(rows(&ask(&host, &DEAD)).is_empty());
     assert_eq!(ask(&host, &["eventing", "retry", &second]).0, Some(3));
     assert_eq!(ask(&host, &["eventing", "drop", "nowhere"]).0, Some(2));

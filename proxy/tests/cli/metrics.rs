@@ -34,7 +34,8 @@ fn printed(host: &Host) -> Metrics {
 
 #[test]
 fn the_page_and_a_host_name_the_same_metrics() {
-    let function = Function::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let function = Function::listener(folder.path());
     let host = Host::ready(&function.address, &["--memory"]);
     host.add("ada", "p1");
     host.contents("ada");

@@ -24,8 +24,8 @@ impl Driver {
     fn carry_out(&mut self, output: Output, now: Mono) {
         let index = self.index;
         match output {
-            Output::Reply { call, result } => self.end(call, Delivery::Reply(result), now),
-            Output::End { call, error } => self.end(call, Delivery::End(error), now),
+            Output::Reply { call, result, sent } => self.end(call, Delivery::Reply(result), sent, now),
+            Output::End { call, error, sent } => self.end(call, Delivery::End(error), sent, now),
             Output::Element { call, payload, sequence, metadata } => {
                 match self.edges.element(call, Element { payload, sequence, metadata }) {
                     Sent::Listened => {}
@@ -67,7 +67,7 @@ impl Driver {
         drop(self.ports.shared.send(home, Message::Input(input)));
     }
 
-    fn end(&mut self, call: u64, delivery: Delivery, now: Mono) {
+    fn end(&mut self, call: u64, delivery: Delivery, sent: u32, now: Mono) {
         if let Some(answer) = self.orders.remove(&call) {
             let result = if let Delivery::Reply(Err(error)) = delivery { Err(error) } else { Ok(()) };
             // Whoever asked and left does not want to know.
@@ -81,7 +81,7 @@ impl Driver {
         };
         self.meter.ended(meter, error, now.since(waiting.since));
         self.traces.ended(call, &waiting.span, error);
-        self.edges.answer(waiting, delivery);
+        self.edges.answer(waiting, delivery, sent);
     }
 
     /// The call goes on at another entity, with the same edge waiting.
@@ -96,7 +96,7 @@ impl Driver {
 
     fn effect(&mut self, effect: Option<EffectId>, mut call: Call, now: Mono) {
         let shared = &self.ports.shared;
-        (call.id, _) = shared.call_id(shared.home(&call.entity));
+        call.id = shared.call_id(shared.home(&call.entity, u64::from(self.index)));
         let mut waiting = self.nobody(&call, now);
         if let Some(effect) = effect {
             waiting.edge = Edge::Effect { home: self.index, effect };
@@ -115,7 +115,8 @@ impl Driver {
     }
 
     fn route(&mut self, call: Call, waiting: Waiting) {
-        let home = self.ports.shared.home(&call.entity);
+        // What any loop serves stays in this one.
+        let home = self.ports.shared.home(&call.entity, u64::from(self.index));
         if home == self.index {
             return self.take_call(call, waiting);
         }

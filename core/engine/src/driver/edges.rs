@@ -90,15 +90,16 @@ impl Edges {
         }
     }
 
-    /// Ends a call towards whoever waits for it.
-    pub(super) fn answer(&mut self, waiting: Waiting, delivery: Delivery) {
+    /// Ends a call towards whoever waits for it. `sent`: how often its command was sent to a function, for a loop that
+    /// counts that.
+    pub(super) fn answer(&mut self, waiting: Waiting, delivery: Delivery, sent: u32) {
         close_upstream(&waiting);
         let Waiting { edge, permit, .. } = waiting;
         // The place is free before the caller knows, so that it can call again at once.
         drop(permit);
         match edge {
             Edge::Effect { home, effect } => {
-                let input = Input::EffectDone { effect, result: as_reply(delivery) };
+                let input = Input::EffectDone { effect, result: as_reply(delivery), sent };
                 // A loop that has stopped has no reply to hold.
                 drop(self.shared.send(home, Message::Input(input)));
             }
@@ -138,7 +139,7 @@ impl Edges {
             Edge::Responder(Responder::Once(_)) => {
                 let said = "the handler streams its reply: ask for a stream instead of one reply";
                 if let Some((waiting, _)) = self.take(call) {
-                    self.answer(waiting, Delivery::Reply(Err(Error::invalid(said))));
+                    self.answer(waiting, Delivery::Reply(Err(Error::invalid(said))), 0);
                 }
                 Sent::Deaf
             }
@@ -184,7 +185,7 @@ impl Edges {
     pub(super) fn fail_all(&mut self, error: &Error) {
         let calls: Vec<_> = self.waiting.drain().map(|(_, (waiting, _))| waiting).collect();
         for waiting in calls {
-            self.answer(waiting, Delivery::Reply(Err(error.clone())));
+            self.answer(waiting, Delivery::Reply(Err(error.clone())), 0);
         }
         self.flush();
     }

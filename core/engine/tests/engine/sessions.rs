@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use adjoin_engine::{Hello, Request};
+use adjoin_entity::frame::HostFrame;
 use adjoin_entity::spec::Spec;
 use adjoin_model::{Kind, Outcome};
 use tokio::sync::mpsc;
 
-use crate::world::{World, cart, eventually, within};
+use crate::world::{World, cart, eventually, request, within};
 
 #[tokio::test]
 async fn an_unanswered_command_is_redelivered_to_the_next_process() {
@@ -121,4 +122,37 @@ async fn a_deadline_that_passes_in_the_function_leaves_the_outcome_unknown() {
     let error = within(call).await.expect_err("expired");
     assert_eq!((error.kind, error.outcome), (Kind::Expired, Outcome::Unknown));
     eventually("the cancel", || world.probe.cancelled.load(Ordering::SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn calls_of_one_action_spread_over_the_loops() {
+    let mut world = World::new().await;
+    world.kill().await;
+    let (sink, mut frames) = mpsc::unbounded_channel();
+    let _session = world.engine.session_up(crate::function::spec(), Hello::default(), sink).expect("a session");
+    let send = || request("shop.Mailer", "-", "send", "hi");
+    let _calls: Vec<_> = (0..6).map(|_| world.engine.call(send())).collect();
+    let mut loops = std::collections::BTreeMap::<u64, usize>::new();
+    while loops.values().sum::<usize>() < 6 {
+        for frame in within(frames.recv()).await.expect("frames") {
+            if let HostFrame::Command(command) = frame {
+                // The lowest byte of what a loop names says which loop it is.
+                *loops.entry(command.call & 0xff).or_default() += 1;
+            }
+        }
+    }
+    assert_eq!(loops, [(0, 2), (1, 2), (2, 2)].into());
+}
+
+#[tokio::test]
+async fn calls_of_an_action_wait_for_a_function_in_every_loop() {
+    let mut world = World::new().await;
+    world.kill().await;
+    let send = || request("shop.Mailer", "-", "send", "hi");
+    let calls: Vec<_> = (0..6).map(|_| world.engine.call(send())).collect();
+    within(world.engine.status()).await;
+    world.reconnect();
+    for call in calls {
+        within(call).await.expect("sent");
+    }
 }

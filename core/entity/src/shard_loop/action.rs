@@ -61,7 +61,7 @@ impl ShardLoop {
     fn send_action(&mut self, session: SessionId, frame: FrameCall, mut job: Box<Job>, streams: bool) {
         job.frame = frame;
         job.sent = self.now.mono;
-        self.effect_sent(&job);
+        self.calls.count_sent(&job);
         self.calls.put(job.id(), Place::Action(frame));
         let remaining_ms = job.call.deadline.map_or(0, |deadline| (deadline.since(self.now.mono) / 1000).max(1));
         self.send(session, HostFrame::Command(command_frame(&job, 0, remaining_ms)));
@@ -141,8 +141,8 @@ impl ShardLoop {
         let call = action.job.id();
         match (action.streams, result) {
             (true, result) => {
-                if self.calls.remove(call).is_some() {
-                    self.out.push(Output::End { call, error: result.err() });
+                if let Some(known) = self.calls.remove(call) {
+                    self.out.push(Output::End { call, error: result.err(), sent: known.sent });
                 }
             }
             (false, Err(error)) => self.fail(action.job, error),
@@ -161,8 +161,8 @@ impl ShardLoop {
         let durable = effects.iter().any(|effect| effect.durable);
         if let Err(error) = if durable { Err(no_outbox()) } else { check_metadata("the reply", &metadata) } {
             let call = action.job.id();
-            if self.calls.remove(call).is_some() {
-                self.out.push(Output::End { call, error: Some(error) });
+            if let Some(known) = self.calls.remove(call) {
+                self.out.push(Output::End { call, error: Some(error), sent: known.sent });
             }
             self.abandon_action(frame);
             return;

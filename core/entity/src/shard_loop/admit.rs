@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Calls on their way in, and what ends them early: cancels, deadlines, bounds (rule 9).
 
-use adjoin_model::{EntityId, Error, Outcome, Result, shard_of};
+use adjoin_model::{EntityId, Error, Outcome, Result, ShardId, shard_of};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -17,6 +17,7 @@ use crate::io::Output;
 use crate::mutant::Mutant;
 use crate::phase::Phase;
 use crate::shard::State;
+use crate::spec::EntityKind;
 
 const RETRY_AFTER_MS: u64 = 100;
 
@@ -63,9 +64,10 @@ impl ShardLoop {
     /// Answers a call that was not taken.
     fn refuse(&mut self, call: &Call, error: Error) {
         let error = told(call.wrote, error);
+        let sent = call.sent.unwrap_or(0);
         self.out.push(match call.operation {
-            Operation::Watch { .. } => Output::End { call: call.id, error: Some(error) },
-            _ => Output::Reply { call: call.id, result: Err(error) },
+            Operation::Watch { .. } => Output::End { call: call.id, error: Some(error), sent },
+            _ => Output::Reply { call: call.id, result: Err(error), sent },
         });
     }
 
@@ -155,7 +157,7 @@ impl ShardLoop {
         if let Some(slot) = self.entities.find(id) {
             return Ok(slot);
         }
-        let shard = shard_of(id, self.settings.shards);
+        let shard = self.shard_here(id)?;
         match self.owned(shard).map(|owned| owned.shard.state()) {
             Some(State::Open | State::Raising) => {}
             Some(State::Closed) | None => {
@@ -168,6 +170,22 @@ impl ShardLoop {
             return Err(Error::exhausted(said).retry_after(RETRY_AFTER_MS));
         }
         Ok(self.entities.insert(id.clone(), shard, self.now.mono))
+    }
+
+    /// Whether this loop has the entity's shard.
+    pub(super) fn is_home(&self, id: &EntityId) -> bool {
+        shard_of(id, self.settings.shards).0 % u32::from(self.settings.loops.max(1)) == u32::from(self.settings.index)
+    }
+
+    /// The shard that an entity is kept under here: its own, or any where it is an action, which every loop serves.
+    fn shard_here(&self, id: &EntityId) -> Result<ShardId> {
+        if self.is_home(id) {
+            return Ok(shard_of(id, self.settings.shards));
+        }
+        let open = || self.shards.iter().flatten().find(|owned| owned.shard.state() != State::Closed);
+        let stateless = self.sessions.kind(id.entity_type()) == Some(EntityKind::Action);
+        let found = if stateless { open().map(|owned| owned.shard.id()) } else { None };
+        found.ok_or_else(|| Error::fenced("this loop does not have the entity's shard; call again").at("entity", id))
     }
 
     /// The edge took elements of a watch or a stream.
@@ -193,16 +211,16 @@ impl ShardLoop {
             (Due::FunctionWait(_), Some(Place::Entity(slot))) => self.function_wait_over(call, slot),
             (Due::FunctionWait(_), Some(_)) => {}
             (Due::Deadline(_), Some(place)) => {
-                let wrote = self.calls.remove(call).is_some_and(|known| known.wrote);
+                let (wrote, sent) = self.calls.remove(call).map_or((false, 0), |known| (known.wrote, known.sent));
                 let streams = matches!(place, Place::Action(frame) if self.is_stream(frame));
                 let ran = (!self.is(Mutant::ExpiredRuns) && self.leave(call, place)) || wrote;
                 let outcome = if ran && !self.is(Mutant::ExpiredIsNone) { Outcome::Unknown } else { Outcome::None };
                 let said = if ran { "the deadline passed while it ran" } else { "the deadline passed before it ran" };
                 let error = Error::expired(said).with_outcome(outcome);
                 self.out.push(match place {
-                    Place::Watch(_) => Output::End { call, error: Some(error) },
-                    _ if streams => Output::End { call, error: Some(error) },
-                    _ => Output::Reply { call, result: Err(error) },
+                    Place::Watch(_) => Output::End { call, error: Some(error), sent },
+                    _ if streams => Output::End { call, error: Some(error), sent },
+                    _ => Output::Reply { call, result: Err(error), sent },
                 });
             }
         }
@@ -212,7 +230,7 @@ impl ShardLoop {
     pub(super) fn give_up(&mut self, call: CallId, error: Error) {
         if let Some(known) = self.calls.remove(call) {
             self.leave(call, known.place);
-            self.out.push(Output::Reply { call, result: Err(known.told(error)) });
+            self.out.push(Output::Reply { call, result: Err(known.told(error)), sent: known.sent });
         }
     }
 
@@ -271,7 +289,7 @@ impl ShardLoop {
             if let Some(known) = self.calls.remove(follower.id) {
                 let result = result.clone().map(|reply| Reply { replayed: true, ..reply });
                 let result = result.map_err(|error| known.told(error));
-                self.out.push(Output::Reply { call: follower.id, result });
+                self.out.push(Output::Reply { call: follower.id, result, sent: known.sent });
             }
         }
         if job.ask == Ask::Watch {
@@ -283,7 +301,7 @@ impl ShardLoop {
         let known = self.calls.remove(job.call.id);
         if let Some(known) = known.filter(|_| !job.abandoned) {
             let result = result.map_err(|error| known.told(error));
-            self.out.push(Output::Reply { call: job.call.id, result });
+            self.out.push(Output::Reply { call: job.call.id, result, sent: known.sent });
         }
     }
 }

@@ -221,7 +221,7 @@ impl ShardLoop {
             records.extend(self.dedup_record(job, ending, sequence).map(|body| record(sequence, body)));
         }
         let done = job.call.inbox.filter(|_| !self.is(Mutant::DoneApart));
-        outbox.extend(done.map(|run| Body::Done { inbox: run.position, ended: Ended::Ran }));
+        outbox.extend(done.map(|inbox| Body::Done { inbox, ended: Ended::Ran }));
         records.extend(outbox.into_iter().map(|body| record(sequence, body)));
         records
     }

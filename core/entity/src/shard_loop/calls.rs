@@ -2,16 +2,16 @@
 //! Where each call is, and what waits for time.
 
 use adjoin_model::{Error, Mono, Outcome, Payload};
-use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 use core::hash::BuildHasherDefault;
 use hashbrown::HashMap;
 
 use super::entity::Slot;
+use super::job::Job;
 use crate::call::{Call, CallId};
 use crate::frame::FrameCall;
 use crate::io::EffectId;
+use crate::timers::Timers;
 
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) struct Known {
     pub(crate) place: Place,
     /// It has had an effect before it came here.
     pub(crate) wrote: bool,
+    /// How often its command was sent to a function, where that is counted.
+    pub(crate) sent: u32,
 }
 
 impl Known {
@@ -98,7 +100,7 @@ pub(crate) struct Early {
 #[derive(Default)]
 pub(crate) struct Calls {
     places: CountMap<Known>,
-    due: BinaryHeap<Reverse<(Mono, Due)>>,
+    due: Timers<Due>,
     /// Replies that wait for synchronous effects: how many are open.
     pub(crate) held: CountMap<super::release::Held>,
     pub(crate) effects: CountMap<CallId>,
@@ -117,13 +119,22 @@ impl Calls {
 
     /// A call has come in.
     pub(crate) fn begin(&mut self, call: &Call, place: Place) {
-        self.places.insert(call.id, Known { place, wrote: call.wrote });
+        self.places.insert(call.id, Known { place, wrote: call.wrote, sent: call.sent.unwrap_or(0) });
     }
 
     /// A call that is there is somewhere else now.
     pub(crate) fn put(&mut self, call: CallId, place: Place) {
         if let Some(known) = self.places.get_mut(&call) {
             known.place = place;
+        }
+    }
+
+    /// A command goes to a function: whoever makes its call anew counts that.
+    pub(crate) fn count_sent(&mut self, job: &Job) {
+        if job.call.sent.is_some()
+            && let Some(known) = self.places.get_mut(&job.id())
+        {
+            known.sent = job.attempt;
         }
     }
 
@@ -149,18 +160,17 @@ impl Calls {
     pub(crate) fn due_at(&mut self, at: Mono, due: Due) {
         if self.due.len() > 1024 + 2 * self.places.len() {
             let places = &self.places;
-            self.due.retain(|Reverse((_, due))| places.contains_key(&due.call()));
+            self.due.retain(|due| places.contains_key(&due.call()));
         }
-        self.due.push(Reverse((at, due)));
+        self.due.push(at, due);
     }
 
     /// The next thing that is due by now.
     pub(crate) fn pop_due(&mut self, now: Mono) -> Option<Due> {
-        let Reverse((at, _)) = self.due.peek()?;
-        if *at > now { None } else { self.due.pop().map(|Reverse((_, due))| due) }
+        self.due.pop(now)
     }
 
     pub(crate) fn next_due(&self) -> Option<Mono> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 }

@@ -6,20 +6,21 @@
 
 mod declared;
 mod notes;
+mod totals;
 
 use adjoin_model::{
     Body, Consumed, ConsumerId, Ended, EntityId, Error, Mono, Origin, Position, Record, Result, ShardId,
 };
-use alloc::collections::{BinaryHeap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use self::declared::Declared;
 pub use self::notes::ConsumerStatus;
 pub(super) use self::notes::Writes;
 use self::notes::command;
+pub use self::totals::{ConsumerCounts, ConsumerTotals};
 use super::calls::CountMap;
 use super::{Group, ShardLoop};
 use crate::call::{Call, Operation, Reply};
@@ -29,6 +30,7 @@ use crate::failure::is_passing;
 use crate::io::{EffectId, EventPage, Output};
 use crate::mutant::Mutant;
 use crate::shard::State;
+use crate::timers::Timers;
 
 /// Bytes of records that are read at once.
 const PAGE: usize = 64 << 10;
@@ -68,35 +70,19 @@ pub(crate) struct Consumers {
     declared: Vec<Option<Arc<Declared>>>,
     /// Calls under way.
     pub(super) runs: CountMap<(ShardId, ConsumerPlace, Position)>,
-    due: BinaryHeap<Reverse<(Mono, Due)>>,
+    due: Timers<Due>,
     reading: usize,
     /// Shards that may have something to read or to give out.
     stirred: VecDeque<ShardId>,
     /// Shards that have, but a bound of the loop is reached.
     held: VecDeque<ShardId>,
-    counts: ConsumerCounts,
-}
-
-/// Counts of eventing in a loop, since its start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConsumerCounts {
-    /// Events that a handler took.
-    pub taken: u64,
-    /// Failures, each of which was tried again or made a dead letter.
-    pub failed: u64,
-    /// Events that became dead letters.
-    pub dead: u64,
-    /// Events that no handler of a consumer takes.
-    pub passed_over: u64,
+    /// By place, as far as something was counted.
+    counts: Vec<ConsumerCounts>,
 }
 
 impl Consumers {
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.due.peek().map(|Reverse((at, _))| *at)
-    }
-
-    pub(super) fn counts(&self) -> ConsumerCounts {
-        self.counts
+        self.due.next()
     }
 
     fn place(&mut self, consumer: &ConsumerId) -> ConsumerPlace {
@@ -267,17 +253,18 @@ impl ShardLoop {
         declared: &Declared,
         log: Option<&str>,
     ) {
+        let again = self.is(Mutant::LettersGivenOn);
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         consumer.saw(position, record.as_ref().map(|record| &record.entity));
         let Some(record) = record.filter(|record| Some(record.entity.entity_type()) == log) else { return };
         let Body::Event(_) = &record.body else { return };
-        if consumer.progress.dead.contains_key(&position) {
+        if consumer.was_dead(position) && !again {
             // Its end was written, but not yet that the position is past it.
             return;
         }
-        match item(record, declared, false) {
+        match item(record, declared) {
             Some(item) => consumer.push(position, item),
-            None => self.consumers.counts.passed_over += 1,
+            None => self.consumers.count(place).passed_over += 1,
         }
     }
 
@@ -291,11 +278,12 @@ impl ShardLoop {
         declared: &Declared,
     ) {
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
-        if let Some(item) = record.and_then(|record| item(record, declared, true))
-            && consumer.progress.dead.contains_key(&event)
+        if let Some(item) = record.and_then(|record| item(record, declared))
+            && let Some(letter) = consumer.progress.dead.get(&event)
             && !consumer.is_busy(event)
         {
-            consumer.push(event, item);
+            let sent = letter.attempts;
+            consumer.push(event, Item { letter: true, sent, ..item });
         }
     }
 
@@ -304,8 +292,10 @@ impl ShardLoop {
         let effect = self.calls.next_effect();
         let name = self.consumers.names.get(place as usize).cloned();
         let declared = self.consumers.declared(place).cloned();
+        let anew = self.is(Mutant::AttemptsAnew);
         let Some(item) = self.consumer_mut(shard, place).and_then(|consumer| consumer.get_mut(event)) else { return };
         item.effect = effect;
+        item.sent = if anew { 0 } else { item.sent };
         let (Some(consumer), Some(declared)) = (name, declared) else { return };
         let call = match declared.target(item) {
             Ok(entity) => event_call(entity, &declared, item, &consumer, Origin { shard, position: event }),
@@ -321,21 +311,25 @@ impl ShardLoop {
         (shard, place, event): (ShardId, ConsumerPlace, Position),
         effect: EffectId,
         result: Result<Reply>,
+        sent: u32,
     ) {
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
-        let item = consumer.get(event).filter(|item| item.state == Handover::Running && item.effect == effect);
-        let letter = item.map(|item| item.letter);
+        let item = consumer.get_mut(event).filter(|item| item.state == Handover::Running && item.effect == effect);
+        let letter = item.map(|item| {
+            item.sent = item.sent.max(sent);
+            item.letter
+        });
         match (letter, result) {
             (None, _) => {}
             // What a handler refuses is no less lost than what it fails at.
             (Some(_), Err(error)) => self.event_failed(shard, place, event, error),
             (Some(false), Ok(_)) => {
                 consumer.go(event, HandoverOn::Answered);
-                self.consumers.counts.taken += 1;
+                self.consumers.count(place).taken += 1;
             }
             (Some(true), Ok(_)) => {
                 consumer.go(event, HandoverOn::LetterAnswered);
-                self.consumers.counts.taken += 1;
+                self.consumers.count(place).taken += 1;
                 self.settle_letter(shard, place, event, Ended::Ran, None);
             }
         }
@@ -343,8 +337,8 @@ impl ShardLoop {
     }
 
     fn event_failed(&mut self, shard: ShardId, place: ConsumerPlace, event: Position, error: Error) {
-        self.consumers.counts.failed += 1;
-        let most = self.settings.effect_attempts.max(1);
+        self.consumers.count(place).failed += 1;
+        let (most, early) = (self.settings.effect_attempts.max(1), self.is(Mutant::LetterUnwritten));
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         let before = consumer.progress.dead.get(&event).map_or(0, |letter| letter.attempts);
         let Some(item) = consumer.get_mut(event) else { return };
@@ -356,7 +350,7 @@ impl ShardLoop {
         } else {
             most
         };
-        let attempts = item.attempts;
+        let (attempts, sent) = (item.attempts, item.sent);
         let said = shortened(&error.to_string());
         item.error = Some(error);
         let entity = item.entity.clone();
@@ -365,23 +359,23 @@ impl ShardLoop {
             return self.rest_consumer(shard, place, Again::Event(event), attempts);
         }
         consumer.go(event, HandoverOn::GaveUp);
-        let what = Consumed::Dead { attempts: before.saturating_add(attempts), error: said };
-        self.note(shard, place, event, entity, what, (Writes::Dead, None));
+        if early {
+            consumer.go(event, HandoverOn::Written);
+        }
+        // What its process did not outlive was sent again within one run.
+        let what = Consumed::Dead { attempts: before.saturating_add(attempts).max(sent), error: said };
+        self.note(shard, place, (event, Writes::Dead, None), entity, alloc::vec![(event, what)]);
     }
 
     /// Waits, the longer the more often it was in vain.
     fn rest_consumer(&mut self, shard: ShardId, consumer: ConsumerPlace, what: Again, attempts: u32) {
         let at = self.effect_wait(attempts);
-        self.consumers.due.push(Reverse((at, Due { shard, consumer, what })));
+        self.consumers.due.push(at, Due { shard, consumer, what });
     }
 
     /// Those whose wait is over.
     pub(super) fn consumers_due(&mut self) {
-        while let Some(Reverse((at, due))) = self.consumers.due.peek().copied()
-            && at <= self.now.mono
-        {
-            self.consumers.due.pop();
-            let Due { shard, consumer, what } = due;
+        while let Some(Due { shard, consumer, what }) = self.consumers.due.pop(self.now.mono) {
             if let Some(consumer) = self.consumer_mut(shard, consumer) {
                 match what {
                     Again::Event(event) => drop(consumer.go(event, HandoverOn::Due)),
@@ -394,11 +388,11 @@ impl ShardLoop {
     }
 }
 
-fn item(record: Record, declared: &Declared, letter: bool) -> Option<Item> {
+fn item(record: Record, declared: &Declared) -> Option<Item> {
     let Body::Event(event) = record.body else { return None };
     let handler = declared.subscription.handler(&event.type_name)?.clone();
     let (state, entity, at) = (Handover::Waiting, record.entity, record.at);
-    Some(Item { state, entity, event, at, handler, attempts: 0, error: None, effect: 0, letter })
+    Some(Item { state, entity, event, at, handler, attempts: 0, sent: 0, error: None, effect: 0, letter: false })
 }
 
 /// An event as a call. An entity knows it again by its idempotency key, an action by its command id.
@@ -421,6 +415,7 @@ fn event_call(entity: EntityId, declared: &Declared, item: &Item, consumer: &Con
         deadline: None,
         operation: Operation::Run,
         inbox: None,
+        sent: Some(item.sent),
     }
 }
 

@@ -9,17 +9,14 @@ use adjoin_model::{
     Unfinished, shard_of,
 };
 use alloc::boxed::Box;
-use alloc::collections::BinaryHeap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::cmp::Reverse;
 
 use super::answer::fits;
 use super::calls::CountMap;
-use super::job::Job;
 use super::{Group, ShardLoop};
-use crate::call::{Call, CallId, InboxRun, Operation, Reply};
+use crate::call::{Call, CallId, Operation, Reply};
 use crate::failure::{is_answer, is_passing, lost_function, wants_function};
 use crate::frame::{SideEffect, Target, check_metadata};
 use crate::inbox::{Errand, ErrandOn, Item};
@@ -27,6 +24,7 @@ use crate::io::{EffectId, Output};
 use crate::mutant::Mutant;
 use crate::outbox::Outgoing;
 use crate::shard::{Admission, State};
+use crate::timers::Timers;
 
 /// How often the wait of a lane is doubled, at most.
 const LANE_WAITS: u32 = 4;
@@ -45,7 +43,7 @@ enum Due {
 pub(crate) struct Effects {
     /// Inbox records whose commands are under way.
     pub(super) runs: CountMap<(ShardId, Position)>,
-    due: BinaryHeap<Reverse<(Mono, Due)>>,
+    due: Timers<Due>,
     /// Shards that may have something to send or to run.
     stirred: Vec<ShardId>,
     counts: EffectCounts,
@@ -53,7 +51,7 @@ pub(crate) struct Effects {
 
 impl Effects {
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.due.peek().map(|Reverse((at, _))| *at)
+        self.due.next()
     }
 }
 
@@ -72,6 +70,8 @@ pub struct EffectCounts {
     pub refused: u64,
     /// Effects that an operator dropped.
     pub dropped: u64,
+    /// Failures, each of which was tried again or left its effect stuck.
+    pub failed: u64,
 }
 
 /// How a durable effect stands.
@@ -163,7 +163,7 @@ impl ShardLoop {
         let effect = self.calls.next_effect();
         let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(inbox)) else { return };
         item.effect = effect;
-        let run = InboxRun { position: inbox, sent: item.sent };
+        let sent = Some(item.sent);
         let DurableCall { entity, command, payload, caller, metadata } = (*item.incoming.call).clone();
         let call = Call {
             id: 0,
@@ -180,19 +180,11 @@ impl ShardLoop {
             if_match: None,
             deadline: None,
             operation: Operation::Run,
-            inbox: Some(run),
+            inbox: Some(inbox),
+            sent,
         };
         self.effects.runs.insert(effect, (shard, inbox));
         self.out.push(Output::Effect { effect: Some(effect), call });
-    }
-
-    /// The command of an inbox record goes to a function: attempts are counted over all its runs.
-    pub(super) fn effect_sent(&mut self, job: &Job) {
-        let Some(run) = job.call.inbox else { return };
-        let shard = shard_of(&job.call.entity, self.settings.shards);
-        if let Some(item) = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(run.position)) {
-            item.sent = job.attempt;
-        }
     }
 
     /// Bounds of what a command of this caller asks for through the outbox.
@@ -313,7 +305,8 @@ impl ShardLoop {
 
     /// Waits, the longer the more often it was in vain.
     fn rest(&mut self, attempts: u32, due: Due) {
-        self.effects.due.push(Reverse((self.effect_wait(attempts), due)));
+        let at = self.effect_wait(attempts);
+        self.effects.due.push(at, due);
     }
 
     /// When something that has failed so often is tried again.
@@ -325,10 +318,7 @@ impl ShardLoop {
 
     /// Those whose wait is over.
     pub(super) fn effects_due(&mut self) {
-        while let Some(Reverse((at, due))) = self.effects.due.peek().copied()
-            && at <= self.now.mono
-        {
-            self.effects.due.pop();
+        while let Some(due) = self.effects.due.pop(self.now.mono) {
             let (Due::Lane(shard, _) | Due::Errand(shard, _)) = due;
             match (due, self.owned_mut(shard)) {
                 (Due::Lane(_, to), Some(owned)) => owned.outbox.due(to),
@@ -340,11 +330,18 @@ impl ShardLoop {
     }
 
     /// The command of an inbox record was answered. If it wrote, that it ended is durable already.
-    pub(super) fn effect_ran(&mut self, shard: ShardId, inbox: Position, effect: EffectId, result: Result<Reply>) {
-        let item = self.owned(shard).and_then(|owned| owned.inbox.get(inbox));
-        if item.is_none_or(|item| item.state != Errand::Running || item.effect != effect) {
+    pub(super) fn effect_ran(
+        &mut self,
+        (shard, inbox): (ShardId, Position),
+        effect: EffectId,
+        result: Result<Reply>,
+        sent: u32,
+    ) {
+        let item = self.owned_mut(shard).and_then(|owned| owned.inbox.get_mut(inbox));
+        let Some(item) = item.filter(|item| item.state == Errand::Running && item.effect == effect) else {
             return self.stir(shard);
-        }
+        };
+        item.sent = item.sent.max(sent);
         match result {
             Ok(_) => self.end_effect(shard, inbox, ErrandOn::Answered, Ended::Ran, None),
             Err(error) if is_answer(&error) || self.is(Mutant::FailureEndsEffect) => {
@@ -373,20 +370,21 @@ impl ShardLoop {
     /// Tells an operator that what was asked for is durable.
     pub(super) fn done_written(&mut self, by: Option<CallId>) {
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(Reply::default()) });
+            self.out.push(Output::Reply { call, result: Ok(Reply::default()), sent: 0 });
         }
     }
 
     /// That an inbox record has ended could not be written: it is run again.
     pub(super) fn done_lost(&mut self, shard: ShardId, inbox: Position, by: Option<CallId>, error: Error) {
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Err(error.clone()) });
+            self.out.push(Output::Reply { call, result: Err(error.clone()), sent: 0 });
         }
         self.effect_failed(shard, inbox, error);
     }
 
     fn effect_failed(&mut self, shard: ShardId, inbox: Position, error: Error) {
         let bound = if is_passing(&error) { u32::MAX } else { self.settings.effect_attempts.max(1) };
+        self.effects.counts.failed += 1;
         let Some(owned) = self.owned_mut(shard) else { return };
         let Some(item) = owned.inbox.get_mut(inbox) else { return };
         item.attempts = item.attempts.saturating_add(1);
@@ -402,10 +400,11 @@ impl ShardLoop {
 
     /// An operator does not wait for an inbox record's turn.
     pub(super) fn retry_effect(&mut self, call: CallId, shard: ShardId, inbox: Position) {
+        let none = self.no_effect(shard, inbox);
         let result = match self.owned_mut(shard) {
-            None => Err(no_effect(shard, inbox)),
+            None => Err(none),
             Some(owned) => match owned.inbox.get_mut(inbox) {
-                None => Err(no_effect(shard, inbox)),
+                None => Err(none),
                 Some(item) => {
                     item.attempts = 0;
                     // One that waits or runs anyway is as the operator wants it.
@@ -414,7 +413,7 @@ impl ShardLoop {
                 }
             },
         };
-        self.out.push(Output::Reply { call, result });
+        self.out.push(Output::Reply { call, result, sent: 0 });
         self.stir(shard);
     }
 
@@ -422,7 +421,7 @@ impl ShardLoop {
     pub(super) fn drop_effect(&mut self, call: CallId, shard: ShardId, inbox: Position) {
         let state = self.owned(shard).and_then(|owned| owned.inbox.get(inbox)).map(|item| item.state);
         let refused = match state {
-            None => Some(no_effect(shard, inbox)),
+            None => Some(self.no_effect(shard, inbox)),
             Some(state) if state.next(ErrandOn::Dropped).is_none() => {
                 let said = "the effect's command is under way; look again when it has been answered";
                 Some(Error::conflict(said).at("shard", shard).at("position", inbox))
@@ -430,9 +429,20 @@ impl ShardLoop {
             Some(_) => None,
         };
         match refused {
-            Some(error) => self.out.push(Output::Reply { call, result: Err(error) }),
+            Some(error) => self.out.push(Output::Reply { call, result: Err(error), sent: 0 }),
             None => self.end_effect(shard, inbox, ErrandOn::Dropped, Ended::Dropped, Some(call)),
         }
+    }
+
+    /// Why nothing can be done about the inbox record there.
+    fn no_effect(&self, shard: ShardId, position: Position) -> Error {
+        let sending = self.owned(shard).is_some_and(|owned| owned.outbox.list().any(|(.., o)| o.position == position));
+        let error = if sending {
+            Error::conflict("the effect is on its way to its shard's inbox; look again when it is there")
+        } else {
+            Error::not_found("no durable effect stands there, or it has ended")
+        };
+        error.at("shard", shard).at("position", position)
     }
 
     /// A function has come: what failed for want of one is tried again at once, and what went down with its process too,
@@ -459,8 +469,9 @@ impl ShardLoop {
         }
     }
 
-    /// Counts of durable effects.
-    pub(super) fn effect_counts(&self) -> EffectCounts {
+    /// Counts of durable effects. Walks over the loop's shards: to be asked now and then.
+    #[must_use]
+    pub fn effect_counts(&self) -> EffectCounts {
         let mut counts = self.effects.counts;
         for owned in self.shards.iter().flatten() {
             counts.outbox += owned.outbox.len();
@@ -521,9 +532,4 @@ fn incoming(from: ShardId, at: adjoin_model::Wall, record: Outgoing) -> Record {
 /// The position of the outbox record that an inbox record comes from.
 fn origin_position(record: &Record) -> Position {
     if let Body::Inbox(incoming) = &record.body { incoming.origin.position } else { 0 }
-}
-
-fn no_effect(shard: ShardId, inbox: Position) -> Error {
-    let said = "no durable effect stands there, or it has ended";
-    Error::not_found(said).at("shard", shard).at("position", inbox)
 }

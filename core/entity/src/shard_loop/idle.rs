@@ -50,7 +50,7 @@ impl ShardLoop {
     /// Ends an activation because somebody asks for it; answers the call.
     pub(super) fn passivate_now(&mut self, call: &Call) {
         let result = self.passivate_asked(&call.entity);
-        self.out.push(Output::Reply { call: call.id, result });
+        self.out.push(Output::Reply { call: call.id, result, sent: 0 });
     }
 
     fn passivate_asked(&mut self, id: &EntityId) -> Result<Reply> {

@@ -82,7 +82,7 @@ pub(crate) enum Ending {
 
 impl Job {
     pub(crate) fn new(call: Call, ask: Ask) -> Box<Self> {
-        let attempt = call.inbox.map_or(1, |run| run.sent.saturating_add(1));
+        let attempt = call.sent.unwrap_or(0).saturating_add(1);
         Box::new(Self {
             call,
             ask,

@@ -239,12 +239,12 @@ impl ShardLoop {
     }
 
     /// A synchronous side effect has ended; how is its own affair, the reply is that of the command.
-    pub(super) fn effect_done(&mut self, effect: EffectId, result: Result<Reply>) {
-        if let Some((shard, inbox)) = self.effects.runs.remove(&effect) {
-            return self.effect_ran(shard, inbox, effect, result);
+    pub(super) fn effect_done(&mut self, effect: EffectId, result: Result<Reply>, sent: u32) {
+        if let Some(run) = self.effects.runs.remove(&effect) {
+            return self.effect_ran(run, effect, result, sent);
         }
         if let Some(run) = self.consumers.runs.remove(&effect) {
-            return self.event_ran(run, effect, result);
+            return self.event_ran(run, effect, result, sent);
         }
         let Some(call) = self.calls.effects.remove(&effect) else { return };
         let Some(held) = self.calls.held.get_mut(&call) else { return self.part_done(call, result) };
@@ -277,7 +277,9 @@ impl ShardLoop {
                 self.out.push(Output::Forward(forwarded(follower, target.clone())));
             }
         }
-        let call = forwarded(&job.call, target);
+        // Its attempts count on: its id is the same.
+        let sent = job.call.sent.map(|_| job.attempt.saturating_sub(1));
+        let call = Call { sent, ..forwarded(&job.call, target) };
         if self.calls.remove(job.call.id).is_some() && !job.abandoned {
             self.out.push(Output::Forward(call));
         } else {
@@ -313,6 +315,7 @@ fn forwarded(call: &Call, target: Target, id: CallId) -> Call {
         deadline: call.deadline,
         operation: Operation::Run,
         inbox: None,
+        sent: call.sent,
     }
 }
 
@@ -326,5 +329,5 @@ pub(super) fn effect_call(call: &Call, target: Target, index: usize, waits: bool
     let inner = forwarded(call, target, 0);
     let chain = if waits { inner.chain.clone() } else { Vec::new() };
     let (hops, deadline) = if waits { (inner.hops, inner.deadline) } else { (0, None) };
-    Call { command, chain, hops, deadline, idempotency_key: None, wrote: false, ..inner }
+    Call { command, chain, hops, deadline, idempotency_key: None, wrote: false, sent: None, ..inner }
 }

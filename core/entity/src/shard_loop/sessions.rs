@@ -247,6 +247,10 @@ impl ShardLoop {
         let mut kept = VecDeque::with_capacity(jobs.len());
         for mut job in jobs {
             match self.sessions.resolve(&job.call) {
+                // It was an action when it came here.
+                Ok(Resolved::Entity(_)) if !self.is_home(&job.call.entity) => {
+                    self.fail(job, Error::fenced("the type has a state now, and its shard is elsewhere; call again"));
+                }
                 Ok(Resolved::Entity(ask)) => {
                     job.ask = ask;
                     kept.push_back(job);

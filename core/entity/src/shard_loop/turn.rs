@@ -160,7 +160,7 @@ impl ShardLoop {
             return false;
         }
         let Some(mut job) = entity.mailbox.pop_front() else { return false };
-        self.effect_sent(&job);
+        self.calls.count_sent(&job);
         let Some(entity) = self.entities.get(slot) else { return false };
         let due = self.sessions.entity_type(entity.id.entity_type()).is_some_and(|t| snapshot_due(t, entity));
         let Some(entity) = self.entities.get_mut(slot) else { return false };

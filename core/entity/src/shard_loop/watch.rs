@@ -87,7 +87,7 @@ impl ShardLoop {
     pub(super) fn watch_failed(&mut self, slot: Slot, call: CallId, error: Error) {
         if self.forget_watch(slot, call) {
             self.calls.remove(call);
-            self.out.push(Output::End { call, error: Some(error) });
+            self.out.push(Output::End { call, error: Some(error), sent: 0 });
         }
     }
 

@@ -127,7 +127,7 @@ fn element(host: &mut Host, call: u64) {
 
 fn done(host: &mut Host, effect: Option<u64>, payload: &str) {
     let reply = Reply { payload: Some(json(payload)), ..Reply::default() };
-    host.step(vec![Input::EffectDone { effect: effect.expect("waited for"), result: Ok(reply) }]);
+    host.step(vec![Input::EffectDone { effect: effect.expect("waited for"), result: Ok(reply), sent: 0 }]);
 }
 
 #[test]

@@ -79,7 +79,11 @@ fn a_synchronous_effect_holds_the_reply_and_never_the_entity() {
     host.settle();
     assert!(host.replied(other));
     let (effect, _) = host.effects.remove(0);
-    host.step(vec![Input::EffectDone { effect: effect.expect("waits"), result: Err(Error::internal("mail")) }]);
+    host.step(vec![Input::EffectDone {
+        effect: effect.expect("waits"),
+        result: Err(Error::internal("mail")),
+        sent: 0,
+    }]);
     assert!(host.reply(call).is_ok(), "the reply is the command's own");
 }
 

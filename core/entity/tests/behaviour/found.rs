@@ -180,7 +180,7 @@ fn who_follows_a_held_reply_gets_it_when_the_first_caller_leaves() {
     let (effect, _) = host.effects.remove(0);
     host.step(vec![Input::Cancel(first)]);
     let result = Ok(Reply { sequence: 1, ..Reply::default() });
-    host.step(vec![Input::EffectDone { effect: effect.expect("it waits"), result }]);
+    host.step(vec![Input::EffectDone { effect: effect.expect("it waits"), result, sent: 0 }]);
     assert!(host.replied(follower));
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct Host {
     pub(crate) journal: BTreeMap<ShardId, Vec<Record>>,
     /// Calls that run an inbox record, or an event of a consumer.
     runs: BTreeMap<CallId, EffectId>,
+    /// Those that have ended, to be carried.
+    ran: Vec<Input>,
     pub(crate) drained: bool,
     folded: BTreeMap<ActivationId, Sequence>,
     sessions: BTreeMap<ActivationId, SessionId>,
@@ -146,6 +148,7 @@ impl Host {
             trimmed: Vec::new(),
             journal: BTreeMap::new(),
             runs: BTreeMap::new(),
+            ran: Vec::new(),
             drained: false,
             folded: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -154,7 +157,11 @@ impl Host {
 
     /// A loop anew, that found one shard at this position. Before anything else.
     pub(crate) fn restart_at(&mut self, shard: ShardId, position: u64) {
-        let settings = settings();
+        self.restart_with(settings(), shard, position);
+    }
+
+    /// The same, with other settings.
+    pub(crate) fn restart_with(&mut self, settings: Settings, shard: ShardId, position: u64) {
         let head = |position| Head { epoch: Epoch(3), owner: Some(ME), position };
         let at = |other| head(if ShardId(other) == shard { position } else { 0 });
         let heads = (0..settings.shards).map(|other| (ShardId(other), at(other))).collect();
@@ -189,9 +196,12 @@ impl Host {
 
     fn sort(&mut self, output: Output, inputs: &mut Vec<Input>) {
         match output {
-            Output::Reply { call, result } => self.replies.push((call, result)),
+            Output::Reply { call, result, sent } => match self.runs.remove(&call) {
+                Some(effect) => self.ran.push(Input::EffectDone { effect, result, sent }),
+                None => self.replies.push((call, result)),
+            },
             Output::Element { call, sequence, .. } => self.elements.push((call, sequence)),
-            Output::End { call, error } => self.ends.push((call, error)),
+            Output::End { call, error, .. } => self.ends.push((call, error)),
             Output::Forward(call) => self.forwards.push(call),
             Output::Effect { effect, call } => self.effects.push((effect, call)),
             Output::Load { load, entity, request } if self.hold_loads => self.loads.push((load, entity, request)),
@@ -262,6 +272,7 @@ impl Host {
             deadline: None,
             operation: Operation::Run,
             inbox: None,
+            sent: None,
         }
     }
 
@@ -282,14 +293,7 @@ impl Host {
                 self.runs.insert(self.next_call, effect.expect("the loop waits for it"));
                 inputs.push(Input::Call(Call { id: self.next_call, ..call }));
             }
-            let (ran, others) =
-                std::mem::take(&mut self.replies).into_iter().partition(|(c, _)| self.runs.contains_key(c));
-            self.replies = others;
-            let ran: Vec<(CallId, Result<Reply>)> = ran;
-            for (call, result) in ran {
-                let effect = self.runs.remove(&call).expect("it runs");
-                inputs.push(Input::EffectDone { effect, result });
-            }
+            inputs.append(&mut self.ran);
             if inputs.is_empty() {
                 return;
             }
@@ -340,7 +344,9 @@ impl Host {
         effects: Effects,
         metadata: Metadata,
     ) {
-        let session = self.sessions.get(&command.activation).copied().unwrap_or(1);
+        let sent = |frame: &HostFrame| matches!(frame, HostFrame::Command(sent) if sent.call == command.call);
+        let sent = self.frames.iter().rev().find(|(_, frame)| sent(frame)).map(|(session, _)| *session);
+        let session = self.sessions.get(&command.activation).copied().or(sent).unwrap_or(1);
         let answer = AnswerFrame {
             activation: command.activation,
             call: command.call,

@@ -65,7 +65,7 @@ fn a_dead_letter_whose_position_was_not_noted_is_not_given_again() {
     second.journal = first.journal.clone();
     second.restart_at(shard("ada"), second.journal[&shard("ada")].len() as u64);
     let letter = DeadLetter { entity: id("ada"), attempts: 1, error: "no".into(), at: second.now.wall };
-    let progress = Progress { passed: 0, dead: [(1, letter)].into() };
+    let progress = Progress { passed: 0, dead: [(1, letter)].into(), ..Progress::default() };
     let left = Unfinished { consumers: vec![(mail(), progress)], ..Unfinished::default() };
     second.machine.resume(shard("ada"), left);
     second.up_with(1, mailing(), 1000);
@@ -222,7 +222,8 @@ fn what_failed_for_want_of_a_function_has_not_counted() {
     host.later_ms(100);
     host.carry();
     fails(&mut host);
-    assert!(matches!(noted(&mut host), (1, Consumed::Dead { attempts: 2, .. })));
+    let dead = matches!(noted(&mut host), (1, Consumed::Dead { attempts: 3, .. }));
+    assert!(dead, "two failures, and one attempt that went down with its process");
 }
 
 #[test]
@@ -236,4 +237,70 @@ fn a_function_that_connects_does_not_cut_short_what_a_failure_rests() {
     host.later_ms(100);
     host.carry();
     assert_eq!(host.commands.len(), 1);
+}
+
+/// A host in which the event of `ada` at 1 is with the function, and that of her neighbour at 2 a dead letter.
+fn with_a_letter_ahead() -> Host {
+    let mut host = with_spec(mailing(), Settings { effect_attempts: 1, ..settings() });
+    emits(&mut host, "ada", &["A"]);
+    emits(&mut host, &neighbour(), &["A"]);
+    let letter = host.commands.remove(1);
+    badly(&mut host, &letter);
+    assert!(matches!(noted(&mut host), (2, Consumed::Dead { .. })));
+    assert_eq!(dead(&host, "ada"), [2]);
+    host
+}
+
+#[test]
+fn a_dead_letter_that_ends_ahead_of_the_position_is_not_given_again_by_the_next_host() {
+    let mut first = with_a_letter_ahead();
+    let call = drop_letter(&mut first, 2);
+    assert_eq!(noted(&mut first), (2, Consumed::Ahead(Ended::Dropped)));
+    assert!(first.reply(call).is_ok());
+    let mut second = Host::without_function(settings());
+    second.journal = first.journal.clone();
+    second.restart_at(shard("ada"), second.journal[&shard("ada")].len() as u64);
+    let progress = Progress { ahead: [(2, Ended::Dropped)].into(), ..Progress::default() };
+    let left = Unfinished { consumers: vec![(mail(), progress)], ..Unfinished::default() };
+    second.machine.resume(shard("ada"), left);
+    second.up_with(1, mailing(), 1000);
+    second.carry();
+    let command = second.command();
+    assert!(second.commands.is_empty(), "nor is it a dead letter any more");
+    well(&mut second, &command);
+    let batch = second.durable();
+    assert_eq!(batch.records.len(), 2, "once the position is past it, it is forgotten");
+    assert_eq!(consumed(&batch.records[1].body), Some((2, Consumed::Settled(Ended::Dropped))));
+}
+
+#[test]
+fn dead_letters_that_ended_ahead_do_not_keep_the_next_host_from_reading() {
+    let mut first = with_a_letter_ahead();
+    drop_letter(&mut first, 2);
+    noted(&mut first);
+    let mut settings = settings();
+    settings.limits.dead_letters = 1;
+    let mut second = Host::without_function(settings.clone());
+    second.journal = first.journal.clone();
+    second.restart_with(settings, shard("ada"), second.journal[&shard("ada")].len() as u64);
+    let progress = Progress { ahead: [(2, Ended::Dropped)].into(), ..Progress::default() };
+    let left = Unfinished { consumers: vec![(mail(), progress)], ..Unfinished::default() };
+    second.machine.resume(shard("ada"), left);
+    second.up_with(1, mailing(), 1000);
+    second.carry();
+    assert_eq!(second.commands.len(), 1, "only so does the position come past them");
+}
+
+#[test]
+fn a_dead_letter_that_ends_ahead_of_the_position_is_forgotten_with_it() {
+    let mut host = with_a_letter_ahead();
+    drop_letter(&mut host, 2);
+    noted(&mut host);
+    let command = host.command();
+    well(&mut host, &command);
+    let batch = host.durable();
+    let notes: Vec<_> = batch.records.iter().filter_map(|record| consumed(&record.body)).collect();
+    assert_eq!(notes, [(4, Consumed::Passed), (2, Consumed::Settled(Ended::Dropped))]);
+    host.carry();
+    assert!(host.writes.is_empty() && host.commands.is_empty());
 }

@@ -4,11 +4,13 @@
 mod host;
 
 mod activation;
+mod attempts;
 mod cloudstate;
 mod durability;
 mod effects;
 mod eventing;
 mod found;
+mod homes;
 mod idempotency;
 mod letters;
 mod lost;

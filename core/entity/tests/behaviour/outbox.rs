@@ -568,3 +568,21 @@ fn metadata_of_a_durable_effect_is_counted_and_bounded() {
     assert!(error.message.contains("the durable effect's metadata"), "{error}");
     assert!(host.writes.is_empty());
 }
+
+#[test]
+fn an_effect_that_is_still_on_its_way_is_said_to_be_so() {
+    let mut host = Host::new();
+    host.call("ada", "add");
+    let command = host.command();
+    let effects = Effects { events: vec![event("A")], side_effects: vec![durable(id("eve"))], ..Effects::default() };
+    host.answer(&command, reply("1"), effects);
+    host.durable();
+    let sending = host.machine.effects(10).remove(0);
+    for drops in [false, true] {
+        let (shard, inbox, call) = (sending.shard, sending.position, host.new_call(id("ada"), "add").id);
+        let input =
+            if drops { Input::DropEffect { call, shard, inbox } } else { Input::RetryEffect { call, shard, inbox } };
+        host.step(vec![input]);
+        assert_eq!(host.error(call).0, Kind::Conflict, "it is listed, so it is not unknown");
+    }
+}

@@ -29,7 +29,10 @@ impl Case<'_> {
                 }
             }
         }
-        self.check_entrusted_order();
+        // One that was stuck for a while does not hold up those behind it.
+        if self.context.plan.gives_up_after().is_none() {
+            self.check_entrusted_order();
+        }
         for (shard, position) in store.inbox() {
             self.found.push(format!("shard {shard}: the inbox record at {position} has not ended"));
         }

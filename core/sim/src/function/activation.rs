@@ -12,7 +12,6 @@ use super::session::Session;
 use crate::agenda::{Event, MS, Time};
 use crate::context::Context;
 use crate::fault::Fault;
-use crate::plan::HEARS;
 use crate::plan::TYPES;
 use crate::words::{Fact, State};
 
@@ -174,8 +173,7 @@ impl Session {
 
     /// An attempt number only rises.
     pub(super) fn check_attempt(&self, context: &mut Context, seen: &mut Seen<'_>, frame: &CommandFrame) {
-        // An event that failed is given anew, and counted by its consumer.
-        if frame.query || &*frame.name == HEARS {
+        if frame.query {
             return;
         }
         let entity = self.activations.get(&frame.activation).map(|a| a.entity.clone()).or(frame.entity.clone());

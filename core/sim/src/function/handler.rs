@@ -7,10 +7,11 @@ use adjoin_model::{CommandId, Error, Metadata, Payload};
 
 use super::Seen;
 use super::session::{Running, Session};
-use crate::agenda::Event;
+use crate::agenda::{Event, MS, Time};
 use crate::context::Context;
 use crate::fault::Fault;
 use crate::plan::HEARS;
+use crate::random::spread;
 use crate::words::{Ask, Fact, NOBODY, State, child};
 
 /// What a handler returned, and the state it left.
@@ -126,6 +127,9 @@ impl Session {
                 HandlerResult::Reply(None)
             }
             "gather" => HandlerResult::Reply(Some(running.stream.gathered())),
+            HEARS if refuses(context, &frame.payload) => {
+                HandlerResult::Failed(Error::rejected("it does not take this event"))
+            }
             HEARS if context.befalls(Fault::HandlerFails) => {
                 HandlerResult::Failed(Error::rejected("it does not listen"))
             }
@@ -139,11 +143,31 @@ impl Session {
     }
 }
 
+/// Certain events are refused for as long as a dead letter takes and longer, over and over until faults end.
+fn refuses(context: &mut Context, event: &Payload) -> bool {
+    const TURN: Time = 20_000 * MS;
+    let Some(fact) = Fact::read(event) else { return false };
+    let chosen = spread(fact.token);
+    let turn = context.now / TURN + (chosen >> 32);
+    let refuses = !context.healing
+        && context.plan.gives_up_after().is_some()
+        && chosen.is_multiple_of(16)
+        && turn.is_multiple_of(2);
+    if refuses {
+        context.count(Fault::EventRefused);
+    }
+    refuses
+}
+
+/// The event that a call is given for.
+pub(crate) fn event_of(metadata: &Metadata) -> Option<(u32, u64)> {
+    let (shard, position) = metadata.iter().find(|(name, _)| name == "ce-id")?.1.split_once('-')?;
+    Some((shard.parse().ok()?, position.parse().ok()?))
+}
+
 /// An event is taken; what counts is the first time.
 fn hear(context: &mut Context, seen: &mut Seen<'_>, metadata: &Metadata) {
-    let id = metadata.iter().find(|(name, _)| name == "ce-id").and_then(|(_, id)| id.split_once('-'));
-    let event = id.and_then(|(shard, position)| Some((shard.parse().ok()?, position.parse().ok()?)));
-    match event {
+    match event_of(metadata) {
         Some(event) => {
             let place = seen.heard.len();
             seen.heard.entry(event).or_insert(place);

@@ -64,11 +64,15 @@ impl World {
                 _ => Operation::Run,
             },
             inbox: None,
+            sent: None,
         }
     }
 
     /// A call is answered.
-    pub(super) fn reply(&mut self, id: HostId, call: CallId, result: Result<Reply>) {
+    pub(super) fn reply(&mut self, id: HostId, call: CallId, result: Result<Reply>, sent: u32) {
+        if let Some(order) = self.hosts[id].orders.remove(&call) {
+            return self.order_answered(order, result);
+        }
         let Some(waiting) = self.hosts[id].calls.remove(&call) else {
             return self.context.violate(|| format!("call {call} is answered, but it is over: {result:?}"));
         };
@@ -82,7 +86,7 @@ impl World {
         match waiting.edge {
             Edge::Client(attempt) => self.deliver(id, attempt, result),
             Edge::Loop { index, effect: Some(effect) } => {
-                self.push(id, index, Input::EffectDone { effect, result });
+                self.push(id, index, Input::EffectDone { effect, result, sent });
             }
             Edge::Loop { effect: None, .. } => {}
         }

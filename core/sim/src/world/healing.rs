@@ -34,6 +34,7 @@ impl World {
                 self.host_dies(host);
             }
         }
+        self.context.after(MS, Event::OperatorLooks);
         self.context.after(CALLS_END, Event::Probes);
     }
 

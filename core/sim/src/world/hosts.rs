@@ -31,7 +31,7 @@ impl World {
         self.hosts.iter_mut().for_each(|older| older.deposed = true);
         let (host, shards) = (self.hosts.len(), self.context.plan.shards);
         self.context.trace.line(self.context.now, "host starts", [host as u64, 0, 0]);
-        self.hosts.push(Host::new(owner, shards));
+        self.hosts.push(Host::new(owner, shards, self.context.plan.loops));
         for shard in 0..shards {
             self.claim(host, shard);
         }
@@ -147,8 +147,10 @@ impl World {
         let session = self.functions.open(host, process, spec.clone());
         self.hosts[host].sessions.insert(session);
         let (running, bytes) = self.context.plan.credit;
-        let up = Input::SessionUp { session, spec, running, bytes };
+        let up = Input::SessionUp { session, spec: spec.clone(), running, bytes };
+        self.hosts[host].homes.settle(&spec);
         self.push_to_all(host, &up);
+        self.hosts[host].homes.spread(&spec);
     }
 
     pub(super) fn session_gone(&mut self, session: SessionId, orderly: bool) {

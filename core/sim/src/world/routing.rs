@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_entity::{Call, CallId, Input, Output, SessionId};
-use adjoin_model::{EntityId, Record, Sequence, ShardBatch, ShardId, shard_of};
+use adjoin_model::{EntityId, Record, Sequence, ShardBatch, ShardId};
 
 use super::World;
 use crate::agenda::{Event, HostId, MS, Time};
@@ -94,14 +94,15 @@ impl World {
 
     fn route(&mut self, id: HostId, index: u8, output: Output, frames: &mut Frames) {
         match output {
-            Output::Reply { call, result } => self.reply(id, call, result),
+            Output::Reply { call, result, sent } => self.reply(id, call, result, sent),
             Output::Element { call, payload, sequence, .. } => self.element(id, call, payload, sequence),
-            Output::End { call, error } => self.end_of(id, call, error),
+            Output::End { call, error, .. } => self.end_of(id, call, error),
             Output::Forward(call) => self.forward(id, call),
             Output::Effect { effect, call } => {
                 // An event is not what anybody asked for.
-                if &*call.name != HEARS {
-                    self.effects.extend(Ask::read(&call.payload).map(|ask| ask.token));
+                match &*call.name {
+                    HEARS => self.check_given(id, &call),
+                    _ => self.effects.extend(Ask::read(&call.payload).map(|ask| ask.token)),
                 }
                 let name = self.hosts[id].name_call();
                 self.enter(id, Call { id: name, ..call }, Edge::Loop { index, effect }, false);
@@ -141,10 +142,10 @@ impl World {
         (shard.0 % u32::from(self.context.plan.loops)) as u8
     }
 
-    /// Puts a call into the loop of its entity's shard.
+    /// Puts a call into its loop.
     pub(super) fn enter(&mut self, id: HostId, call: Call, edge: Edge, streams: bool) {
-        let loops = u32::from(self.context.plan.loops);
-        let index = (shard_of(&call.entity, self.context.plan.shards).0 % loops) as u8;
+        let turn = if let Edge::Loop { index, .. } = edge { u64::from(index) } else { call.id };
+        let index = self.hosts[id].homes.of_call(&call.entity, turn);
         let entity = call.entity.clone();
         let (deadline, hops) = (call.deadline, call.hops);
         let waiting = Waiting { edge, index, entity, deadline, streams, untaken: false, gone: false, hops };
@@ -168,6 +169,7 @@ impl World {
 
     fn write(&mut self, id: HostId, index: u8, batch: ShardBatch) {
         let shard = batch.shard;
+        self.check_notes(&batch);
         let bytes: usize = batch.records.iter().map(Record::size).sum();
         let bound = self.context.plan.limits().batch_bytes;
         let sized = !batch.records.is_empty() && bytes <= bound;

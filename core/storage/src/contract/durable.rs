@@ -61,7 +61,7 @@ pub async fn effects_survive_reopen(fixture: &dyn Fixture) {
     let dead = Consumed::Dead { attempts: 10, error: "Internal: no".into() };
     subject.write(vec![noted("g", 1, Consumed::Passed), noted("g", 1, dead)]).await;
     let subject = reopened(subject, fixture).await;
-    let progress = Progress { passed: 1, dead: [(1, letter())].into() };
+    let progress = Progress { passed: 1, dead: [(1, letter())].into(), ..Progress::default() };
     assert_eq!(subject.unfinished("ada").await.consumers, [(consumer("g"), progress)]);
     assert_eq!(subject.unfinished("ada").await.outbox, [(2, outbox(1))]);
     let eve = subject.unfinished("eve").await;

@@ -124,7 +124,7 @@ pub async fn consumers_keep_their_positions(fixture: &dyn Fixture) {
     subject.write(vec![noted("a", 9, Consumed::Passed)]).await;
     let listed = subject.unfinished("ada").await;
     let a = Progress { passed: 9, ..Progress::default() };
-    let b = Progress { passed: 3, dead: [(1, letter()), (3, letter())].into() };
+    let b = Progress { passed: 3, dead: [(1, letter()), (3, letter())].into(), ..Progress::default() };
     assert_eq!(listed.consumers, [(consumer("a"), a), (consumer("b"), b)]);
     assert!(listed.outbox.is_empty() && listed.inbox.is_empty() && listed.watermarks.is_empty());
     assert_eq!(subject.unfinished("eve").await, Unfinished::default());
@@ -141,9 +141,23 @@ pub async fn a_settled_dead_letter_is_gone(fixture: &dyn Fixture) {
         .write(vec![noted("b", 1, Consumed::Settled(Ended::Ran)), noted("b", 7, Consumed::Settled(Ended::Dropped))])
         .await;
     let listed = subject.unfinished("ada").await.consumers;
-    let b = Progress { passed: 3, dead: [(3, letter())].into() };
-    let c = Progress { passed: 0, dead: [(1, letter())].into() };
+    let b = Progress { passed: 3, dead: [(3, letter())].into(), ..Progress::default() };
+    let c = Progress { dead: [(1, letter())].into(), ..Progress::default() };
     assert_eq!(listed, [(consumer("b"), b), (consumer("c"), c)]);
+}
+
+/// A dead letter that ended ahead of its consumer's position is known for it until that is said to be over.
+pub async fn a_dead_letter_that_ended_ahead_is_remembered(fixture: &dyn Fixture) {
+    let subject = Subject::new(fixture).await;
+    subject.write(vec![dead("b", 5), dead("b", 7), noted("b", 3, Consumed::Passed)]).await;
+    subject.write(vec![noted("b", 5, Consumed::Ahead(Ended::Dropped)), noted("b", 7, Consumed::Ahead(Ended::Ran))]).await;
+    let ahead = [(5, Ended::Dropped), (7, Ended::Ran)].into();
+    let listed = subject.unfinished("ada").await.consumers;
+    assert_eq!(listed, [(consumer("b"), Progress { passed: 3, ahead, ..Progress::default() })]);
+    subject.write(vec![noted("b", 6, Consumed::Passed), noted("b", 5, Consumed::Settled(Ended::Dropped))]).await;
+    let listed = subject.unfinished("ada").await.consumers;
+    let left = Progress { passed: 6, ahead: [(7, Ended::Ran)].into(), ..Progress::default() };
+    assert_eq!(listed, [(consumer("b"), left)]);
 }
 
 /// Their places in the tail stay, with the record or without; ends are always there.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What consumers of events note: in the journal, and as rows of how far each has come.
 //!
-//! A row's key is `shard log 00 group 00` for a position, and that with a position behind it for a dead letter.
+//! A row's key is `shard log 00 group 00` for a position, and that with a position behind it for a dead letter. One that
+//! ended ahead of the position keeps its row, with 0 attempts and how it ended, until the position has come past it.
 
 use adjoin_model::{Consumed, ConsumerId, Consumption, DeadLetter, Ended, EntityId, Position, Progress, ShardId, Wall};
 
@@ -10,6 +11,7 @@ use crate::codec::{Damage, Decoder, Encoder};
 const PASSED: u8 = 1;
 const DEAD: u8 = 2;
 const SETTLED: u8 = 3;
+const AHEAD: u8 = 4;
 
 /// Writes a consumption as it stands behind its entry in the journal.
 pub(crate) fn note(value: &mut Encoder, consumption: &Consumption) {
@@ -18,6 +20,7 @@ pub(crate) fn note(value: &mut Encoder, consumption: &Consumption) {
         Consumed::Passed => value.byte(PASSED),
         Consumed::Dead { attempts, error } => value.byte(DEAD).number(u64::from(*attempts)).text(error),
         Consumed::Settled(ended) => value.byte(SETTLED).byte(*ended as u8),
+        Consumed::Ahead(ended) => value.byte(AHEAD).byte(*ended as u8),
     };
 }
 
@@ -29,6 +32,7 @@ pub(crate) fn read_note(fields: &mut Decoder<'_>) -> Result<Consumption, Damage>
         PASSED => Consumed::Passed,
         DEAD => Consumed::Dead { attempts: attempts(fields)?, error: fields.text()?.to_owned() },
         SETTLED => Consumed::Settled(ended(fields.byte()?)?),
+        AHEAD => Consumed::Ahead(ended(fields.byte()?)?),
         _ => return Err(Damage::Content),
     };
     Ok(Consumption { consumer, event, what })
@@ -76,13 +80,25 @@ pub(crate) fn encode_letter(key: &[u8], attempts: u32, error: &str, entity: &Ent
     value.seal(key)
 }
 
-fn decode_letter(key: &[u8], value: &[u8]) -> Result<DeadLetter, Damage> {
+/// Encodes a dead letter that ended ahead of the position. None has failed 0 times.
+pub(crate) fn encode_ahead(key: &[u8], ended: Ended) -> Vec<u8> {
+    let mut value = Encoder::new(8);
+    value.number(0).byte(ended as u8);
+    value.seal(key)
+}
+
+fn read_letter(progress: &mut Progress, event: Position, key: &[u8], value: &[u8]) -> Result<(), Damage> {
     let mut fields = Decoder::open(key, value)?;
-    let (attempts, at) = (attempts(&mut fields)?, Wall(fields.number()?));
+    let attempts = attempts(&mut fields)?;
+    if attempts == 0 {
+        progress.ahead.insert(event, ended(fields.byte()?)?);
+        return fields.end();
+    }
+    let at = Wall(fields.number()?);
     let entity = EntityId::new(fields.text()?, fields.text()?).map_err(|_| Damage::Content)?;
     let error = fields.text()?.to_owned();
-    fields.end()?;
-    Ok(DeadLetter { entity, attempts, error, at })
+    progress.dead.insert(event, DeadLetter { entity, attempts, error, at });
+    fields.end()
 }
 
 /// Adds a row to what is known of consumers; rows come in the order of their keys.
@@ -94,7 +110,7 @@ pub(crate) fn read_row(all: &mut Vec<(ConsumerId, Progress)>, key: &[u8], value:
     let Some((_, progress)) = all.last_mut() else { return Err(Damage::Content) };
     match event {
         None => progress.passed = crate::effect::decode_watermark(key, value)?,
-        Some(event) => drop(progress.dead.insert(event, decode_letter(key, value)?)),
+        Some(event) => read_letter(progress, event, key, value)?,
     }
     Ok(())
 }
@@ -122,6 +138,7 @@ mod tests {
             b"\x03log\x03a/g\xac\x02\x02\x03\x02no"
         );
         assert_eq!(written(Consumed::Settled(Ended::Dropped)), b"\x03log\x03a/g\xac\x02\x03\x02");
+        assert_eq!(written(Consumed::Ahead(Ended::Ran)), b"\x03log\x03a/g\xac\x02\x04\x00");
     }
 
     #[test]
@@ -135,7 +152,10 @@ mod tests {
         let value = encode_letter(&letter, 3, "no", &entity, Wall(5));
         read_row(&mut all, &letter, &value).expect("a letter");
         let dead = DeadLetter { entity, attempts: 3, error: "no".into(), at: Wall(5) };
-        assert_eq!(all, [(consumer(), Progress { passed: 12, dead: [(9, dead)].into() })]);
+        let ahead = letter_key(ShardId(7), &consumer(), 14);
+        read_row(&mut all, &ahead, &encode_ahead(&ahead, Ended::Dropped)).expect("one that ended");
+        let progress = Progress { passed: 12, dead: [(9, dead)].into(), ahead: [(14, Ended::Dropped)].into() };
+        assert_eq!(all, [(consumer(), progress)]);
         assert_eq!(read_row(&mut all, b"\0\0\0\x07log", &value), Err(Damage::Content));
     }
 }

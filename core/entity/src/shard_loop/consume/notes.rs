@@ -55,7 +55,9 @@ impl ShardLoop {
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         let Some((reached, entity)) = consumer.mark(early) else { return };
         consumer.marking();
-        self.note(shard, place, reached, entity, Consumed::Passed, (Writes::Passed, None));
+        let overtaken = consumer.overtaken(reached).map(|(event, ended)| (event, Consumed::Settled(ended)));
+        let notes = core::iter::once((reached, Consumed::Passed)).chain(overtaken).collect();
+        self.note(shard, place, (reached, Writes::Passed, None), entity, notes);
     }
 
     pub(super) fn settle_letter(
@@ -74,25 +76,27 @@ impl ShardLoop {
             return;
         };
         consumer.settling.insert(event);
-        self.note(shard, place, event, entity, Consumed::Settled(ended), (Writes::Settled, by));
+        let what = Consumed::ended(ended, event, consumer.progress.passed);
+        self.note(shard, place, (event, Writes::Settled, by), entity, alloc::vec![(event, what)]);
     }
 
     pub(super) fn note(
         &mut self,
         shard: ShardId,
         place: ConsumerPlace,
-        event: Position,
+        (event, writes, by): (Position, Writes, Option<CallId>),
         entity: EntityId,
-        what: Consumed,
-        (writes, by): (Writes, Option<CallId>),
+        notes: Vec<(Position, Consumed)>,
     ) {
         let (at, name) = (self.now.wall, self.consumers.names.get(place as usize).cloned());
         let (Some(owned), Some(consumer)) = (self.owned_mut(shard), name) else { return };
-        let command = command(&consumer, Origin { shard, position: event });
-        let body = Body::Consumed(Box::new(Consumption { consumer, event, what }));
-        let record = Record { entity, sequence: 0, command, at, body };
+        let record = |(event, what)| {
+            let command = command(&consumer, Origin { shard, position: event });
+            let body = Body::Consumed(Box::new(Consumption { consumer: consumer.clone(), event, what }));
+            Record { entity: entity.clone(), sequence: 0, command, at, body }
+        };
         let group = Group::Consumed { consumer: place, event, writes, by };
-        match owned.shard.admit(group, alloc::vec![record]) {
+        match owned.shard.admit(group, notes.into_iter().map(record).collect()) {
             Admission::Waiting => self.make_dirty(shard),
             Admission::Refused(error) => self.consumed_lost(shard, place, event, writes, by, error),
         }
@@ -124,7 +128,7 @@ impl ShardLoop {
             Writes::Passed => consumer.passing = false,
             Writes::Dead => {
                 consumer.go(event, HandoverOn::Written);
-                self.consumers.counts.dead += 1;
+                self.consumers.count(place).dead += 1;
             }
             Writes::Settled => {
                 consumer.settling.remove(&event);
@@ -132,7 +136,7 @@ impl ShardLoop {
             }
         }
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Ok(Reply::default()) });
+            self.out.push(Output::Reply { call, result: Ok(Reply::default()), sent: 0 });
         }
         self.stir_consumers(shard);
     }
@@ -159,7 +163,7 @@ impl ShardLoop {
             }
         }
         if let Some(call) = by {
-            self.out.push(Output::Reply { call, result: Err(error) });
+            self.out.push(Output::Reply { call, result: Err(error), sent: 0 });
         }
     }
 
@@ -181,7 +185,7 @@ impl ShardLoop {
             }
             Ok(Reply::default())
         });
-        self.out.push(Output::Reply { call, result });
+        self.out.push(Output::Reply { call, result, sent: 0 });
         self.stir_consumers(shard);
     }
 
@@ -201,7 +205,7 @@ impl ShardLoop {
                 }
                 self.settle_letter(shard, place, event, Ended::Dropped, Some(call));
             }
-            Err(error) => self.out.push(Output::Reply { call, result: Err(error) }),
+            Err(error) => self.out.push(Output::Reply { call, result: Err(error), sent: 0 }),
         }
     }
 

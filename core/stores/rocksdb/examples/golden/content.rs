@@ -2,8 +2,8 @@
 //! What a golden folder holds. Never changed: folders that hold it are kept for every format.
 
 use adjoin_model::{
-    Answer, Body, CommandId, Dedup, DedupKey, DurableCall, Ended, EntityId, Error, Incoming, Origin, Owner, Payload,
-    Record, ShardId, Snapshot, Wall,
+    Answer, Body, CommandId, Consumed, ConsumerId, Consumption, Dedup, DedupKey, DurableCall, Ended, EntityId, Error,
+    Incoming, Origin, Owner, Payload, Record, ShardId, Snapshot, Wall,
 };
 
 /// Shards, store id and writer of the folder.
@@ -79,4 +79,27 @@ pub(crate) fn effects() -> (Vec<Vec<Record>>, Vec<Vec<Record>>) {
         vec![done(1, Ended::Ran)],
     ];
     (flushed, vec![vec![event("eve", 1), done(2, Ended::Refused)]])
+}
+
+/// Of another folder of its own: what two consumers note in the shard of `ada`. The last batch stays in the log.
+pub(crate) fn consumers() -> (Vec<Vec<Record>>, Vec<Vec<Record>>) {
+    let noted = |group: &str, event, what| {
+        let consumer = ConsumerId::new("shop.Cart", group).expect("a consumer");
+        record("shop.Cart", "ada", 0, Body::Consumed(Box::new(Consumption { consumer, event, what })))
+    };
+    let dead = |group, event, attempts| {
+        noted(group, event, Consumed::Dead { attempts, error: format!("Internal: no {event}") })
+    };
+    let flushed = vec![
+        (1..=5).map(|sequence| event("ada", sequence)).collect(),
+        vec![dead("mail/all", 2, 10), dead("mail/all", 3, 11), dead("mail/all", 4, 12), dead("mail/all", 5, 300)],
+        vec![noted("mail/all", 4, Consumed::Settled(Ended::Ran)), noted("mail/all", 5, Consumed::Ahead(Ended::Dropped))],
+        vec![noted("mail/all", 2, Consumed::Passed), noted("names", 1, Consumed::Passed), dead("names", 4, 1)],
+    ];
+    let logged = vec![vec![
+        noted("mail/all", 3, Consumed::Passed),
+        noted("mail/all", 2, Consumed::Settled(Ended::Dropped)),
+        noted("names", 4, Consumed::Ahead(Ended::Ran)),
+    ]];
+    (flushed, logged)
 }

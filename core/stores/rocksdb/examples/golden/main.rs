@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Writes a golden folder of the present format: `cargo run -p adjoin-rocksdb --example golden -- entities FOLDER`, or
-//! `effects` for outbox and inbox.
+//! `effects` for outbox and inbox, or `consumers` for positions and dead letters.
 //!
 //! Done once for each format and committed; `tests/behaviour/golden.rs` reads it with every later version.
 
@@ -17,19 +17,24 @@ use futures::executor::block_on;
 fn main() {
     let (what, folder) = (std::env::args().nth(1), std::env::args().nth(2).expect("a folder to write"));
     let folder = Path::new(&folder);
-    let effects = what.as_deref() == Some("effects");
     let settings = || Settings { shards: Some(content::SHARDS), ..Settings::new(content::STORE_ID) };
-    let (flushed, logged) = if effects { content::effects() } else { content::batches() };
+    let (flushed, logged) = match what.as_deref() {
+        Some("effects") => content::effects(),
+        Some("consumers") => content::consumers(),
+        _ => content::batches(),
+    };
     let store = RocksStore::open(folder, settings()).expect("opens");
     let claims: Vec<_> = (0..content::SHARDS).map(|shard| (ShardId(shard), Head::EMPTY)).collect();
     assert!(block_on(store.raise(&claims, content::WRITER)).iter().all(Result::is_ok));
     flushed.into_iter().for_each(|records| write(&store, records));
     let ada = EntityId::new("shop.Cart", "ada").expect("an id");
-    if effects {
-        block_on(store.trim(shard_of(&ada, content::SHARDS), &[2])).expect("trimmed");
-    } else {
-        block_on(store.keep_snapshot(&ada, &content::snapshot())).expect("kept");
-        block_on(store.purge(&EntityId::new("shop.Cart", "purged").expect("an id"), None)).expect("purged");
+    match what.as_deref() {
+        Some("effects") => block_on(store.trim(shard_of(&ada, content::SHARDS), &[2])).expect("trimmed"),
+        Some("consumers") => {}
+        _ => {
+            block_on(store.keep_snapshot(&ada, &content::snapshot())).expect("kept");
+            block_on(store.purge(&EntityId::new("shop.Cart", "purged").expect("an id"), None)).expect("purged");
+        }
     }
     block_on(store.close()).expect("closes");
     drop(store);

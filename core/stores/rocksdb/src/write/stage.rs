@@ -163,6 +163,10 @@ impl<'a> Stage<'a> {
                 let value = consumer::encode_letter(&letter, *attempts, error, &record.entity, record.at);
                 self.put(Family::Consumers, &letter, &value);
             }
+            Consumed::Ahead(ended) => {
+                let letter = letter();
+                self.put(Family::Consumers, &letter, &consumer::encode_ahead(&letter, *ended));
+            }
             Consumed::Settled(_) => self.batch.delete_cf(self.db.family(Family::Consumers), letter()),
         }
     }

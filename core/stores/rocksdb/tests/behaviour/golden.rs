@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use adjoin_model::{Body, EntityId, Epoch, LoadRequest, Record, ShardId, Unfinished, shard_of};
+use adjoin_model::{
+    Body, ConsumerId, DeadLetter, Ended, EntityId, Epoch, LoadRequest, Progress, Record, ShardId, Unfinished, shard_of,
+};
 use adjoin_rocksdb::{RocksStore, Settings, Verified};
 use adjoin_storage::{Effects, Entities, Journal};
 use futures::executor::block_on;
@@ -116,4 +118,33 @@ fn the_effects_of_format_1_read_back() {
     let ends = [&flushed[2][0], &logged[0][0], &logged[0][1]].map(|record| Some(record.clone()));
     assert_eq!(records[..3], [None, None, Some(eve[2].clone())]);
     assert_eq!(records[3..], ends);
+}
+
+#[test]
+fn the_consumers_of_format_1_read_back() {
+    let (_place, store) = folder("format-1-consumers");
+    let (flushed, logged) = content::consumers();
+    let shard = shard_of(&id("shop.Cart", "ada"), content::SHARDS);
+    let letter = DeadLetter {
+        entity: id("shop.Cart", "ada"),
+        attempts: 11,
+        error: "Internal: no 3".into(),
+        at: flushed[1][1].at,
+    };
+    let consumer = |group: &str| ConsumerId::new("shop.Cart", group).expect("a consumer");
+    let mail = Progress { passed: 3, dead: [(3, letter)].into(), ahead: [(5, Ended::Dropped)].into() };
+    let names = Progress { passed: 1, ahead: [(4, Ended::Ran)].into(), ..Progress::default() };
+    let consumers = vec![(consumer("mail/all"), mail), (consumer("names"), names)];
+    assert_eq!(block_on(store.unfinished(shard)), Ok(Unfinished { consumers, ..Unfinished::default() }));
+    let written = flushed.into_iter().chain(logged).flatten().map(Some).collect::<Vec<_>>();
+    let tail = block_on(store.tail(shard, 1, usize::MAX)).expect("a tail").records;
+    assert_eq!(tail.into_iter().map(|stored| stored.record).collect::<Vec<_>>(), written);
+}
+
+#[test]
+fn a_folder_from_before_there_was_eventing_has_no_consumers() {
+    let (_place, store) = folder("format-1-effects");
+    for (shard, _) in block_on(store.heads()).expect("heads") {
+        assert_eq!(block_on(store.unfinished(shard)).expect("read").consumers, []);
+    }
 }
