@@ -11,6 +11,7 @@ mod inbound;
 mod listener;
 mod outgoing;
 mod serve;
+mod served;
 mod service;
 mod sessions;
 mod settings;

@@ -19,7 +19,7 @@ use crate::dial::Link;
 use crate::status::is_unimplemented;
 
 /// The version that is spoken.
-const VERSION: (i32, i32) = (0, 2);
+pub(crate) const VERSION: (i32, i32) = (0, 2);
 
 /// The full name of the protocol's service for replicated entities.
 const CRDT: &str = "cloudstate.crdt.Crdt";
