@@ -28,9 +28,7 @@ class Subscriber(
         return answer(event.step, ctx)
 
     @command
-    async def process_event_two(
-        self, event: pb.EventTwo, ctx: Context = adjoin.current
-    ) -> AsyncIterator[pb.Response]:
+    async def process_event_two(self, event: pb.EventTwo, ctx: Context = adjoin.current) -> AsyncIterator[pb.Response]:
         for step in event.step:
             yield answer(step, ctx)
 

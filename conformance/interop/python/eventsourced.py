@@ -14,9 +14,7 @@ pb = protos.of("cloudstate/tck/model/eventsourced.proto")
 SOON = timedelta(milliseconds=100)
 
 
-class Two(
-    adjoin.EventSourced, service="cloudstate.tck.model.EventSourcedTwo", name="event-sourced-tck-model-two"
-):
+class Two(adjoin.EventSourced, service="cloudstate.tck.model.EventSourcedTwo", name="event-sourced-tck-model-two"):
     """Where forwards and effects go."""
 
     @command

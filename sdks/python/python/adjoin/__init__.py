@@ -15,9 +15,9 @@ from adjoin._client import AsyncRuntime, Runtime
 from adjoin._context import Context, current
 from adjoin._entity import Action, EventSourced, Replicated, Value, View, Workflow
 from adjoin._fields import named
-from adjoin._marks import command, event, query, upcast
+from adjoin._marks import EventsOf, command, event, query, upcast
 from adjoin._single import value
-from adjoin._subscription import CloudEvent, EventsOf, events_of
+from adjoin._subscription import CloudEvent, events_of
 from adjoin._watch import AsyncElements, Elements
 from adjoin.errors import (
     Conflict,

@@ -14,10 +14,10 @@ from adjoin._limits import too_large
 from adjoin.errors import Exhausted, Invalid, ReadOnlyViolation
 
 if TYPE_CHECKING:
-    from adjoin._subscription import CloudEvent
     from adjoin._activation import Activation
     from adjoin._client import AsyncRuntime, Runtime
     from adjoin._handler import Handler
+    from adjoin._subscription import CloudEvent
 
 E = TypeVar("E")
 P = ParamSpec("P")

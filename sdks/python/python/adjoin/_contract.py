@@ -204,7 +204,9 @@ def snake(name: str) -> str:
     """``add_item`` of ``AddItem``."""
     parts: list[str] = []
     for index, letter in enumerate(name):
-        begins = letter.isupper() and index > 0 and (not name[index - 1].isupper() or name[index + 1 : index + 2].islower())
+        begins = (
+            letter.isupper() and index > 0 and (not name[index - 1].isupper() or name[index + 1 : index + 2].islower())
+        )
         parts.append(f"_{letter.lower()}" if begins else letter.lower())
     return "".join(parts)
 
@@ -223,8 +225,8 @@ def _resolved(where: str, service: Service | str) -> Any:
         return descriptor_pool.Default().FindServiceByName(service)
     except KeyError as error:
         raise Invalid(
-            f"{where}: no service {service!r} is loaded: correct its full name, or import the module that was generated "
-            "from its .proto first"
+            f"{where}: no service {service!r} is loaded: correct its full name, or import the module that was "
+            "generated from its .proto first"
         ) from error
 
 

@@ -145,17 +145,15 @@ class Value(_Stateful):
 class Action(Entity):
     """An entity without state: its commands may be slow, run side by side, and may stream their reply.
 
-    A command that is a generator, sync or async, streams. Class keywords: ``name``, and ``service`` or ``services`` as of
-    ``EventSourced``.
+    A command that is a generator, sync or async, streams. Class keywords: ``name``, and ``service`` or ``services`` as
+    of ``EventSourced``.
     """
 
     __slots__ = ()
     _kind = "action"
 
 
-def _contract_of(
-    cls: type, service: Service | str | None, services: Sequence[Service | str] | None
-) -> Contract | None:
+def _contract_of(cls: type, service: Service | str | None, services: Sequence[Service | str] | None) -> Contract | None:
     if service is not None and services is not None:
         raise Invalid(f"{cls.__qualname__}: give either service= or services=")
     if service is not None:

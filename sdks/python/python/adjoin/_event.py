@@ -51,7 +51,9 @@ class AnyEvent(EventType):
     def record(self, event: Any) -> Record:
         name: str = event.type_url.removeprefix(PREFIX)
         if not name or self._own(name):
-            raise TypeError(f"an Any of {name or 'nothing'}: emit the event itself" if name else "an Any without type_url")
+            raise TypeError(
+                f"an Any of {name or 'nothing'}: emit the event itself" if name else "an Any without type_url"
+            )
         return name, event.value
 
     def reader(self, name: str) -> Reader:

@@ -48,11 +48,11 @@ class Handler:
     """
 
     __slots__ = (
+        "_may_be_none",
         "attribute",
         "body",
         "by_type",
         "entity_type",
-        "_may_be_none",
         "function",
         "invoke",
         "is_async",
@@ -249,7 +249,7 @@ def _result(where: str, function: Any, hint: Any) -> tuple[bool, Any]:
 
 def _refuse_messages(where: str, parameters: list[Parameter], result: Any) -> None:
     """A body that is JSON is no message."""
-    for what, tp in ((*((p.name, p.type) for p in parameters), ("its result", result))):
+    for what, tp in (*((p.name, p.type) for p in parameters), ("its result", result)):
         if is_message(tp):
             raise Invalid(
                 f"{where}: {what} is the message {tp.DESCRIPTOR.full_name}, but the entity is code first: say which "

@@ -4,17 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 from adjoin.errors import Invalid
-
-if TYPE_CHECKING:
-    from adjoin._subscription import EventsOf
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 Role = Literal["command", "query", "event", "upcast"]
 ATTRIBUTE = "__adjoin__"
+
+
+class EventsOf(NamedTuple):
+    """What ``events_of`` gives: a source of events for a command."""
+
+    log: type | str
+    group: str | None
+    event: str | None
 
 
 class Mark:
@@ -59,8 +64,8 @@ def command(
 
     Args:
         function: The method.
-        name: Its name on the wire; by default the method's, in lowerCamel. Contract first, the name of its RPC, where the
-            method is called otherwise than ``add_item`` for ``AddItem``.
+        name: Its name on the wire; by default the method's, in lowerCamel. Contract first, the name of its RPC, where
+            the method is called otherwise than ``add_item`` for ``AddItem``.
         on: Events that it is called with as well, as ``events_of`` names them.
         idempotent: Refused (``docs/decisions/0005-python-forms.md``): the key of a call makes it safe to send again.
 
@@ -72,7 +77,7 @@ def command(
             "@command(idempotent=True) says nothing that adjoin could act on: it sends no command a second time by "
             "itself. Who sends one again gives the call an idempotency_key, which makes any command safe"
         )
-    return _marked(function, "command", name, on=(on,) if hasattr(on, "log") else tuple(on))
+    return _marked(function, "command", name, on=(on,) if isinstance(on, EventsOf) else tuple(on))
 
 
 @overload
@@ -97,13 +102,13 @@ def event(function: Any = None, /, *, name: str | None = None, aliases: Iterable
     """Makes a method the applier of an event: the only place where an event-sourced state changes.
 
     The class of the event is the annotation of its one argument; contract first, a message, or ``Any`` of
-    ``google.protobuf`` for every event that has no applier of its own. An applier runs again at every replay, so it must be
-    quick, must not fail and must depend on nothing but the state and the event.
+    ``google.protobuf`` for every event that has no applier of its own. An applier runs again at every replay, so it
+    must be quick, must not fail and must depend on nothing but the state and the event.
 
     Args:
         function: The method.
-        name: The stored name; by default the name of the event's class, or the full name of a message. Records written under it stay readable only
-            as long as the name, an alias or an upcaster stands for it.
+        name: The stored name; by default the name of the event's class, or the full name of a message. Records
+            written under it stay readable only as long as the name, an alias or an upcaster stands for it.
         aliases: Names under which older records hold the same event.
     """
     return _marked(function, "event", name, tuple(aliases))

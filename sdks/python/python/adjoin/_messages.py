@@ -73,7 +73,9 @@ def check_installed(where: str) -> None:
         raise Invalid(f"{where} has a contract, which needs the package protobuf: {remedy}") from error
     numbers = tuple(int(number) for number in re.findall(r"\d+", protobuf.__version__)[:2])
     if numbers < NEEDED:
-        raise Invalid(f"{where} has a contract, which needs protobuf {wanted}; {protobuf.__version__} is there: {remedy}")
+        raise Invalid(
+            f"{where} has a contract, which needs protobuf {wanted}; {protobuf.__version__} is there: {remedy}"
+        )
 
 
 def _is_error(error: Exception) -> bool:

@@ -5,23 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from adjoin._entity import Entity
+from adjoin._marks import EventsOf
 from adjoin._messages import ANY, full_name, is_message
 from adjoin.errors import Invalid
 
 if TYPE_CHECKING:
     from adjoin._definition import Definition
     from adjoin._handler import Handler
-
-
-class EventsOf(NamedTuple):
-    """What ``events_of`` gives: a source of events for a command."""
-
-    log: type | str
-    group: str | None
-    event: str | None
 
 
 def events_of(log: type | str, *, group: str | None = None, event: str | None = None) -> EventsOf:
@@ -42,7 +35,8 @@ def events_of(log: type | str, *, group: str | None = None, event: str | None = 
         log: The entity class, or the stored name of the type.
         group: The consumer group: each one is given every event. By default the stored name of the type that takes
             them.
-        event: The stored name of the event, where ``log`` is a name and the event is not stored under that of its class.
+        event: The stored name of the event, where ``log`` is a name and the event is stored under another one than that
+            of its class.
     """
     return EventsOf(log, group, event)
 
@@ -91,7 +85,7 @@ def subscriptions_of(definition: Definition) -> list[dict[str, Any]]:
         for on in handler.on:
             log, names = _events(definition, handler, on)
             group = on.group or definition.name
-            empty = {"event_log": log, "group": group, "takers": [], "rest": None}
+            empty: dict[str, Any] = {"event_log": log, "group": group, "takers": [], "rest": None}
             _take(found.setdefault((log, group), empty), handler, names)
     return list(found.values())
 
@@ -101,8 +95,8 @@ def _take(subscription: dict[str, Any], handler: Handler, names: list[str] | Non
     if names is None:
         if subscription["rest"] is not None:
             raise Invalid(
-                f"{handler.where} takes every other event, as {subscription['rest']} does for the group {group!r}: give "
-                "one a group of its own"
+                f"{handler.where} takes every other event, as {subscription['rest']} does for the group {group!r}: "
+                "give one a group of its own"
             )
         subscription["rest"] = handler.name
         return
@@ -110,7 +104,8 @@ def _take(subscription: dict[str, Any], handler: Handler, names: list[str] | Non
     for name in names:
         if name in taken:
             raise Invalid(
-                f"{handler.where} takes {name}, as {taken[name]} does for the group {group!r}: give one a group of its own"
+                f"{handler.where} takes {name}, as {taken[name]} does for the group {group!r}: give one a group of its "
+                "own"
             )
         takers.append({"event": name, "handler": handler.name})
 
@@ -119,7 +114,7 @@ def _events(definition: Definition, handler: Handler, on: EventsOf) -> tuple[str
     """The stored name of the log, and those of the events that a handler takes; ``None`` for every other."""
     if handler.query or handler.takes_stream or len(handler.body.parameters) != 1:
         raise Invalid(f"{handler.where} is to take events: it is a command with one argument, the event")
-    tp = handler.body.parameters[0].type
+    tp: Any = handler.body.parameters[0].type
     takes_all = tp in (Any, object, dict) or (is_message(tp) and full_name(tp) == ANY)
     if isinstance(on.log, str):
         own = full_name(tp) if is_message(tp) else getattr(tp, "__name__", str(tp))
@@ -131,7 +126,7 @@ def _events(definition: Definition, handler: Handler, on: EventsOf) -> tuple[str
         return source.name, [on.event]
     if takes_all:
         return source.name, None
-    kind = source.events.get(tp)
+    kind = source.events.get(cast(type, tp))
     if kind is None:
         raise Invalid(f"{handler.where} is to take an event: {source.no_applier_of(tp)}")
     return source.name, [kind.name, *kind.aliases]

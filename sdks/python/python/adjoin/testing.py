@@ -111,8 +111,8 @@ class Kit(Generic[E]):
         return state
 
     def given(self, *past: object) -> Kit[E]:
-        """What happened before: events of an event-sourced entity, or one instance of a value entity; where the state is
-        one message, that message.
+        """What happened before: events of an event-sourced entity, or one instance of a value entity (where the state
+        is one message, that message).
         """
         if self._definition.kind == "value":
             (value,) = past
