@@ -8,7 +8,6 @@ mod action;
 mod activation;
 mod discovery;
 mod event_sourced;
-mod eventing;
 mod model;
 mod outcome;
 mod payload;

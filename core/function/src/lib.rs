@@ -6,6 +6,7 @@ pub mod cloudstate;
 mod connections;
 mod contract;
 mod dial;
+mod eventing;
 mod generated;
 mod inbound;
 mod listener;
@@ -22,7 +23,9 @@ mod token;
 mod watched;
 
 pub use address::Address;
+pub use contract::check as check_contract;
 pub use dial::{Discovered, Link};
+pub use eventing::subscribe;
 pub use inbound::Inbound;
 pub use listener::Listener;
 pub use outgoing::Source;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies: the arguments of a handler as one JSON value.
+"""Bodies: the arguments of a handler as one JSON value, or as one message.
 
 No argument: no body. One argument *is* the body. Several are an object by name.
 """
@@ -15,6 +15,7 @@ import msgspec
 from adjoin import _schema
 from adjoin._codec import codec_for
 from adjoin._fields import MISSING
+from adjoin._messages import is_message
 from adjoin._names import lower_camel
 from adjoin.errors import Invalid
 
@@ -118,6 +119,8 @@ def _decode_nothing(data: bytes) -> tuple[Any, ...]:
 def _single(parameter: Parameter) -> tuple[Callable[[bytes], tuple[Any, ...]], Callable[[tuple[Any, ...]], bytes]]:
     codec = codec_for(parameter.type)
     read, write, default = codec.decode, codec.encode, parameter.default
+    if is_message(parameter.type):  # an empty one has no bytes
+        return lambda data: (read(data),), lambda values: write(values[0])
 
     def decode(data: bytes) -> tuple[Any, ...]:
         if not data:

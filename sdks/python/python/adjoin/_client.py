@@ -282,7 +282,7 @@ def _call_frame(
     if handler.takes_stream:
         return _upload(session, handler, key, args, keywords, options)
     head = (Function.CALL, options.number(session), handler.entity_type, checked_key(key), handler.name)
-    body = handler.body.encode(args, keywords)
+    body = handler.encode_body(args, keywords)
     tail = (_timeout_ms(options), options.idempotency_key, options.if_sequence, options.pairs(), _chain())
     return (*head, body, *tail), None
 
@@ -291,7 +291,7 @@ def _watch_frame(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> Frame:
     head = (Function.WATCH, options.number(session), handler.entity_type, checked_key(key), handler.name)
-    return (*head, handler.body.encode(args, keywords), options.after, options.pairs(), _chain())
+    return (*head, handler.encode_body(args, keywords), options.after, options.pairs(), _chain())
 
 
 def _stream_frame(
@@ -300,7 +300,7 @@ def _stream_frame(
     if handler.takes_stream:
         return _upload(session, handler, key, args, keywords, options)
     head = (Function.STREAM, options.number(session), handler.entity_type, checked_key(key), handler.name)
-    return (*head, handler.body.encode(args, keywords), _timeout_ms(options), options.pairs(), _chain()), None
+    return (*head, handler.encode_body(args, keywords), _timeout_ms(options), options.pairs(), _chain()), None
 
 
 def _upload(
