@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What proxies find: the services of a function's contract, and how they are said in the protocol.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use adjoin_contract::{Contract, Limits};
 use adjoin_entity::spec::{EntityKind, EntityType, Spec};
-use adjoin_model::{Error, Result};
+use adjoin_model::{Error, Payload, Result};
+use prost_types::Any;
 
 use crate::cloudstate::protocol::entity_passivation_strategy::Strategy;
 use crate::cloudstate::protocol::{
     Entity, EntityPassivationStrategy, EntitySpec, ServiceInfo, TimeoutPassivationStrategy,
 };
-use crate::cloudstate::{ACTION, EVENT_SOURCED, VALUE_ENTITY, VERSION};
+use crate::cloudstate::{ACTION, EVENT_SOURCED, VALUE_ENTITY, VERSION, any, payload};
 use crate::contract;
 
 /// A method of a service.
@@ -29,6 +30,8 @@ pub(super) struct Declared {
     pub(super) entity_type: Arc<str>,
     pub(super) kind: EntityKind,
     pub(super) snapshot_every: u64,
+    /// Stored names that are said to a proxy as they are.
+    readable: HashSet<String>,
     methods: BTreeMap<String, Offered>,
 }
 
@@ -37,9 +40,29 @@ pub(crate) struct Catalogue {
     pub(super) spec: EntitySpec,
     services: BTreeMap<String, Arc<Declared>>,
     by_type: BTreeMap<Arc<str>, Vec<Arc<Declared>>>,
+    contract: Contract,
 }
 
+/// What stands before the name of a message in a type URL.
+const MESSAGE: &str = "type.googleapis.com/";
+
+/// What stands before a stored name that is no message's.
+const OTHER: &str = "adjoin.dev/";
+
 impl Declared {
+    /// An event or a state as the function knows it: under its stored name, which for a message is its full name.
+    pub(super) fn stored(&self, any: Any) -> Payload {
+        let payload = payload(any);
+        if self.readable.contains(&*payload.type_name) {
+            return payload;
+        }
+        let url = payload.type_name.as_ref();
+        match url.strip_prefix(MESSAGE).or_else(|| url.strip_prefix(OTHER)) {
+            Some(name) => Payload { type_name: name.into(), data: payload.data },
+            None => payload,
+        }
+    }
+
     pub(super) fn method(&self, name: &str) -> Option<&Offered> {
         self.methods.get(name)
     }
@@ -64,12 +87,23 @@ impl Catalogue {
             by_type.entry(one.entity_type.clone()).or_default().push(one.clone());
         }
         let services = all.into_iter().map(|one| (one.service.clone(), one)).collect();
-        Ok(Self { spec: entity_spec(spec, &contract), services, by_type })
+        Ok(Self { spec: entity_spec(spec, &contract), services, by_type, contract })
     }
 
     /// The service of this name whose entity type is of this kind.
     pub(super) fn service(&self, name: &str, kind: EntityKind) -> Option<&Arc<Declared>> {
         self.services.get(name).filter(|declared| declared.kind == kind)
+    }
+
+    /// An event or a state as a proxy keeps it: a type URL.
+    pub(super) fn kept(&self, payload: Payload) -> Any {
+        let name = payload.type_name.as_ref();
+        if name.contains('/') {
+            return any(payload);
+        }
+        let is_message = self.contract.pool().get_message_by_name(name).is_some();
+        let url = format!("{}{name}", if is_message { MESSAGE } else { OTHER });
+        any(Payload { type_name: url.into(), data: payload.data })
     }
 
     /// Where a command of an entity type is found.
@@ -112,6 +146,7 @@ fn declared(owner: &EntityType, contract: &Contract) -> Vec<Declared> {
             entity_type: owner.name.clone(),
             kind: owner.kind,
             snapshot_every: owner.snapshot_every.into(),
+            readable: owner.readable_events.iter().filter(|name| name.contains('/')).cloned().collect(),
             methods: methods.collect(),
         })
     };

@@ -14,7 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming};
 
 use super::answer::{self, Said, breach, failure, unknown_service};
-use super::catalogue::Declared;
+use super::catalogue::{Catalogue, Declared};
 use super::line::{Gone, Run, Seat, ended};
 use super::lines::{Lines, MESSAGE_BYTES};
 use crate::cloudstate::protocol::client_action::Action;
@@ -45,13 +45,14 @@ pub(super) trait Dialect: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Invalid`: what an entity of this kind cannot do in this protocol.
-    fn reply(reply: Reply) -> adjoin_model::Result<Self::Out>;
+    fn reply(catalogue: &Catalogue, reply: Reply) -> adjoin_model::Result<Self::Out>;
 
     /// Fails the stream.
     fn failed(failure: Failure) -> Self::Out;
 
-    /// The answer that fails a command and has the entity begun anew; none where only the stream's end does that.
-    fn restarted(reply: Reply) -> Option<Self::Out>;
+    /// The answer that refuses a command. With `restart` in it the entity is to be begun anew: none where only the
+    /// stream's end does that.
+    fn refused(failure: Failure) -> Option<Self::Out>;
 }
 
 /// What a proxy says.
@@ -164,12 +165,12 @@ impl<D: Dialect> Stream<D> {
             Some(Heard::Event(..)) => return Err(End::Failed(breach(0, "an event before the init"))),
             None => return Err(End::Failed(breach(0, "an empty message"))),
         };
-        let catalogue = self.lines.catalogue().map_err(|error| End::Broken(status_of(&error)))?;
+        let catalogue = self.catalogue()?;
         let declared = catalogue.service(&service, D::KIND).cloned();
         let declared = declared.ok_or_else(|| End::Failed(unknown_service(&service)))?;
         let entity = EntityId::new(declared.entity_type.clone(), key.as_str());
         let entity = entity.map_err(|error| End::Failed(breach(0, &error.message)))?;
-        let (sequence, state) = stored(state)?;
+        let (sequence, state) = stored(&declared, state)?;
         let line = self.lines.line().await.map_err(|error| End::Broken(status_of(&error)))?;
         let seat = line.activate(entity, sequence, state);
         let events = Vec::new();
@@ -278,7 +279,7 @@ impl<D: Dialect> Stream<D> {
         let AnswerFrame { result, effects, activation_ended, metadata, .. } = answer;
         let Effects { side_effects, .. } = &effects;
         let wrote = effects.writes();
-        let catalogue = self.lines.catalogue().map_err(|error| End::Broken(status_of(&error)))?;
+        let catalogue = self.catalogue()?;
         let told = answer::side_effects(catalogue, side_effects.clone());
         let told = told.and_then(|effects| Ok((effects, answer::said(catalogue, result, metadata)?)));
         let (side_effects, action) = match told {
@@ -292,7 +293,8 @@ impl<D: Dialect> Stream<D> {
         let writes = self.with_snapshot(live, id, effects).await?;
         live.spent = activation_ended;
         let client_action = action.and_then(answer::action);
-        let reply = D::reply(Reply { command_id: id, client_action, side_effects, writes });
+        let catalogue = self.catalogue()?;
+        let reply = D::reply(catalogue, Reply { command_id: id, client_action, side_effects, writes });
         let error = match reply {
             Ok(reply) if reply.encoded_len() <= MESSAGE_BYTES => return Ok((reply, false)),
             Ok(reply) => {
@@ -321,6 +323,10 @@ impl<D: Dialect> Stream<D> {
         Ok(Effects { snapshot: answer.effects.snapshot, ..effects })
     }
 
+    fn catalogue(&self) -> Result<&Catalogue, End> {
+        self.lines.catalogue().map_err(|error| End::Broken(status_of(&error)))
+    }
+
     /// The next frame of the activation.
     async fn hear(&mut self, live: &mut Live) -> Result<FunctionFrame, End> {
         tokio::select! {
@@ -347,7 +353,7 @@ impl Live {
             Ok(sequence) if sequence > self.sequence => self.sequence = sequence,
             _ => return wrong(&format!("the event {sequence} after {}", self.sequence)),
         }
-        let event = payload(event);
+        let event = self.declared.stored(event);
         self.bytes += event.size();
         self.events.push((self.sequence, event));
         Ok(())
@@ -355,28 +361,19 @@ impl Live {
 
     /// Fails a command. Where the function's state is not the proxy's any more, the entity has to begin anew.
     fn refuses<D: Dialect>(&mut self, id: i64, error: &Error, anew: bool) -> Result<(D::Out, bool), End> {
-        let said = |restart| Reply {
-            command_id: id,
-            client_action: answer::action(Action::Failure(failure(id, error, restart))),
-            side_effects: Vec::new(),
-            writes: Effects::default(),
-        };
-        if !anew {
-            return Ok((D::reply(said(false)).map_err(|error| End::Failed(failure(id, &error, false)))?, false));
-        }
-        self.spent = true;
-        let restarted = D::restarted(said(true)).ok_or_else(|| End::Failed(failure(id, error, false)))?;
-        Ok((restarted, true))
+        self.spent |= anew;
+        let refused = D::refused(failure(id, error, anew));
+        Ok((refused.ok_or_else(|| End::Failed(failure(id, error, false)))?, anew))
     }
 }
 
 /// What the init brings of the state.
-fn stored(state: Option<(i64, Option<Any>)>) -> Result<(Sequence, Option<Payload>), End> {
+fn stored(declared: &Declared, state: Option<(i64, Option<Any>)>) -> Result<(Sequence, Option<Payload>), End> {
     let Some((sequence, state)) = state else { return Ok((0, None)) };
     let wrong = |said| End::Failed(breach(0, said));
     let sequence = Sequence::try_from(sequence).map_err(|_| wrong("a snapshot of a sequence below 0"))?;
     let state = state.ok_or_else(|| wrong("a snapshot without a payload"))?;
-    Ok((sequence, Some(payload(state))))
+    Ok((sequence, Some(declared.stored(state))))
 }
 
 fn superseded() -> End {

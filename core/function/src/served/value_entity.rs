@@ -4,9 +4,11 @@
 use adjoin_entity::spec::EntityKind;
 use adjoin_model::{Error, Result};
 
+use super::answer;
+use super::catalogue::Catalogue;
 use super::entity::{Dialect, Heard, Init, Reply};
-use crate::cloudstate::any;
 use crate::cloudstate::protocol::Failure;
+use crate::cloudstate::protocol::client_action::Action as ClientAction;
 use crate::cloudstate::protocol::valueentity::value_entity_action::Action;
 use crate::cloudstate::protocol::valueentity::{
     ValueEntityAction, ValueEntityDelete, ValueEntityInit, ValueEntityReply, ValueEntityStreamIn, ValueEntityStreamOut,
@@ -35,14 +37,14 @@ impl Dialect for ValueEntity {
         })
     }
 
-    fn reply(reply: Reply) -> Result<ValueEntityStreamOut> {
+    fn reply(catalogue: &Catalogue, reply: Reply) -> Result<ValueEntityStreamOut> {
         let Reply { command_id, client_action, side_effects, writes } = reply;
         if !writes.events.is_empty() {
             return Err(Error::protocol("events of a value entity: the function broke its contract"));
         }
         let action = match (writes.delete, writes.value) {
             (true, _) => Some(Action::Delete(ValueEntityDelete {})),
-            (false, Some(value)) => Some(Action::Update(ValueEntityUpdate { value: Some(any(value)) })),
+            (false, Some(value)) => Some(Action::Update(ValueEntityUpdate { value: Some(catalogue.kept(value)) })),
             (false, None) => None,
         };
         let state_action = action.map(|action| ValueEntityAction { action: Some(action) });
@@ -55,7 +57,13 @@ impl Dialect for ValueEntity {
     }
 
     /// The protocol knows a restart of event-sourced entities alone.
-    fn restarted(_: Reply) -> Option<ValueEntityStreamOut> {
-        None
+    fn refused(failure: Failure) -> Option<ValueEntityStreamOut> {
+        if failure.restart {
+            return None;
+        }
+        let command_id = failure.command_id;
+        let client_action = answer::action(ClientAction::Failure(failure));
+        let reply = ValueEntityReply { command_id, client_action, ..ValueEntityReply::default() };
+        Some(ValueEntityStreamOut { message: Some(outgoing::Message::Reply(reply)) })
     }
 }
