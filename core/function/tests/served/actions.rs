@@ -172,10 +172,8 @@ async fn a_call_that_is_given_up_is_cancelled_in_the_function() {
 #[tokio::test]
 async fn an_action_may_have_two_services() {
     let world = World::new().await;
-    let command = ActionCommand {
-        service_name: ACTION_TWO.into(),
-        ..act("Call", Some(any("action.OtherRequest", &text("id"))))
-    };
+    let command =
+        ActionCommand { service_name: ACTION_TWO.into(), ..act("Call", Some(any("action.OtherRequest", &text("id")))) };
     let response = actions(&world.channel).handle_unary(command).await.expect("answered").into_inner();
     assert_eq!(told(&response), "");
 }

@@ -92,7 +92,9 @@ async fn an_answer_that_is_too_long_for_proxies_is_refused_and_the_entity_begun_
     let (said, reply) = entity.asks(2, "ada", vec![emit(&"y".repeat(5 << 20))]).await;
     assert!(said.starts_with("refused: the answer takes") && reply.events.is_empty(), "{said:.100}");
     let failure = reply.client_action.and_then(|action| action.action);
-    let Some(adjoin_function::cloudstate::protocol::client_action::Action::Failure(failure)) = failure else { panic!() };
+    let Some(adjoin_function::cloudstate::protocol::client_action::Action::Failure(failure)) = failure else {
+        panic!()
+    };
     assert!(failure.restart);
 }
 
@@ -100,7 +102,8 @@ async fn an_answer_that_is_too_long_for_proxies_is_refused_and_the_entity_begun_
 async fn bytes_that_are_no_message_end_the_stream_alone() {
     let mut world = World::new().await;
     let mut channel = world.channel.clone();
-    let body = tonic::body::Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"\0\0\0\0\x04\xff\xff\xff\xff")));
+    let body =
+        tonic::body::Body::new(http_body_util::Full::new(bytes::Bytes::from_static(b"\0\0\0\0\x04\xff\xff\xff\xff")));
     let request = http::Request::builder()
         .method("POST")
         .uri("http://function/cloudstate.eventsourced.EventSourced/handle")
@@ -108,6 +111,7 @@ async fn bytes_that_are_no_message_end_the_stream_alone() {
         .header("te", "trailers")
         .body(body)
         .expect("a request");
+    std::future::poll_fn(|cx| tower::Service::poll_ready(&mut channel, cx)).await.expect("ready");
     let response = within("a head", tower::Service::call(&mut channel, request)).await.expect("answered");
     let ended = http_body_util::BodyExt::collect(response.into_body()).await.expect("whole");
     let status = ended.trailers().and_then(|trailers| trailers.get("grpc-status")).cloned().expect("a status");

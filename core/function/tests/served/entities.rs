@@ -230,11 +230,9 @@ async fn an_entity_that_says_nothing_answers_with_nothing_in_it() {
 #[tokio::test]
 async fn what_cannot_be_read_fails_the_stream_with_the_name() {
     let world = World::new().await;
-    let mut entity = model(&world, "ada").await;
-    let alien = p::eventsourced::EventSourcedEvent {
-        sequence: 1,
-        payload: Some(any("valueentity.Persisted", &text("A"))),
-    };
+    let entity = model(&world, "ada").await;
+    let alien =
+        p::eventsourced::EventSourcedEvent { sequence: 1, payload: Some(any("valueentity.Persisted", &text("A"))) };
     entity.say(es_in(p::eventsourced::event_sourced_stream_in::Message::Event(alien))).await;
     let failure = entity.fails().await;
     assert!(failure.description.contains("cloudstate.tck.model.valueentity.Persisted"), "{failure:?}");

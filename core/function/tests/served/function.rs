@@ -196,8 +196,7 @@ impl Model {
                 }
             }
         }
-        effects.snapshot =
-            command.want_snapshot.then(|| Payload::new(PERSISTED, text(&active.state).encode_to_vec()));
+        effects.snapshot = command.want_snapshot.then(|| Payload::new(PERSISTED, text(&active.state).encode_to_vec()));
         let said = any("Response", &text(&active.state));
         let result = forward.map_or_else(|| HandlerResult::Reply(Some(payload(said))), HandlerResult::Forward);
         vec![answer(&command, result, effects)]

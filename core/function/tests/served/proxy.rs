@@ -81,7 +81,8 @@ pub(crate) fn actions(channel: &Channel) -> ActionProtocolClient<Channel> {
 pub(crate) async fn streamed(channel: &Channel) -> Acts {
     let (out, messages) = mpsc::channel(64);
     out.send(first("ProcessStreamed")).await.expect("room");
-    let answers = actions(channel).handle_streamed(ReceiverStream::new(messages));
+    let mut client = actions(channel);
+    let answers = client.handle_streamed(ReceiverStream::new(messages));
     let answers = within("a stream", answers).await.expect("opened").into_inner();
     Both { out: Some(out), answers }
 }
