@@ -15,8 +15,8 @@ import grpc
 import pytest
 from adjoin import errors
 from adjoin.testing import kit
-from stall import Cart, Listeners, Mailers, Profiles, app, heard, pb
 from market.v1 import carts_pb2_grpc
+from stall import Cart, Listeners, Mailers, Profiles, app, heard, pb
 
 BOOK = pb.Item(product="book", quantity=2, notes={"b": "2", "a": "1"})
 
