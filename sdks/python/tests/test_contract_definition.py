@@ -39,7 +39,7 @@ def profiles(**handlers: Any) -> type:
 
 
 def test_a_class_that_fits_is_taken() -> None:
-    assert {name for name in definition_of(profiles()).handlers} == {"ChangeEmail", "GetProfile", "Forget"}
+    assert set(definition_of(profiles()).handlers) == {"ChangeEmail", "GetProfile", "Forget"}
 
 
 def test_an_rpc_without_a_handler_is_named() -> None:
@@ -68,7 +68,7 @@ def takes(self: Any, requests: Iterator[pb.ChangeEmailRequest]) -> pb.Profile: .
 @pytest.mark.parametrize(
     ("handler", "said"),
     [
-        (other_input, "takes market.v1.GetProfileRequest, but market.v1.Profiles.ChangeEmail takes market.v1.ChangeEmail"),
+        (other_input, "takes market.v1.GetProfileRequest, but market.v1.Profiles.ChangeEmail takes market.v1.Ch"),
         (other_output, "gives market.v1.Mail, but market.v1.Profiles.ChangeEmail gives market.v1.Profile: annotate"),
         (no_output, "gives nothing, but market.v1.Profiles.ChangeEmail gives market.v1.Profile"),
         (untyped, "takes Any, but market.v1.Profiles.ChangeEmail takes market.v1.ChangeEmailRequest"),
@@ -84,9 +84,7 @@ def test_a_handler_that_differs_from_its_contract_is_named(handler: Callable[...
 
 
 def test_a_stream_that_is_missing_is_named() -> None:
-    with pytest.raises(
-        adjoin.Invalid, match=r"digest gives one message, but .*Digest gives a stream: yield its elements"
-    ):
+    with pytest.raises(adjoin.Invalid, match=r"digest gives one message, but .*Digest gives a stream: yield"):
 
         class Mailers(adjoin.Action, service=MAILERS, name="t.Mailers"):
             @command
@@ -154,7 +152,7 @@ def test_messages_belong_to_contracts() -> None:
         def added(self, event: pb.ItemAdded) -> None: ...
 
     for cls in (Coded, Events):
-        with pytest.raises(adjoin.Invalid, match="is code first|the entity is code first: say which service it serves"):
+        with pytest.raises(adjoin.Invalid, match="the entity is code first: say which service"):
             definition_of(cls)
 
 

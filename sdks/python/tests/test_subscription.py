@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import adjoin
 import pytest
@@ -89,7 +89,7 @@ class Mirror(adjoin.Value, name="t.Mirror"):
 class Flaky(adjoin.Action, name="t.Flaky"):
     """Fails a few times, or always."""
 
-    failures: dict[str, int] = {}
+    failures: ClassVar[dict[str, int]] = {}
 
     @command(on=adjoin.events_of(Log, group="flaky"))
     def on_noted(self, noted: Noted, ctx: Context = adjoin.current) -> None:
