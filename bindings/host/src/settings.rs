@@ -265,7 +265,7 @@ mod tests {
     fn a_contract_is_checked_as_a_host_does_that_dials() {
         let services = r#","services":["t.Takers"]"#;
         assert!(refused(services, r#","descriptors":"*""#).contains("the descriptors of the spec"));
-        assert!(refused(services, r#","descriptors":"AQ==""#).contains("descriptor"));
+        assert!(!refused(services, r#","descriptors":"AQ==""#).is_empty(), "one byte is no set of descriptors");
         assert!(refused(services, "").contains("sends no descriptors"), "{}", refused(services, ""));
     }
 

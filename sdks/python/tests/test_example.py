@@ -25,7 +25,9 @@ def test_the_example_of_the_page_runs(tmp_path: Path) -> None:
         capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == "1"
+    # Whether the mailer hears of it before the program ends is a matter of luck.
+    printed_lines = done.stdout.splitlines()
+    assert "1" in printed_lines and {*printed_lines} <= {"1", "ada put book into the cart"}
 
 
 def test_the_page_shows_the_example() -> None:
