@@ -13,7 +13,7 @@ use crate::setup::Services;
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Conformance {
     /// Only this SDK.
-    #[arg(long, value_parser = ["python", "rust"])]
+    #[arg(long, value_parser = ["python", "python-contract", "rust"])]
     sdk: Option<String>,
     /// Only this home.
     #[arg(long, value_parser = ["in-process", "sidecar"])]

@@ -236,6 +236,39 @@ mod tests {
     use super::*;
     use adjoin_model::Kind;
 
+    fn refused(more: &str, spec: &str) -> String {
+        let handlers = r#"[{"name":"take"},{"name":"rest"},{"name":"ask","query":true}]"#;
+        let types = format!(r#"[{{"name":"t.Taker","kind":"action","handlers":{handlers}{more}}}]"#);
+        let text = format!(r#"{{"mode":"serve","spec":{{"sdk":"x","types":{types}{spec}}}}}"#);
+        let settings = Settings::from_json(&text).expect("sound");
+        settings.spec().expect_err("refused").message
+    }
+
+    #[test]
+    fn subscriptions_are_read_as_the_spec_has_them() {
+        let text = r#"{"mode":"serve","spec":{"sdk":"x","types":[{"name":"t.Taker","kind":"action","handlers":[
+            {"name":"take"},{"name":"rest"}],"subscriptions":[{"event_log":"shop.Cart","group":"g",
+            "takers":[{"event":"ItemAdded","handler":"take"}],"rest":"rest"}]}]}}"#;
+        let spec = Settings::from_json(text).expect("sound").spec().expect("a spec");
+        let [subscription] = &spec.types[0].subscriptions[..] else { panic!("{spec:?}") };
+        let handler = |event| subscription.handler(event).map(|name| &**name);
+        assert_eq!((handler("ItemAdded"), handler("ItemRemoved")), (Some("take"), Some("rest")));
+        assert_eq!(
+            (&subscription.source, &subscription.key),
+            (&Source::EventLog("shop.Cart".into()), &EventKey::Subject)
+        );
+        let wrong = r#","subscriptions":[{"event_log":"l","group":"g","takers":[{"event":"E","handler":"none"}]}]"#;
+        assert!(refused(wrong, "").contains("no handler none"));
+    }
+
+    #[test]
+    fn a_contract_is_checked_as_a_host_does_that_dials() {
+        let services = r#","services":["t.Takers"]"#;
+        assert!(refused(services, r#","descriptors":"*""#).contains("the descriptors of the spec"));
+        assert!(!refused(services, r#","descriptors":"AQ==""#).is_empty(), "one byte is no set of descriptors");
+        assert!(refused(services, "").contains("sends no descriptors"), "{}", refused(services, ""));
+    }
+
     #[test]
     fn settings_are_read_and_unknown_ones_refused() {
         let text = r#"{"mode":"in-process","spec":{"sdk":"x","types":[

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import adjoin
 import protos
@@ -26,13 +27,13 @@ class Model(adjoin.Action, service=f"{PACKAGE}.ActionTckModel", name=f"{PACKAGE}
     """Does what its requests list, group by group."""
 
     @command
-    async def process_unary(self, request: pb.Request, ctx: Context = adjoin.current) -> pb.Response:
+    async def process_unary(self, request: pb.Request, ctx: Context = adjoin.current) -> pb.Response | None:
         return taken(request.groups, ctx)
 
     @command
     async def process_streamed_in(
         self, requests: AsyncIterator[pb.Request], ctx: Context = adjoin.current
-    ) -> pb.Response:
+    ) -> pb.Response | None:
         groups = [group async for request in requests for group in request.groups]
         return taken(groups, ctx)
 
@@ -41,7 +42,7 @@ class Model(adjoin.Action, service=f"{PACKAGE}.ActionTckModel", name=f"{PACKAGE}
         self, request: pb.Request, ctx: Context = adjoin.current
     ) -> AsyncIterator[pb.Response]:
         for group in request.groups:
-            yield taken([group], ctx)
+            yield element(group, ctx)
 
     @command
     async def process_streamed(
@@ -49,24 +50,29 @@ class Model(adjoin.Action, service=f"{PACKAGE}.ActionTckModel", name=f"{PACKAGE}
     ) -> AsyncIterator[pb.Response]:
         async for request in requests:
             for group in request.groups:
-                yield taken([group], ctx)
+                yield element(group, ctx)
 
 
-def taken(groups: Iterable[pb.ProcessGroup], ctx: Context) -> pb.Response:
-    """What the last step says, once all effects were asked for."""
-    answer, refused = pb.Response(), None
+def taken(groups: Iterable[pb.ProcessGroup], ctx: Context) -> Any:
+    """What the last step says that says something, once all effects were asked for."""
+    last = None
     for step in (step for group in groups for step in group.steps):
-        match step.WhichOneof("step"):
-            case "reply":
-                answer, refused = pb.Response(message=step.reply.message), None
-            case "forward":
-                other = pb.OtherRequest(id=step.forward.id)
-                answer, refused = ctx.forward(Two.call, step.forward.id or "-", other), None
-            case "effect":
-                other = pb.OtherRequest(id=step.effect.id)
-                ctx.effect(Two.call, step.effect.id or "-", other, synchronous=step.effect.synchronous)
-            case "fail":
-                refused = step.fail.message
-    if refused is not None:
-        raise Rejected(refused)
-    return answer
+        if step.HasField("effect"):
+            other = pb.OtherRequest(id=step.effect.id)
+            ctx.effect(Two.call, step.effect.id, other, synchronous=step.effect.synchronous)
+        else:
+            last = step
+    match last and last.WhichOneof("step"):
+        case "reply":
+            return pb.Response(message=last.reply.message)
+        case "forward":
+            return ctx.forward(Two.call, last.forward.id, pb.OtherRequest(id=last.forward.id))
+        case "fail":
+            raise Rejected(last.fail.message)
+    return None
+
+
+def element(group: pb.ProcessGroup, ctx: Context) -> pb.Response:
+    """The same as an element of a stream, which can be nothing but a message: of ``Two`` it is an empty one."""
+    found = taken([group], ctx)
+    return found if isinstance(found, pb.Response) else pb.Response()

@@ -30,7 +30,8 @@ class Subscriber(
     @command
     async def process_event_two(self, event: pb.EventTwo, ctx: Context = adjoin.current) -> AsyncIterator[pb.Response]:
         for step in event.step:
-            yield answer(step, ctx)
+            # An element can be nothing but a message: what ``effect`` would answer is answered here.
+            yield pb.Response(id=subject(ctx), message=step.forward.message or step.reply.message)
 
     @command
     async def effect(self, request: pb.EffectRequest) -> pb.Response:

@@ -49,7 +49,7 @@ pub fn subscribe(spec: &mut Spec) -> Result<()> {
 /// beside that is said.
 fn join(one: &mut Subscription, other: Subscription) -> Option<String> {
     one.events.extend(other.events);
-    let Some(handler) = other.rest else { return None };
+    let handler = other.rest?;
     match &one.rest {
         None => {
             one.rest = Some(handler);

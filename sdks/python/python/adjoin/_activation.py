@@ -208,7 +208,7 @@ class Activation(ABC):
             raise Internal(f"what {handler.where} returned does not fit its type hint: {error}") from error
         if data is not None and len(data) > self.limits.message_bytes:
             raise too_large(f"the reply of {handler.where}", len(data), self.limits.message_bytes)
-        return None if data is None else handler.reply_payload(data)
+        return data if handler.rpc is None or data is None else handler.reply_payload(data)
 
     def _told(self, handler: Handler, problem: BaseException) -> Error:
         """What the client may know: a typed error as it is, of any other only that it happened."""

@@ -6,13 +6,14 @@ No argument: no body. One argument *is* the body. Several are an object by name.
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
-from adjoin import _schema
+from adjoin import _messages, _schema
 from adjoin._codec import codec_for
 from adjoin._fields import MISSING
 from adjoin._messages import is_message
@@ -73,6 +74,14 @@ class Body:
             return self._encode(args)
         except (msgspec.MsgspecError, TypeError, OverflowError, RecursionError) as error:
             raise Invalid(f"{self._handler}: {error}") from error
+
+    def as_json(self) -> Body:
+        """The same body with its message as the JSON of proto3."""
+        other = copy.copy(self)
+        if self.parameters:
+            check = self._encode
+            other._encode = lambda values: (check(values), _messages.write_json(values[0]))[1]
+        return other
 
     def schema(self) -> dict[str, Any]:
         """The input schema."""

@@ -30,29 +30,22 @@ class Rpc:
         where: Its full name, for messages: ``shop.v1.Carts.AddItem``.
         input: The full name of the message that it takes.
         output: The full name of the message that it gives.
+        input_type: The type name of a call's payload.
+        output_type: The type name of a reply's, or of an element's.
         takes_stream: Whether its client streams.
         streams: Whether its reply is a stream.
     """
 
-    __slots__ = ("input", "name", "output", "streams", "takes_stream", "where")
+    __slots__ = ("input", "input_type", "name", "output", "output_type", "streams", "takes_stream", "where")
 
     def __init__(self, method: Any) -> None:
         self.name: str = method.name
         self.where: str = method.full_name
         self.input = full_name_of(method.input_type)
         self.output = full_name_of(method.output_type)
+        self.input_type, self.output_type = PREFIX + self.input, PREFIX + self.output
         self.takes_stream = bool(method.client_streaming)
         self.streams = bool(method.server_streaming)
-
-    @property
-    def input_type(self) -> str:
-        """The type name of a call's payload."""
-        return PREFIX + self.input
-
-    @property
-    def output_type(self) -> str:
-        """The type name of a reply's, or an element's."""
-        return PREFIX + self.output
 
     def same_as(self, other: Rpc) -> bool:
         """Whether one handler can serve both."""

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import collections.abc
+import copy
+import functools
 import inspect
 import typing
 from collections.abc import Callable
 from typing import Any
 
-from adjoin import _schema
+from adjoin import _messages, _schema
 from adjoin._body import Body, Parameter
 from adjoin._codec import Codec, codec_for
 from adjoin._context import Context, current
@@ -48,6 +50,7 @@ class Handler:
     """
 
     __slots__ = (
+        "__dict__",
         "_may_be_none",
         "attribute",
         "body",
@@ -130,6 +133,18 @@ class Handler:
             if data is None or (data == b"null" and self.reply.type in (None, type(None)))
             else self.reply.decode(data)
         )
+
+    @functools.cached_property
+    def as_json(self) -> Handler:
+        """The same handler as the generic face of a host elsewhere has it: messages as the JSON of proto3."""
+        if self.rpc is None:
+            return self
+        other = copy.copy(self)
+        other.rpc = None
+        other.body, other.reply = self.body.as_json(), copy.copy(self.reply)
+        message = self.reply.type
+        other.reply.decode = lambda data: None if message is None else _messages.read_json(message, data)
+        return other
 
     def target(self, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Target:
         """The call of this handler with these arguments, as frames carry it."""
@@ -260,8 +275,6 @@ def _refuse_messages(where: str, parameters: list[Parameter], result: Any) -> No
 def _any_of(type_name: str, data: bytes) -> tuple[Any, ...]:
     """The ``Any`` of a call; of an event, one with the event in it."""
     from google.protobuf import any_pb2
-
-    from adjoin import _messages
 
     if type_name == PREFIX + ANY:
         return (_messages.read(any_pb2.Any, data),)

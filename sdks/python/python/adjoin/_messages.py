@@ -59,6 +59,34 @@ def read(tp: Any, data: bytes) -> Any:
         raise
 
 
+def write_json(message: Any) -> bytes:
+    """The message as the JSON of proto3, for a host elsewhere whose generic face speaks nothing else.
+
+    Raises:
+        TypeError: it has no such form.
+    """
+    from google.protobuf import json_format
+
+    try:
+        return json_format.MessageToJson(message, indent=None).encode()
+    except json_format.Error as error:
+        raise TypeError(f"{full_name(type(message))}: {error}") from error
+
+
+def read_json(tp: Any, data: bytes) -> Any:
+    """The message of class ``tp`` that the JSON of proto3 stands for.
+
+    Raises:
+        ValueError: it is none.
+    """
+    from google.protobuf import json_format
+
+    try:
+        return json_format.Parse(data, tp())
+    except json_format.Error as error:
+        raise ValueError(f"no {full_name(tp)}: {error}") from error
+
+
 def check_installed(where: str) -> None:
     """Says so if protobuf is missing or too old for a contract.
 
