@@ -10,7 +10,7 @@ use crate::server::Folder;
 use crate::{python, setup};
 
 /// Documents that hold such blocks.
-const DOCUMENTS: [&str; 1] = ["README.md"];
+const DOCUMENTS: [&str; 3] = ["README.md", "docs/cloudstate.md", "docs/contract-first.md"];
 
 /// Compares every block with its file or with what the file prints; with `write` mends the documents. Then builds the
 /// reference of the Rust crates, where a broken link is an error.

@@ -13,7 +13,7 @@ use crate::setup::Services;
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Conformance {
     /// Only this SDK.
-    #[arg(long, value_parser = ["python", "rust"])]
+    #[arg(long, value_parser = ["python", "python-contract", "rust"])]
     sdk: Option<String>,
     /// Only this home.
     #[arg(long, value_parser = ["in-process", "sidecar"])]
@@ -54,7 +54,7 @@ pub enum Other {
 #[derive(Args, Debug, Default)]
 pub struct Interop {
     /// Only this SDK.
-    #[arg(long, value_parser = ["go", "java"])]
+    #[arg(long, value_parser = ["go", "java", "python"])]
     sdk: Option<String>,
     /// Only scenarios whose names hold this (with _ between words).
     #[arg(long, value_name = "WORDS")]
@@ -67,7 +67,16 @@ pub struct Interop {
 impl Interop {
     /// What has to be built for it.
     pub fn services(&self) -> Services {
-        Services { go: true, java: self.sdk.as_deref() != Some("go") }
+        Services { go: true, java: self.asks("java") }
+    }
+
+    /// Whether the service on adjoin's SDK for Python is asked.
+    pub fn python(&self) -> bool {
+        self.asks("python")
+    }
+
+    fn asks(&self, sdk: &str) -> bool {
+        self.sdk.as_deref().is_none_or(|only| only == sdk)
     }
 
     /// As the runner takes them.

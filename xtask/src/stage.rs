@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Stages: what each runs, how its tests are counted, and the summary.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -102,7 +103,16 @@ fn conformance_cases(root: &Path, total: &mut Count) -> Result<(), String> {
 /// Services on Cloudstate SDKs, by themselves and behind the proxy.
 pub fn interop(root: &Path, options: &options::Interop) -> Result<(), String> {
     setup::with_services(root, options.services())?;
-    program::run(root, &INTEROP, false, INTEROP[0], &options.words())
+    let mut words = options.words();
+    if options.python() {
+        words.extend(interpreter(root)?);
+    }
+    program::run(root, &INTEROP, false, INTEROP[0], &words)
+}
+
+/// What runs the service on adjoin's own SDK, with the native module fresh.
+fn interpreter(root: &Path) -> Result<[OsString; 2], String> {
+    Ok(["--python".into(), python::ready(root)?.into()])
 }
 
 /// The runner, and the proxy beside it.
@@ -110,7 +120,9 @@ const INTEROP: [&str; 2] = ["adjoin-interop", "adjoin-cli"];
 
 /// The same, every scenario counted.
 fn interop_scenarios(root: &Path, total: &mut Count) -> Result<(), String> {
+    let interpreter = interpreter(root)?;
     let mut command = program::command(root, &INTEROP, false, INTEROP[0])?;
+    command.args(interpreter);
     counted_by(&mut command, INTEROP[0], total, plain_line)
 }
 

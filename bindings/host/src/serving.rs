@@ -138,6 +138,7 @@ async fn receive(mut events: mpsc::Receiver<Event>, sessions: Arc<Mutex<Sessions
         while running.try_join_next().is_some() {}
         match event {
             Event::SpecRefused(said) => outbox.push([ToForeign::SpecRefused(said)]),
+            Event::Reported(said) => outbox.push([ToForeign::SpecRefused(format!("a Cloudstate proxy: {said}"))]),
             Event::Session(session) => {
                 let number = lock(&sessions).begin(session.to_host.clone());
                 outbox.push([ToForeign::Session { session: number, bounds: bounds(&session) }]);

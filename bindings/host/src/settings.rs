@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The settings that every binding hands in as JSON.
 
-use adjoin_entity::spec::{EntityKind, EntityType, Handler, Spec};
+use adjoin_entity::spec::{EntityKind, EntityType, EventKey, Handler, Source, Spec, Subscription, Taker};
 use adjoin_model::{Error, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 /// What a host is to be.
@@ -68,14 +70,17 @@ impl Settings {
         serde_json::from_str(text).map_err(|error| Error::invalid(format!("the settings of the host: {error}")))
     }
 
-    /// What the function has, checked.
+    /// What the function has, with what its `.proto` files say, checked as a host does that dials it.
     ///
     /// # Errors
     /// `Invalid`, with every problem.
     pub(crate) fn spec(&self) -> Result<Spec> {
         let form = self.spec.clone().ok_or_else(|| Error::invalid("the settings of the host lack the spec"))?;
-        let spec = form.into_spec();
+        let mut spec = form.into_spec()?;
+        adjoin_function::subscribe(&mut spec)?;
         spec.check()?;
+        adjoin_function::check_contract(&spec)?;
+        adjoin_ingress::check(&spec)?;
         Ok(spec)
     }
 
@@ -90,6 +95,9 @@ impl Settings {
 pub(crate) struct SpecForm {
     sdk: String,
     types: Vec<TypeForm>,
+    /// Contract first: the encoded `google.protobuf.FileDescriptorSet`, in base64.
+    #[serde(default)]
+    descriptors: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -115,6 +123,26 @@ struct TypeForm {
     services: Vec<String>,
     #[serde(default)]
     reads_any_event: bool,
+    #[serde(default)]
+    subscriptions: Vec<SubscriptionForm>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubscriptionForm {
+    event_log: String,
+    group: String,
+    #[serde(default)]
+    takers: Vec<TakerForm>,
+    #[serde(default)]
+    rest: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TakerForm {
+    event: String,
+    handler: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -144,8 +172,12 @@ struct HandlerForm {
 }
 
 impl SpecForm {
-    fn into_spec(self) -> Spec {
-        Spec::new(self.sdk, self.types.into_iter().map(TypeForm::into_type).collect())
+    fn into_spec(self) -> Result<Spec> {
+        let descriptors = STANDARD.decode(self.descriptors);
+        let descriptors =
+            descriptors.map_err(|error| Error::invalid(format!("the descriptors of the spec: {error}")))?;
+        let types = self.types.into_iter().map(TypeForm::into_type).collect();
+        Ok(Spec { descriptors: descriptors.into(), ..Spec::new(self.sdk, types) })
     }
 }
 
@@ -167,8 +199,20 @@ impl TypeForm {
             summary: self.summary,
             services: self.services,
             reads_any_event: self.reads_any_event,
-            // Of the protocol and of contracts; this form has none yet.
-            subscriptions: Vec::new(),
+            subscriptions: self.subscriptions.into_iter().map(SubscriptionForm::into_subscription).collect(),
+        }
+    }
+}
+
+impl SubscriptionForm {
+    fn into_subscription(self) -> Subscription {
+        let taker = |TakerForm { event, handler }| Taker { event, handler: handler.into() };
+        Subscription {
+            source: Source::EventLog(self.event_log.into()),
+            group: self.group.into(),
+            events: self.takers.into_iter().map(taker).collect(),
+            rest: self.rest.map(Into::into),
+            key: EventKey::Subject,
         }
     }
 }
@@ -191,6 +235,39 @@ impl HandlerForm {
 mod tests {
     use super::*;
     use adjoin_model::Kind;
+
+    fn refused(more: &str, spec: &str) -> String {
+        let handlers = r#"[{"name":"take"},{"name":"rest"},{"name":"ask","query":true}]"#;
+        let types = format!(r#"[{{"name":"t.Taker","kind":"action","handlers":{handlers}{more}}}]"#);
+        let text = format!(r#"{{"mode":"serve","spec":{{"sdk":"x","types":{types}{spec}}}}}"#);
+        let settings = Settings::from_json(&text).expect("sound");
+        settings.spec().expect_err("refused").message
+    }
+
+    #[test]
+    fn subscriptions_are_read_as_the_spec_has_them() {
+        let text = r#"{"mode":"serve","spec":{"sdk":"x","types":[{"name":"t.Taker","kind":"action","handlers":[
+            {"name":"take"},{"name":"rest"}],"subscriptions":[{"event_log":"shop.Cart","group":"g",
+            "takers":[{"event":"ItemAdded","handler":"take"}],"rest":"rest"}]}]}}"#;
+        let spec = Settings::from_json(text).expect("sound").spec().expect("a spec");
+        let [subscription] = &spec.types[0].subscriptions[..] else { panic!("{spec:?}") };
+        let handler = |event| subscription.handler(event).map(|name| &**name);
+        assert_eq!((handler("ItemAdded"), handler("ItemRemoved")), (Some("take"), Some("rest")));
+        assert_eq!(
+            (&subscription.source, &subscription.key),
+            (&Source::EventLog("shop.Cart".into()), &EventKey::Subject)
+        );
+        let wrong = r#","subscriptions":[{"event_log":"l","group":"g","takers":[{"event":"E","handler":"none"}]}]"#;
+        assert!(refused(wrong, "").contains("no handler none"));
+    }
+
+    #[test]
+    fn a_contract_is_checked_as_a_host_does_that_dials() {
+        let services = r#","services":["t.Takers"]"#;
+        assert!(refused(services, r#","descriptors":"*""#).contains("the descriptors of the spec"));
+        assert!(!refused(services, r#","descriptors":"AQ==""#).is_empty(), "one byte is no set of descriptors");
+        assert!(refused(services, "").contains("sends no descriptors"), "{}", refused(services, ""));
+    }
 
     #[test]
     fn settings_are_read_and_unknown_ones_refused() {

@@ -42,7 +42,7 @@ pub(crate) fn read(tuple: &Bound<'_, PyTuple>, names: &mut Names) -> PyResult<Fr
         5 => form.forward()?,
         6 => FunctionFrame::StreamElement {
             call: form.number(1)?,
-            payload: form.json(2)?,
+            payload: form.payload(2)?,
             effects: form.side_effects(3)?,
             metadata: Metadata::new(),
         },
@@ -59,7 +59,7 @@ pub(crate) fn read(tuple: &Bound<'_, PyTuple>, names: &mut Names) -> PyResult<Fr
         13 => return Ok(FromForeign::Cancel(form.number(1)?)),
         14 => return Ok(FromForeign::Taken(form.number(1)?)),
         15 => return form.upload(),
-        16 => return Ok(FromForeign::Input { id: form.number(1)?, payload: form.json(2)? }),
+        16 => return Ok(FromForeign::Input { id: form.number(1)?, payload: form.payload(2)? }),
         17 => return Ok(FromForeign::InputEnd(form.number(1)?)),
         other => return Err(PyValueError::new_err(format!("no frame has the tag {other}"))),
     };
@@ -79,17 +79,17 @@ impl<'py> Form<'_, 'py> {
         Ok(self.names.rust(text(&self.at(index)?)?))
     }
 
-    fn json(&mut self, index: usize) -> PyResult<Payload> {
-        Ok(Payload::new(self.names.rust(JSON), bytes(&self.at(index)?)?))
+    fn payload(&mut self, index: usize) -> PyResult<Payload> {
+        payload(&self.at(index)?, self.names)
     }
 
-    fn json_or_none(&mut self, index: usize) -> PyResult<Option<Payload>> {
-        if self.at(index)?.is_none() { Ok(None) } else { self.json(index).map(Some) }
+    fn payload_or_none(&mut self, index: usize) -> PyResult<Option<Payload>> {
+        if self.at(index)?.is_none() { Ok(None) } else { self.payload(index).map(Some) }
     }
 
     /// Tags 2 and 3: a reply, and with 3 the effects.
     fn reply(&mut self, with_effects: bool) -> PyResult<FunctionFrame> {
-        let result = HandlerResult::Reply(self.json_or_none(3)?);
+        let result = HandlerResult::Reply(self.payload_or_none(3)?);
         let effects = if with_effects { self.effects(4)? } else { Effects::default() };
         self.answer(result, effects, false)
     }
@@ -126,7 +126,7 @@ impl<'py> Form<'_, 'py> {
         let snapshot = self.at(index + 4)?;
         Ok(Effects {
             events,
-            value: self.json_or_none(index + 1)?,
+            value: self.payload_or_none(index + 1)?,
             delete: self.at(index + 2)?.extract()?,
             side_effects: self.side_effects(index + 3)?,
             snapshot: if snapshot.is_none() { None } else { Some(record(&snapshot, self.names)?) },
@@ -149,7 +149,7 @@ impl<'py> Form<'_, 'py> {
         let (entity_type, name) = (self.name(2)?, self.name(4)?);
         let key = self.at(3)?;
         let entity = entity(self.tuple.py(), entity_type, text(&key)?)?;
-        Ok(Request::new(entity, name, self.json(5)?))
+        Ok(Request::new(entity, name, self.payload(5)?))
     }
 
     fn call(&mut self) -> PyResult<FromForeign> {
@@ -197,13 +197,21 @@ fn target(tuple: &Bound<'_, PyTuple>, names: &mut Names) -> PyResult<Target> {
     Ok(Target {
         entity: entity(tuple.py(), names.rust(text(&entity_type)?), text(&key)?)?,
         command: names.rust(text(&command)?),
-        payload: Payload::new(names.rust(JSON), bytes(&tuple.get_item(3)?)?),
+        payload: payload(&tuple.get_item(3)?, names)?,
         metadata: metadata(&tuple.get_item(4)?)?,
     })
 }
 
 fn entity(py: Python<'_>, entity_type: Arc<str>, key: &str) -> PyResult<EntityId> {
     EntityId::new(entity_type, key).map_err(|problem| error::raised(py, &problem))
+}
+
+/// Bytes are JSON; whatever else is a record.
+fn payload(value: &Bound<'_, PyAny>, names: &mut Names) -> PyResult<Payload> {
+    match value.cast::<PyBytes>() {
+        Ok(json) => Ok(Payload::new(names.rust(JSON), Bytes::copy_from_slice(json.as_bytes()))),
+        Err(_) => record(value, names),
+    }
 }
 
 fn record(value: &Bound<'_, PyAny>, names: &mut Names) -> PyResult<Payload> {

@@ -122,6 +122,7 @@ fn write_command<'py>(py: Python<'py>, command: &CommandFrame, names: &mut Names
             PyString::new(py, &command.caller).into_any(),
             pairs(py, &command.metadata)?.into_any(),
             PyTuple::new(py, &command.chain)?.into_any(),
+            names.python(py, &command.payload.type_name).into_any(),
         ],
     )
 }

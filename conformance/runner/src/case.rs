@@ -23,6 +23,9 @@ pub struct Case {
     /// What it takes to ask it.
     #[serde(default)]
     pub needs: Vec<Need>,
+    /// Why it needs [`Need::CodeFirst`], for the report: there, and only there.
+    #[serde(default)]
+    pub why: Option<String>,
     /// What is done, in order.
     #[serde(rename = "step")]
     pub(crate) steps: Vec<Step>,
@@ -36,6 +39,8 @@ pub enum Need {
     Durable,
     /// Host and function in two processes.
     Sidecar,
+    /// A service without a contract of its own: what is asked is otherwise by a `.proto`. Exempt cases are counted.
+    CodeFirst,
 }
 
 /// One thing that is done.

@@ -76,4 +76,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_case_that_a_contract_is_not_asked_says_why() {
+        for case in all().expect("sound") {
+            let needs = case.needs.contains(&crate::case::Need::CodeFirst);
+            assert_eq!(needs, case.why.is_some(), "{}: `why` stands where code-first is needed", case.name);
+        }
+    }
 }

@@ -46,6 +46,8 @@ struct Arguments {
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Sdk {
     Python,
+    /// The same package, contract first.
+    PythonContract,
     Rust,
 }
 
@@ -85,7 +87,10 @@ async fn matrix(arguments: &Arguments) -> Result<bool, String> {
 /// Every combination that was not left out.
 fn targets(arguments: &Arguments) -> Result<Vec<Target>, String> {
     let mut targets = Vec::new();
-    for sdk in [Sdk::Rust, Sdk::Python].into_iter().filter(|sdk| arguments.sdk.is_none_or(|only| only == *sdk)) {
+    for sdk in [Sdk::Rust, Sdk::Python, Sdk::PythonContract]
+        .into_iter()
+        .filter(|sdk| arguments.sdk.is_none_or(|only| only == *sdk))
+    {
         for home in
             [Home::InProcess, Home::Sidecar].into_iter().filter(|home| arguments.home.is_none_or(|o| o == *home))
         {
@@ -101,13 +106,18 @@ fn targets(arguments: &Arguments) -> Result<Vec<Target>, String> {
 fn target(arguments: &Arguments, sdk: Sdk, home: Home, store: Store) -> Result<Target, String> {
     let (name, app) = match sdk {
         Sdk::Rust => ("rust", Launch::new(beside("adjoin-conformance-app")?)),
-        Sdk::Python => {
-            let script = arguments.checkout.join("conformance/apps/python/app.py");
-            ("python", Launch { program: arguments.python.clone(), arguments: vec![script.into()] })
-        }
+        Sdk::Python => ("python", script(arguments, "conformance/apps/python/app.py")),
+        Sdk::PythonContract => ("python-contract", script(arguments, "conformance/apps/python/contract/app.py")),
     };
+    let contract_first = sdk == Sdk::PythonContract;
     let adjoin = beside("adjoin")?;
-    Ok(Target { sdk: name.to_owned(), home, store, function: Function::App(app), adjoin, broken: None })
+    let function = Function::App(app);
+    Ok(Target { sdk: name.to_owned(), home, store, contract_first, function, adjoin, broken: None })
+}
+
+fn script(arguments: &Arguments, path: &str) -> Launch {
+    let script = arguments.checkout.join(path);
+    Launch { program: arguments.python.clone(), arguments: vec![script.into()] }
 }
 
 /// A program in the folder of this one.

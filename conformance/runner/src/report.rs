@@ -18,6 +18,8 @@ pub enum Status {
     Failed(String),
     /// It could not be asked.
     Skipped,
+    /// By a contract it is otherwise; why.
+    Exempt(String),
 }
 
 impl Status {
@@ -26,6 +28,7 @@ impl Status {
             Self::Passed => "passed",
             Self::Failed(_) => "failed",
             Self::Skipped => "skipped",
+            Self::Exempt(_) => "exempt",
         }
     }
 }
@@ -87,12 +90,12 @@ impl Report {
         let mut text = String::new();
         for (target, outcomes) in self.by_target() {
             let of = |name: &str| outcomes.iter().filter(|outcome| outcome.status.name() == name).count();
-            let (passed, failed, skipped) = (of("passed"), of("failed"), of("skipped"));
+            let (passed, failed, skipped, exempt) = (of("passed"), of("failed"), of("skipped"), of("exempt"));
             let took: Duration = outcomes.iter().map(|outcome| outcome.took).sum();
             let seconds = took.as_secs_f64();
             let _ = writeln!(
                 text,
-                "{target:<28} {passed:>4} passed {failed:>4} failed {skipped:>4} skipped {seconds:>7.1} s"
+                "{target:<36} {passed:>4} passed {failed:>4} failed {skipped:>4} skipped {exempt:>4} exempt {seconds:>7.1} s"
             );
             for outcome in outcomes {
                 if let Status::Failed(said) = &outcome.status {
@@ -102,10 +105,11 @@ impl Report {
         }
         let _ = write!(
             text,
-            "{} passed, {} failed, {} skipped",
+            "{} passed, {} failed, {} skipped, {} exempt",
             self.count("passed"),
             self.count("failed"),
-            self.count("skipped")
+            self.count("skipped"),
+            self.count("exempt")
         );
         text
     }
@@ -135,7 +139,8 @@ impl Report {
         let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
         for (target, outcomes) in self.by_target() {
             let failed = outcomes.iter().filter(|outcome| outcome.status.name() == "failed").count();
-            let skipped = outcomes.iter().filter(|outcome| outcome.status == Status::Skipped).count();
+            let skipped =
+                outcomes.iter().filter(|outcome| matches!(outcome.status, Status::Skipped | Status::Exempt(_))).count();
             let _ = writeln!(
                 text,
                 "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">",
@@ -160,7 +165,7 @@ impl Outcome {
         let mut shown = json!({
             "case": self.case, "sdk": self.sdk, "home": self.home, "store": self.store, "status": self.status.name(),
         });
-        if let Status::Failed(said) = &self.status {
+        if let Status::Failed(said) | Status::Exempt(said) = &self.status {
             shown["reason"] = said.clone().into();
         }
         shown
@@ -177,6 +182,7 @@ impl Outcome {
             Status::Passed => format!("{head}/>\n"),
             Status::Failed(said) => format!("{head}><failure message=\"{}\"/></testcase>\n", escaped(said)),
             Status::Skipped => format!("{head}><skipped/></testcase>\n"),
+            Status::Exempt(said) => format!("{head}><skipped message=\"{}\"/></testcase>\n", escaped(said)),
         }
     }
 }
@@ -214,7 +220,8 @@ mod tests {
 
     fn report() -> Report {
         let failed = outcome("b", Status::Failed("step 1: \"<x>\"".to_owned()));
-        Report { outcomes: vec![outcome("a", Status::Passed), failed, outcome("c", Status::Skipped)] }
+        let exempt = outcome("d", Status::Exempt("it has routes of its own".to_owned()));
+        Report { outcomes: vec![outcome("a", Status::Passed), failed, outcome("c", Status::Skipped), exempt] }
     }
 
     #[test]
@@ -224,13 +231,17 @@ mod tests {
         assert_eq!(shown["cases"][0], first);
         assert_eq!(shown["cases"][1]["status"], "failed");
         assert_eq!(shown["cases"][2]["status"], "skipped");
+        assert_eq!(
+            (&shown["cases"][3]["status"], &shown["cases"][3]["reason"]),
+            (&json!("exempt"), &json!("it has routes of its own"))
+        );
     }
 
     #[test]
     fn the_table_says_what_failed_and_counts() {
         let table = report().table();
         assert!(table.contains("FAILED b (rules 6): step 1"), "{table}");
-        assert!(table.ends_with("1 passed, 1 failed, 1 skipped"), "{table}");
+        assert!(table.ends_with("1 passed, 1 failed, 1 skipped, 1 exempt"), "{table}");
         assert!(!report().is_good());
         assert!(!Report::default().is_good(), "nothing asked is nothing proved");
         assert_eq!(report().broken_rules(), ["6"]);
@@ -239,6 +250,6 @@ mod tests {
     #[test]
     fn junit_is_escaped() {
         let text = report().junit();
-        assert!(text.contains("failures=\"1\" skipped=\"1\"") && text.contains("&quot;&lt;x&gt;&quot;"), "{text}");
+        assert!(text.contains("failures=\"1\" skipped=\"2\"") && text.contains("&quot;&lt;x&gt;&quot;"), "{text}");
     }
 }

@@ -84,6 +84,10 @@ pub async fn run(target: &Target, choice: &Choice) -> Result<Report, String> {
         match target.asks(&case) {
             Asked::Yes => asked.push(case),
             Asked::Skipped => outcomes.push(outcome(target, &case, Status::Skipped, Duration::ZERO)),
+            Asked::ByContract => {
+                let why = case.why.clone().unwrap_or_default();
+                outcomes.push(outcome(target, &case, Status::Exempt(why), Duration::ZERO));
+            }
             Asked::Exempt => {}
         }
     }
@@ -150,7 +154,8 @@ mod tests {
         let address = format!("127.0.0.1:{}", crate::process::free_port().expect("a port"));
         let function = Function::At(address.clone());
         let (home, store, adjoin) = (Home::Sidecar, Store::Memory, "no-program".into());
-        let target = Target { sdk: "none".to_owned(), home, store, function, adjoin, broken: None };
+        let target =
+            Target { sdk: "none".to_owned(), home, store, contract_first: false, function, adjoin, broken: None };
         let said = run(&target, &Choice::default()).await.unwrap_err();
         assert!(said.starts_with(&format!("no function listens at {address}")), "{said}");
     }

@@ -48,6 +48,8 @@ pub struct Target {
     pub home: Home,
     /// Where the journal is.
     pub store: Store,
+    /// Whether it serves the contracts of `conformance/apps/proto`.
+    pub contract_first: bool,
     /// The function.
     pub function: Function,
     /// The program `adjoin`; for [`Home::Sidecar`].
@@ -63,6 +65,8 @@ pub(crate) enum Asked {
     Yes,
     /// The case has no meaning there; it is not reported.
     Exempt,
+    /// By its contract it is otherwise there, as the case itself says.
+    ByContract,
     /// It has one, but this runner cannot ask it.
     Skipped,
 }
@@ -72,9 +76,13 @@ impl Target {
         let met = |need: &Need| match need {
             Need::Durable => self.store == Store::RocksDb,
             Need::Sidecar => self.home == Home::Sidecar,
+            Need::CodeFirst => true,
         };
         if !case.needs.iter().all(met) {
             return Asked::Exempt;
+        }
+        if self.contract_first && case.needs.contains(&Need::CodeFirst) {
+            return Asked::ByContract;
         }
         match self.function {
             Function::At(_) if case.ends_function() => Asked::Skipped,

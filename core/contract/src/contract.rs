@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A descriptor set, read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, FileDescriptor};
 
 use crate::files;
 use crate::limits::Limits;
@@ -80,11 +80,35 @@ impl Contract {
         &self.files
     }
 
+    /// The set as one who knows no file has to get it: each file behind its imports, those of `google.protobuf` too.
+    #[must_use]
+    pub fn whole_set(&self) -> Vec<u8> {
+        let own: HashSet<&str> = self.files.iter().map(|file| file.name.as_str()).collect();
+        let mut known: Vec<FileDescriptor> = Vec::new();
+        for file in self.files.iter().filter_map(|file| self.pool.get_file_by_name(&file.name)) {
+            file.dependencies().for_each(|import| behind_imports(&import, &own, &mut known));
+        }
+        let mut set = Vec::new();
+        known.iter().for_each(|file| prost::encoding::bytes::encode(1, &file.encode_to_vec(), &mut set));
+        // As they came: read by prost, they would have lost the options that it does not know.
+        self.files.iter().for_each(|file| prost::encoding::bytes::encode(1, &file.bytes, &mut set));
+        set
+    }
+
     /// The file of this name, if the set brought it.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&File> {
         self.files.iter().find(|file| file.name == name)
     }
+}
+
+/// Adds a file that the set did not bring. Those are adjoin's own, and their imports few.
+fn behind_imports(file: &FileDescriptor, own: &HashSet<&str>, known: &mut Vec<FileDescriptor>) {
+    if own.contains(file.name()) || known.contains(file) {
+        return;
+    }
+    file.dependencies().for_each(|import| behind_imports(&import, own, known));
+    known.push(file.clone());
 }
 
 /// Adds a file whose imports `pool` has. Descriptors that contradict themselves make prost-reflect panic in places; the

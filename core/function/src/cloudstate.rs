@@ -8,7 +8,6 @@ mod action;
 mod activation;
 mod discovery;
 mod event_sourced;
-mod eventing;
 mod model;
 mod outcome;
 mod payload;
@@ -20,5 +19,9 @@ mod value_entity;
 /// The messages and services of the protocol, both sides.
 pub use crate::generated::cloudstate as protocol;
 
-pub(crate) use discovery::{Found, discover, report};
+pub(crate) use action::SERVICE as ACTION;
+pub(crate) use discovery::{Found, VERSION, discover, report};
+pub(crate) use event_sourced::SERVICE as EVENT_SOURCED;
+pub(crate) use payload::{any, entries, metadata, payload};
 pub(crate) use session::Session;
+pub(crate) use value_entity::SERVICE as VALUE_ENTITY;

@@ -20,6 +20,7 @@ use tower::Service as _;
 
 use crate::generated::protocol::function_server::FunctionServer;
 use crate::listener::Listener;
+use crate::served::{Proxies, Served};
 use crate::service::Service;
 use crate::settings::{CONNECTION_WINDOW, HEADER_BYTES, HTTP2_FRAME, STREAM_WINDOW, ServeSettings, unless_zero};
 use crate::status::status_of;
@@ -34,16 +35,23 @@ const STREAMS: u32 = 32;
 #[derive(Clone)]
 pub(crate) struct Connections {
     server: FunctionServer<Service>,
+    /// For proxies of the Cloudstate protocol.
+    served: Option<Arc<Served>>,
     settings: Arc<ServeSettings>,
     stop: CancellationToken,
 }
 
 impl Connections {
-    pub(crate) fn new(service: Service, settings: Arc<ServeSettings>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        service: Service,
+        served: Option<Arc<Served>>,
+        settings: Arc<ServeSettings>,
+        stop: CancellationToken,
+    ) -> Self {
         let server = FunctionServer::new(service)
             .max_decoding_message_size(BATCH_BYTES)
             .max_encoding_message_size(DISCOVERY_BYTES);
-        Self { server, settings, stop }
+        Self { server, served, settings, stop }
     }
 
     /// Accepts until it is stopped, then lets the connections end. Dropping the future cuts them all.
@@ -77,9 +85,10 @@ impl Connections {
         let deadline = Instant::now() + Duration::from_millis(self.settings.handshake_ms);
         let (builder, stop, asked) = (self.builder(), self.stop.clone(), CancellationToken::new());
         let heard = asked.clone();
+        let proxies = self.served.as_ref().map(Proxies::new);
         let service = service_fn(move |request| {
             heard.cancel();
-            self.clone().answer(request)
+            self.clone().answer(proxies.clone(), request)
         });
         let mut connection = Box::pin(builder.serve_connection(TokioIo::new(io), service));
         // Until it asks something, a connection takes a place and gives nothing: no preface, half a frame, or silence.
@@ -115,18 +124,35 @@ impl Connections {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(HTTP2_FRAME)
             .max_header_list_size(HEADER_BYTES)
-            .max_concurrent_streams(STREAMS)
+            .max_concurrent_streams(self.streams())
             .keep_alive_interval(unless_zero(self.settings.keep_alive_ms))
             .keep_alive_timeout(Duration::from_millis(self.settings.keep_alive_timeout_ms));
         builder
     }
 
-    async fn answer(mut self, request: http::Request<Incoming>) -> Result<http::Response<Body>, Infallible> {
+    /// Proxies of the Cloudstate protocol have one for each entity in memory.
+    fn streams(&self) -> u32 {
+        let of_proxies = self.served.as_ref().map_or(0, |_| self.settings.streams);
+        STREAMS.saturating_add(u32::try_from(of_proxies).unwrap_or(u32::MAX))
+    }
+
+    async fn answer(
+        mut self,
+        proxies: Option<Proxies>,
+        mut request: http::Request<Incoming>,
+    ) -> Result<http::Response<Body>, Infallible> {
         if let Some(token) = &self.settings.token
             && !token::is_brought(token, request.headers())
         {
             let error = Error::denied("this function asks for a token: give it to the host");
             return Ok(status_of(&error.with_code(Code::Unauthenticated)).into_http());
+        }
+        if let Some(mut proxies) = proxies {
+            // However long it takes: an answer of an action may come late, and a stream lasts as long as its entity.
+            match proxies.answer(request).await {
+                Ok(answer) => return answer,
+                Err(other) => request = other,
+            }
         }
         let answer = self.server.call(request);
         // Every call ends its head within the handshake time; what a session streams afterwards takes as long as it likes.

@@ -12,7 +12,7 @@ use adjoin_model::{Error, Result};
 /// # Errors
 /// `Invalid`, with every problem found, one a line: descriptors that cannot be read, a service that they do not have or
 /// that two entity types claim, a method without its handler or of another shape, an input that names no entity.
-pub(crate) fn check(spec: &Spec) -> Result<()> {
+pub fn check(spec: &Spec) -> Result<()> {
     let served: Vec<&EntityType> = spec.types.iter().filter(|one| !one.services.is_empty()).collect();
     let Some(first) = served.first() else { return Ok(()) };
     if spec.descriptors.is_empty() {

@@ -27,7 +27,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::address::Address;
 use crate::generated::protocol::function_client::FunctionClient;
-use crate::inbound::Inbound;
+use crate::inbound::{Inbound, Wire};
 use crate::outgoing::{Outgoing, Request as Batches, Source};
 use crate::settings::{
     CONNECTION_WINDOW, DialSettings, HEADER_BYTES, HTTP2_FRAME, Protocol, STREAM_WINDOW, unless_zero,
@@ -185,11 +185,11 @@ impl Link {
         let request = self.request(batches);
         let mut client = self.client.clone().max_decoding_message_size(BATCH_BYTES);
         let batches = self.answer("Connect", client.connect(request)).await?.into_inner();
-        let inbound = Inbound::new(batches, Decoder::new(bounds));
+        let inbound = Wire::new(batches, Decoder::new(bounds));
         let mut inbound = inbound.of_function(self.address.clone(), broken, ended.drop_guard());
         let limit = Duration::from_millis(self.settings.answer_ms);
         let hello = timeout(limit, inbound.open()).await.unwrap_or_else(|_| Err(self.silent("Welcome")))?;
-        Ok((hello, inbound))
+        Ok((hello, inbound.into_inbound()))
     }
 
     fn request<T>(&self, message: T) -> Request<T> {

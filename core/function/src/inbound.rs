@@ -5,6 +5,7 @@ use std::future::pending;
 
 use adjoin_model::{Error, Result};
 use adjoin_wire::{Batch, Decoder, Frame};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 use tonic::{Status, Streaming};
@@ -13,7 +14,41 @@ use crate::address::Address;
 use crate::status::error_of;
 
 /// The frames that the other side of a session sends. Dropping it ends the session.
-pub struct Inbound<F> {
+pub struct Inbound<F>(Origin<F>);
+
+/// Where they come from.
+enum Origin<F> {
+    /// A transport.
+    Wire(Box<Wire<F>>),
+    /// A host in this process, which has them as they are.
+    Here(UnboundedReceiver<Vec<F>>),
+}
+
+impl<F: Frame> Inbound<F> {
+    /// Frames of a host in this process, which ends the session by dropping the sender.
+    pub(crate) fn here(frames: UnboundedReceiver<Vec<F>>) -> Self {
+        Self(Origin::Here(frames))
+    }
+
+    /// The next frames, in order, all that came in one batch; none when the other side has ended the session. Reading no
+    /// further holds the other side back. Dropping the future loses nothing.
+    ///
+    /// For a host, none means that the function said so: it is not to be blamed for what it left unanswered. For a
+    /// function, a host that gave up the session may look the same; either way its activations have ended.
+    ///
+    /// # Errors
+    /// `Unavailable` when the connection was lost, `Protocol` when the other side broke the contract, `Exhausted` when a
+    /// frame of this side was longer than the session takes. The session is over.
+    pub async fn recv(&mut self) -> Result<Option<Vec<F>>> {
+        match &mut self.0 {
+            Origin::Wire(wire) => wire.recv().await,
+            Origin::Here(frames) => Ok(frames.recv().await),
+        }
+    }
+}
+
+/// Frames that a transport brings.
+pub(crate) struct Wire<F> {
     batches: Streaming<Batch>,
     decoder: Decoder<F>,
     /// What came in the first batch, behind the opening.
@@ -24,7 +59,7 @@ pub struct Inbound<F> {
     _with_it: Option<DropGuard>,
 }
 
-impl<F: Frame> Inbound<F> {
+impl<F: Frame> Wire<F> {
     pub(crate) fn new(batches: Streaming<Batch>, decoder: Decoder<F>) -> Self {
         Self { batches, decoder, first: Vec::new(), broken: None, peer: None, _with_it: None }
     }
@@ -35,6 +70,11 @@ impl<F: Frame> Inbound<F> {
         self.broken = Some(broken);
         self._with_it = Some(ended);
         self
+    }
+
+    /// The same, once the session is open.
+    pub(crate) fn into_inbound(self) -> Inbound<F> {
+        Inbound(Origin::Wire(Box::new(self)))
     }
 
     /// Waits for the opening of the session.
@@ -50,16 +90,7 @@ impl<F: Frame> Inbound<F> {
         &mut self.decoder
     }
 
-    /// The next frames, in order, all that came in one batch; none when the other side has ended the session. Reading no
-    /// further holds the other side back. Dropping the future loses nothing.
-    ///
-    /// For a host, none means that the function said so: it is not to be blamed for what it left unanswered. For a
-    /// function, a host that gave up the session may look the same; either way its activations have ended.
-    ///
-    /// # Errors
-    /// `Unavailable` when the connection was lost, `Protocol` when the other side broke the contract, `Exhausted` when a
-    /// frame of this side was longer than the session takes. The session is over.
-    pub async fn recv(&mut self) -> Result<Option<Vec<F>>> {
+    async fn recv(&mut self) -> Result<Option<Vec<F>>> {
         if !self.first.is_empty() {
             return Ok(Some(std::mem::take(&mut self.first)));
         }

@@ -7,7 +7,7 @@ use adjoin_entity::frame::{FunctionFrame, HostFrame};
 use adjoin_entity::spec::Spec;
 use adjoin_model::Result;
 use adjoin_wire::protocol::Welcome;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,16 +15,19 @@ use crate::address::Address;
 use crate::connections::Connections;
 use crate::inbound::Inbound;
 use crate::listener::Listener;
+use crate::served::Served;
 use crate::service::Service;
 use crate::settings::ServeSettings;
 
 /// What hosts do.
-#[expect(clippy::large_enum_variant, reason = "nearly every event is a session, and there are few")]
 pub enum Event {
     /// A host has opened a session and was told Hello.
     Session(FunctionSession),
     /// A host cannot take what the function declares: what is wrong, where, what to do.
     SpecRefused(String),
+    /// What a proxy of the Cloudstate protocol reports, or why it cannot be served: of the spec, or of something that a
+    /// handler wanted.
+    Reported(String),
 }
 
 /// One session with a host. Dropping it ends it.
@@ -68,7 +71,8 @@ impl Drop for Server {
     }
 }
 
-/// Serves a function: answers Discover with `spec`, and gives each session, and each refusal of the spec, to the
+/// Serves a function, to hosts of adjoin and, where it is contract first, to proxies of the Cloudstate protocol, whose
+/// connections are sessions like those of hosts: answers Discover with `spec`, and gives each session, and each refusal of the spec, to the
 /// receiver. A session that nobody takes within the handshake time is refused. Needs a tokio runtime.
 ///
 /// # Errors
@@ -79,8 +83,13 @@ pub fn serve(listener: Listener, spec: Spec, settings: ServeSettings) -> Result<
     let stop = CancellationToken::new();
     let address = listener.address().clone();
     let settings = Arc::new(settings);
-    let service = Service::new(spec, settings.clone(), events, stop.clone());
-    let connections = Connections::new(service, settings, stop.clone());
+    let sessions = Arc::new(Semaphore::new(settings.sessions));
+    let served = settings.cloudstate.then(|| {
+        let (settings, events) = (settings.clone(), events.clone());
+        Arc::new(Served::new(&spec, settings, events, sessions.clone(), stop.clone()))
+    });
+    let service = Service::new(spec, settings.clone(), events, sessions, stop.clone());
+    let connections = Connections::new(service, served, settings, stop.clone());
     tracing::info!(function = %address, "waiting for a host");
     Ok((Server { address, stop, task: tokio::spawn(connections.run(listener)) }, receiver))
 }

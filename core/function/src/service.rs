@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::generated::protocol::function_server::Function;
-use crate::inbound::Inbound;
+use crate::inbound::Wire;
 use crate::outgoing::Outgoing;
 use crate::serve::{Event, FunctionSession};
 use crate::settings::ServeSettings;
@@ -38,17 +38,17 @@ impl Service {
         spec: Spec,
         settings: Arc<ServeSettings>,
         events: mpsc::Sender<Event>,
+        sessions: Arc<Semaphore>,
         stop: CancellationToken,
     ) -> Self {
         let discovery = Discovery { versions: Some(settings.versions), ..discovery_out(spec) };
-        let sessions = Arc::new(Semaphore::new(settings.sessions));
         Self { discovery, settings, events, sessions, stop }
     }
 
     /// Waits for Welcome, tells the user of the session, and gives its frames.
     async fn session(&self, batches: Streaming<Batch>) -> adjoin_model::Result<Answers> {
         let place = self.place()?;
-        let mut from_host = Inbound::new(batches, Decoder::new(Bounds::new(0, 0)));
+        let mut from_host = Wire::new(batches, Decoder::new(Bounds::new(0, 0)));
         let welcome: Welcome = self.in_time("a session's Welcome", from_host.open()).await??;
         self.speaks(welcome.version)?;
         let bounds = Bounds::new(welcome.value_bytes, welcome.message_bytes);
@@ -56,7 +56,7 @@ impl Service {
         let mut encoder = Encoder::new(bounds);
         encoder.open(self.settings.hello);
         let (to_host, frames) = mpsc::unbounded_channel();
-        let session = Event::Session(FunctionSession { welcome, to_host, from_host });
+        let session = Event::Session(FunctionSession { welcome, to_host, from_host: from_host.into_inbound() });
         let taken = self.in_time("the function to take the session", self.events.send(session)).await?;
         taken.map_err(|_| Error::unavailable("the function takes no more sessions"))?;
         Ok(Answers { frames: Outgoing::new(frames.into(), encoder, self.stop.clone()), _place: place })

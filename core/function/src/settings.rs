@@ -94,6 +94,10 @@ pub struct ServeSettings {
     pub connections: usize,
     /// Sessions at once; the next one is Exhausted.
     pub sessions: usize,
+    /// Serves proxies of the Cloudstate protocol too, on the same address.
+    pub cloudstate: bool,
+    /// Entities in memory and actions under way of such proxies, over all of them; the next one is Exhausted.
+    pub streams: usize,
     /// Silence after which the function asks whether the host's end is still there; 0 never asks.
     pub keep_alive_ms: u64,
     /// Time for that to be answered; past it the connection is closed.
@@ -114,6 +118,8 @@ impl Default for ServeSettings {
             handshake_ms: 10_000,
             connections: 64,
             sessions: 8,
+            cloudstate: true,
+            streams: 20_000,
             keep_alive_ms: 30_000,
             keep_alive_timeout_ms: 20_000,
             stop_ms: 2_000,

@@ -100,6 +100,7 @@ impl RunArgs {
             }
             (None, None) => return Err(Failure::usage("neither --function nor a command is given")),
         };
-        Ok(Target { sdk: self.sdk.clone(), home: Home::Sidecar, store: self.store, function, adjoin, broken: None })
+        let (sdk, home, store) = (self.sdk.clone(), Home::Sidecar, self.store);
+        Ok(Target { sdk, home, store, contract_first: false, function, adjoin, broken: None })
     }
 }

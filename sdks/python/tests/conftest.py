@@ -16,6 +16,7 @@ SHOP = SDK.parents[1] / "examples" / "shop" / "python"
 sys.path[:0] = [str(SDK / "python"), str(SHOP), str(Path(__file__).parent)]
 os.environ["PYTHONPATH"] = os.pathsep.join([str(SDK / "python"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 
+import generated  # noqa: E402, F401 - makes the modules of the contracts
 from adjoin._pytest import adjoin_rt  # noqa: E402, F401 - the plug-in's, also where it is not installed
 from scripted import Scripted  # noqa: E402
 

@@ -106,6 +106,8 @@ impl House {
                     }
                 }
                 Event::SpecRefused(said) => tracing::error!("the host refuses what this function declares: {said}"),
+                // Said already, where it came in.
+                Event::Reported(_) => {}
             }
         }
     }

@@ -26,6 +26,7 @@ fn target(home: Home, broken: Option<&str>) -> Target {
         sdk: broken.unwrap_or("honest").to_owned(),
         home,
         store: Store::RocksDb,
+        contract_first: false,
         function: Function::App(Launch::new(env!("CARGO_BIN_EXE_adjoin-conformance-app"))),
         adjoin: env!("CARGO_BIN_EXE_adjoin-conformance-host").into(),
         broken: broken.map(str::to_owned),

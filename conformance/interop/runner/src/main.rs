@@ -21,7 +21,7 @@ use std::sync::Arc;
 use clap::Parser;
 
 use crate::host::Host;
-use crate::prepare::{Places, go_sdk, go_service, java_service};
+use crate::prepare::{Places, go_sdk, go_service, java_service, python_service};
 use crate::scenario::Report;
 use crate::schema::Schema;
 use crate::site::{Launch, Sdk, Site};
@@ -32,9 +32,12 @@ struct Arguments {
     /// The checkout.
     #[arg(long, default_value = ".")]
     checkout: PathBuf,
-    /// Only this SDK: go or java.
+    /// Only this SDK: go, java or python.
     #[arg(long)]
     sdk: Option<String>,
+    /// The Python that has what adjoin's SDK needs.
+    #[arg(long)]
+    python: Option<PathBuf>,
     /// Only scenarios whose names hold this (with _ between words).
     #[arg(long)]
     only: Option<String>,
@@ -67,7 +70,7 @@ async fn suite(arguments: &Arguments, report: &mut Report) -> Result<(), String>
     let sdk = go_sdk(&places)?;
     let others = ["frontend", "protocol", "proxy"].map(|part| sdk.join("protobuf").join(part));
     let schema = Schema::new(&places.sources.join("proto"), &others)?;
-    let launches = launches(&places, &sdk, arguments.sdk.as_deref())?;
+    let launches = launches(&places, &sdk, &others, arguments)?;
     if arguments.build {
         launches.iter().for_each(|launch| println!("{launch}"));
         return Ok(());
@@ -96,13 +99,18 @@ fn beside(name: &str) -> Result<PathBuf, String> {
     Ok(this.with_file_name(name))
 }
 
-fn launches(places: &Places, sdk: &Path, only: Option<&str>) -> Result<Vec<Launch>, String> {
+fn launches(places: &Places, sdk: &Path, options: &[PathBuf], arguments: &Arguments) -> Result<Vec<Launch>, String> {
+    let only = arguments.sdk.as_deref();
     let mut all = Vec::new();
     if only.is_none_or(|only| only == "go") {
         all.push(Launch { sdk: Sdk::Go, program: go_service(places, sdk)?, words: Vec::new() });
     }
     if only.is_none_or(|only| only == "java") {
         all.push(Launch { sdk: Sdk::Java, program: "java".into(), words: java_service(places)? });
+    }
+    if only.is_none_or(|only| only == "python") {
+        let program = arguments.python.clone().ok_or("the Python of the environment is needed: --python PATH")?;
+        all.push(Launch { sdk: Sdk::Python, program, words: python_service(places, options)? });
     }
     Ok(all)
 }

@@ -83,6 +83,18 @@ pub(crate) fn java_service(places: &Places) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
+/// The service on adjoin's own SDK: what to hand `python`. It runs as it stands; only its contracts are compiled.
+///
+/// # Errors
+/// What does not compile, or cannot be written.
+pub(crate) fn python_service(places: &Places, options: &[PathBuf]) -> Result<Vec<String>, String> {
+    let includes = [&[places.sources.join("proto")], options].concat();
+    let descriptors = places.cache.join("python/descriptors.bin");
+    write(&descriptors, &compile(&SERVICES, &includes)?.encode_to_vec())?;
+    let service = places.sources.join("python/service.py");
+    Ok(vec!["-B".into(), service.display().to_string(), descriptors.display().to_string()])
+}
+
 fn go(folder: &Path) -> Command {
     let mut command = Command::new("go");
     // Neither another toolchain nor another version than go.sum names.

@@ -18,7 +18,7 @@ pub(crate) fn scenarios(sdk: Sdk) -> Vec<Scenario<Host>> {
     [
         event_sourced::scenarios(sdk),
         value_entity::scenarios(),
-        action::scenarios(),
+        action::scenarios(sdk),
         cart::scenarios(),
         event_log::scenarios(),
         reflection::scenarios(),

@@ -20,6 +20,8 @@ pub(crate) enum Sdk {
     Go,
     /// `io.cloudstate:cloudstate-java-support` 0.5.2.
     Java,
+    /// adjoin's own SDK for Python, which serves the protocol through the core.
+    Python,
 }
 
 /// How a service is started.
@@ -50,6 +52,7 @@ impl Sdk {
         match self {
             Self::Go => "go",
             Self::Java => "java",
+            Self::Python => "python",
         }
     }
 }

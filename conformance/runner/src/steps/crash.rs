@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use adjoin_model::Payload;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
@@ -93,6 +94,15 @@ async fn load(client: &Client, base: &str, key: &str, name: &str) -> Vec<String>
     answered
 }
 
+/// The text of a note: `{"text":"…"}`, or, by a contract, a message with it as field 1.
+fn noted(event: &Payload) -> Option<String> {
+    let text = match &event.data[..] {
+        [0x0a, length, text @ ..] => std::str::from_utf8(text.get(..usize::from(*length))?).ok()?,
+        json => std::str::from_utf8(json).ok()?.split('"').nth(3)?,
+    };
+    Some(text.to_owned())
+}
+
 /// Compares what was answered with what the closed folder holds.
 async fn count(site: &mut Site, keys: &[String], answered: &BTreeSet<String>) -> Result<Count, String> {
     site.end(Part::Host, How::Told).await?;
@@ -101,8 +111,7 @@ async fn count(site: &mut Site, keys: &[String], answered: &BTreeSet<String>) ->
         found.extend(super::journal::read(&site.folder(), &format!("conformance.Counter/{key}")).await?);
     }
     site.begin(Part::Host).await?;
-    let note = |event: &String| event.split('"').nth(3).map(str::to_owned);
-    let found: Vec<String> = found.iter().filter_map(note).collect();
+    let found: Vec<String> = found.iter().filter_map(noted).collect();
     let unique: BTreeSet<&String> = found.iter().collect();
     let lost = answered.iter().filter(|note| !unique.contains(note)).count();
     Ok(Count { answered: answered.len(), lost, doubled: found.len() - unique.len() })

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use adjoin_model::{EntityId, LoadRequest};
+use adjoin_model::{EntityId, LoadRequest, Payload};
 use adjoin_rocksdb::{RocksStore, Settings};
 use adjoin_storage::{Entities, Store};
 
@@ -17,7 +17,7 @@ impl Asking<'_> {
         let entity = self.names.fill(entity);
         let mut site = self.site.write().await;
         site.end(Part::Host, How::Told).await?;
-        let found = read(&site.folder(), &entity).await?;
+        let found: Vec<String> = read(&site.folder(), &entity).await?.iter().map(shown).collect();
         site.begin(Part::Host).await?;
         let expected: Vec<String> = expected.iter().map(|event| self.names.fill(event)).collect();
         if found != expected {
@@ -43,15 +43,20 @@ async fn open(folder: &Path) -> Result<RocksStore, String> {
     opened.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }
 
-/// Every event of an entity, `type/key`, as `Name {json}`.
-pub(super) async fn read(folder: &Path, entity: &str) -> Result<Vec<String>, String> {
+/// As cases write it: `Name {json}`.
+fn shown(event: &Payload) -> String {
+    format!("{} {}", event.type_name, String::from_utf8_lossy(&event.data))
+}
+
+/// Every event of an entity, `type/key`.
+pub(super) async fn read(folder: &Path, entity: &str) -> Result<Vec<Payload>, String> {
     let store = open(folder).await?;
     let events = events(&store, entity).await;
     store.close().await.map_err(|error| error.to_string())?;
     events
 }
 
-async fn events(store: &RocksStore, entity: &str) -> Result<Vec<String>, String> {
+async fn events(store: &RocksStore, entity: &str) -> Result<Vec<Payload>, String> {
     let (entity_type, key) = entity.split_once('/').ok_or_else(|| format!("{entity:?} is no entity"))?;
     let entity = EntityId::new(entity_type, key).map_err(|error| error.to_string())?;
     // Below the first sequence there is no snapshot, so every event comes.
@@ -60,7 +65,7 @@ async fn events(store: &RocksStore, entity: &str) -> Result<Vec<String>, String>
         let request = LoadRequest { after, snapshot_below: Some(1), max_bytes: PAGE_BYTES };
         let page = store.load(&entity, request).await.map_err(|error| error.to_string())?;
         for (sequence, event) in page.events {
-            found.push(format!("{} {}", event.type_name, String::from_utf8_lossy(&event.data)));
+            found.push(event);
             after = Some(sequence);
         }
         if !page.more {

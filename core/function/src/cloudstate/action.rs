@@ -23,7 +23,7 @@ use super::stream::{AHEAD, Incoming};
 use crate::status::printable;
 
 /// The full name of the protocol's service.
-pub(super) const SERVICE: &str = "cloudstate.action.ActionProtocol";
+pub(crate) const SERVICE: &str = "cloudstate.action.ActionProtocol";
 
 /// What the host says of a call that runs.
 pub(super) enum Input {

@@ -14,12 +14,13 @@ use super::model::{Declared, Method, Model};
 use super::protocol::entity_discovery_client::EntityDiscoveryClient;
 use super::protocol::entity_passivation_strategy::Strategy;
 use super::protocol::{Entity, EntitySpec, ProxyInfo, ServiceInfo, UserFunctionError};
-use super::{action, event_sourced, eventing, value_entity};
+use super::{action, event_sourced, value_entity};
 use crate::dial::Link;
+use crate::eventing::{self, Taken};
 use crate::status::is_unimplemented;
 
 /// The version that is spoken.
-const VERSION: (i32, i32) = (0, 2);
+pub(crate) const VERSION: (i32, i32) = (0, 2);
 
 /// After which an entity passivates that says nothing of it: as with the reference proxy.
 const IDLE_MS: u64 = 30_000;
@@ -108,7 +109,8 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     let mut reading = Reading { contract: &contract, problems: Vec::new(), types: Vec::new(), later: Vec::new() };
     declared.entities.iter().for_each(|entity| reading.entity(entity));
     let Reading { mut problems, types, later, .. } = reading;
-    let subscriptions = eventing::subscriptions(&contract, types.iter().map(|(declared, _)| declared), &mut problems);
+    let subscriptions: Vec<Vec<Subscription>> =
+        types.iter().map(|(declared, _)| subscriptions(&contract, declared, &mut problems)).collect();
     problems.extend(twins(&types));
     if types.is_empty() && problems.is_empty() {
         problems.extend(later.iter().map(|service| crdt(service)));
@@ -126,6 +128,12 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
     spec.check()?;
     let model = Model::new(contract, types.into_iter().map(|(declared, _)| declared).collect());
     Ok(Found { spec, model, warnings })
+}
+
+fn subscriptions(contract: &Contract, declared: &Declared, problems: &mut Vec<String>) -> Vec<Subscription> {
+    let Some(service) = contract.service(&declared.service) else { return Vec::new() };
+    let taken = if declared.kind == EntityKind::Action { Taken::BySubject } else { Taken::ByMessage };
+    eventing::of(service, taken, problems)
 }
 
 fn version(info: &ServiceInfo, unversioned: bool) -> Result<()> {

@@ -17,7 +17,7 @@ use super::protocol::eventsourced::{
 };
 
 /// The full name of the protocol's service.
-pub(super) const SERVICE: &str = "cloudstate.eventsourced.EventSourced";
+pub(crate) const SERVICE: &str = "cloudstate.eventsourced.EventSourced";
 
 pub(super) struct EventSourced;
 

@@ -9,17 +9,17 @@ use super::protocol::metadata_entry::Value;
 use super::protocol::{Metadata as Entries, MetadataEntry};
 
 /// As the core keeps it.
-pub(super) fn payload(any: Any) -> Payload {
+pub(crate) fn payload(any: Any) -> Payload {
     Payload::new(any.type_url, any.value)
 }
 
 /// As the function reads it.
-pub(super) fn any(payload: Payload) -> Any {
+pub(crate) fn any(payload: Payload) -> Any {
     Any { type_url: (*payload.type_name).to_owned(), value: payload.data.into() }
 }
 
 /// The metadata of a call, in order.
-pub(super) fn entries(metadata: &Metadata) -> Entries {
+pub(crate) fn entries(metadata: &Metadata) -> Entries {
     let entry = |(key, value): &(String, String)| MetadataEntry {
         key: key.clone(),
         value: Some(Value::StringValue(value.clone())),
@@ -29,7 +29,7 @@ pub(super) fn entries(metadata: &Metadata) -> Entries {
 
 /// A function's metadata. Names are in lower case, as everywhere in the core; bytes are carried as gRPC does, in base64
 /// under a name that ends in `-bin`, and under no other.
-pub(super) fn metadata(entries: Option<Entries>) -> Metadata {
+pub(crate) fn metadata(entries: Option<Entries>) -> Metadata {
     let text = |entry: MetadataEntry| match entry.value {
         Some(Value::StringValue(value)) => Some((entry.key.to_ascii_lowercase(), value)),
         Some(Value::BytesValue(bytes)) => {

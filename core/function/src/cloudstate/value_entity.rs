@@ -18,7 +18,7 @@ use super::protocol::valueentity::{
 };
 
 /// The full name of the protocol's service.
-pub(super) const SERVICE: &str = "cloudstate.valueentity.ValueEntity";
+pub(crate) const SERVICE: &str = "cloudstate.valueentity.ValueEntity";
 
 pub(super) struct ValueEntity;
 

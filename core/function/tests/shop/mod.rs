@@ -108,7 +108,7 @@ pub async fn echo_session(mut session: FunctionSession) {
 pub async fn session(events: &mut Receiver<Event>) -> FunctionSession {
     match soon("a session", events.recv()).await {
         Some(Event::Session(session)) => session,
-        Some(Event::SpecRefused(problem)) => panic!("refused: {problem}"),
+        Some(Event::SpecRefused(problem) | Event::Reported(problem)) => panic!("refused: {problem}"),
         None => panic!("the server ended"),
     }
 }

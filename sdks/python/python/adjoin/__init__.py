@@ -15,8 +15,9 @@ from adjoin._client import AsyncRuntime, Runtime
 from adjoin._context import Context, current
 from adjoin._entity import Action, EventSourced, Replicated, Value, View, Workflow
 from adjoin._fields import named
-from adjoin._marks import command, event, query, upcast
+from adjoin._marks import EventsOf, command, event, query, upcast
 from adjoin._single import value
+from adjoin._subscription import CloudEvent, events_of
 from adjoin._watch import AsyncElements, Elements
 from adjoin.errors import (
     Conflict,
@@ -40,6 +41,7 @@ __all__ = [
     "App",
     "AsyncElements",
     "AsyncRuntime",
+    "CloudEvent",
     "Conflict",
     "Context",
     "Corrupt",
@@ -47,6 +49,7 @@ __all__ = [
     "Elements",
     "Error",
     "EventSourced",
+    "EventsOf",
     "Exhausted",
     "Expired",
     "Fenced",
@@ -68,6 +71,7 @@ __all__ = [
     "current",
     "errors",
     "event",
+    "events_of",
     "named",
     "query",
     "upcast",

@@ -17,7 +17,7 @@ from adjoin import errors
 from adjoin._codec import READ_ERRORS, WRITE_ERRORS
 from adjoin._context import Context, Forward, running
 from adjoin._definition import Definition
-from adjoin._frames import Command, Frame, Function, Record
+from adjoin._frames import Command, Frame, Function, Payload, Record
 from adjoin._handler import Handler
 from adjoin._limits import Limits, too_large
 from adjoin.errors import Corrupt, Error, Internal, Invalid, NotFound, ReadOnlyViolation
@@ -125,7 +125,9 @@ class Activation(ABC):
             if handler.takes_stream:
                 values: tuple[Any, ...] = (self.inputs[frame[Command.CALL]],)
             else:
-                values = handler.body.decode(frame[Command.DATA])
+                data = frame[Command.DATA]
+                read = handler.by_type
+                values = handler.body.decode(data) if read is None else read(frame[Command.TYPE], data)
         except READ_ERRORS as problem:
             return self._failure(frame, Invalid(f"the body of {handler.where}: {problem}"), ended=False)
         turn = Context(self, handler, frame, values)
@@ -199,14 +201,14 @@ class Activation(ABC):
             self.ended = True
         return self._failure(turn._frame, self._told(turn._handler, problem), ended=self.ended)
 
-    def _reply(self, handler: Handler, result: Any) -> bytes | None:
+    def _reply(self, handler: Handler, result: Any) -> Payload | None:
         try:
             data = handler.encode_reply(result)
         except WRITE_ERRORS as error:
             raise Internal(f"what {handler.where} returned does not fit its type hint: {error}") from error
         if data is not None and len(data) > self.limits.message_bytes:
             raise too_large(f"the reply of {handler.where}", len(data), self.limits.message_bytes)
-        return data
+        return data if handler.rpc is None or data is None else handler.reply_payload(data)
 
     def _told(self, handler: Handler, problem: BaseException) -> Error:
         """What the client may know: a typed error as it is, of any other only that it happened."""
@@ -252,7 +254,7 @@ class Activation(ABC):
         """Reads a snapshot or a value into the state."""
 
     @abstractmethod
-    def _written(self, turn: Context) -> tuple[bytes | None, Record | None]:
+    def _written(self, turn: Context) -> tuple[Payload | None, Record | None]:
         """What a successful command writes besides events: the new value, a snapshot. From here on it has happened."""
 
     @abstractmethod

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from adjoin._client import AsyncRuntime, Options, Runtime
+from adjoin._contract import descriptor_set
 from adjoin._definition import Definition, definition_of
 from adjoin._session import NativeHost, Session
 from adjoin.errors import Invalid, Unavailable
@@ -42,7 +44,12 @@ class App:
         """What the service has, as the host is told: types, handlers, events, schemas."""
         from adjoin import __version__
 
-        return {"sdk": f"adjoin-python {__version__}", "types": [definition.spec() for definition in self._definitions]}
+        contracts = [definition.contract for definition in self._definitions if definition.contract is not None]
+        return {
+            "sdk": f"adjoin-python {__version__}",
+            "types": [definition.spec() for definition in self._definitions],
+            **({"descriptors": base64.b64encode(descriptor_set(contracts)).decode()} if contracts else {}),
+        }
 
     def open(
         self,

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies: the arguments of a handler as one JSON value.
+"""Bodies: the arguments of a handler as one JSON value, or as one message.
 
 No argument: no body. One argument *is* the body. Several are an object by name.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
-from adjoin import _schema
+from adjoin import _messages, _schema
 from adjoin._codec import codec_for
 from adjoin._fields import MISSING
+from adjoin._messages import is_message
 from adjoin._names import lower_camel
 from adjoin.errors import Invalid
 
@@ -73,6 +75,14 @@ class Body:
         except (msgspec.MsgspecError, TypeError, OverflowError, RecursionError) as error:
             raise Invalid(f"{self._handler}: {error}") from error
 
+    def as_json(self) -> Body:
+        """The same body with its message as the JSON of proto3."""
+        other = copy.copy(self)
+        if self.parameters:
+            check = self._encode
+            other._encode = lambda values: (check(values), _messages.write_json(values[0]))[1]
+        return other
+
     def schema(self) -> dict[str, Any]:
         """The input schema."""
         names = [parameter.wire for parameter in self.parameters]
@@ -118,6 +128,8 @@ def _decode_nothing(data: bytes) -> tuple[Any, ...]:
 def _single(parameter: Parameter) -> tuple[Callable[[bytes], tuple[Any, ...]], Callable[[tuple[Any, ...]], bytes]]:
     codec = codec_for(parameter.type)
     read, write, default = codec.decode, codec.encode, parameter.default
+    if is_message(parameter.type):  # an empty one has no bytes
+        return lambda data: (read(data),), lambda values: write(values[0])
 
     def decode(data: bytes) -> tuple[Any, ...]:
         if not data:

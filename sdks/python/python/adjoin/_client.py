@@ -150,7 +150,7 @@ class Runtime(_Face, Calls):
         return call(self._session, handler, key, args, keywords, options)
 
     def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Elements[Any]:
-        handler = _watchable(method)
+        handler = _spoken(self._session, _watchable(method))
         options = self._options._replace(**handler.take_options(keywords, _WATCH))
         self._session.refuse_on_loop(f"watching {handler.where}")
         return Elements(
@@ -189,7 +189,7 @@ class AsyncRuntime(_Face, AsyncCalls):
         return call_async(self._session, handler, key, args, keywords, options)
 
     def _watch(self, method: Any, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> AsyncElements[Any]:
-        handler = _watchable(method)
+        handler = _spoken(self._session, _watchable(method))
         options = self._options._replace(**handler.take_options(keywords, _WATCH))
         frame = _watch_frame(self._session, handler, key, args, keywords, options)
         return AsyncElements(self._session, frame, handler.decode_reply)
@@ -205,6 +205,7 @@ def call(
 ) -> Any:
     """One call, waited for in this thread."""
     session.refuse_on_loop(f"{handler.where} in this thread")
+    handler = _spoken(session, handler)
     frame, upload = _call_frame(session, handler, key, args, keywords, options)
     waiter = Blocking()
     session.requests.add(frame[1], waiter)
@@ -224,6 +225,7 @@ async def call_async(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> Any:
     """One call, awaited on whatever loop this is."""
+    handler = _spoken(session, handler)
     frame, upload = _call_frame(session, handler, key, args, keywords, options)
     waiter = Awaiting()
     session.requests.add(frame[1], waiter)
@@ -243,6 +245,7 @@ def stream(
 ) -> Elements[Any]:
     """One call with a streamed reply, for a thread."""
     session.refuse_on_loop(f"{handler.where} in this thread")
+    handler = _spoken(session, handler)
     frame, upload = _stream_frame(session, handler, key, args, keywords, options)
     return Elements(session, frame, handler.decode_reply, upload)
 
@@ -251,8 +254,14 @@ def stream_async(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> AsyncElements[Any]:
     """One call with a streamed reply, for a task."""
+    handler = _spoken(session, handler)
     frame, upload = _stream_frame(session, handler, key, args, keywords, options)
     return AsyncElements(session, frame, handler.decode_reply, upload)
+
+
+def _spoken(session: Session, handler: Handler) -> Handler:
+    """The handler as the other side has it: a host elsewhere is asked by name and in JSON."""
+    return handler.as_json if session.mode == "connect" else handler
 
 
 def _plain(method: Any) -> Handler:
@@ -282,7 +291,7 @@ def _call_frame(
     if handler.takes_stream:
         return _upload(session, handler, key, args, keywords, options)
     head = (Function.CALL, options.number(session), handler.entity_type, checked_key(key), handler.name)
-    body = handler.body.encode(args, keywords)
+    body = handler.encode_body(args, keywords)
     tail = (_timeout_ms(options), options.idempotency_key, options.if_sequence, options.pairs(), _chain())
     return (*head, body, *tail), None
 
@@ -291,7 +300,7 @@ def _watch_frame(
     session: Session, handler: Handler, key: str, args: tuple[Any, ...], keywords: dict[str, Any], options: Options
 ) -> Frame:
     head = (Function.WATCH, options.number(session), handler.entity_type, checked_key(key), handler.name)
-    return (*head, handler.body.encode(args, keywords), options.after, options.pairs(), _chain())
+    return (*head, handler.encode_body(args, keywords), options.after, options.pairs(), _chain())
 
 
 def _stream_frame(
@@ -300,7 +309,7 @@ def _stream_frame(
     if handler.takes_stream:
         return _upload(session, handler, key, args, keywords, options)
     head = (Function.STREAM, options.number(session), handler.entity_type, checked_key(key), handler.name)
-    return (*head, handler.body.encode(args, keywords), _timeout_ms(options), options.pairs(), _chain()), None
+    return (*head, handler.encode_body(args, keywords), _timeout_ms(options), options.pairs(), _chain()), None
 
 
 def _upload(

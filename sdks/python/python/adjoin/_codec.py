@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values to canonical JSON and back, by type hint.
+"""Values to canonical JSON and back, by type hint; messages of protobuf to their bytes.
 
 Canonical means: UTF-8, no spaces, keys sorted, defaults written, unset optionals left out, shortest round-trip floats,
 integers as numbers up to ±2^53 and as strings beyond. The same value has the same bytes in every language.
@@ -15,8 +15,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from adjoin import _mend, _pydantic
+from adjoin import _hooks, _mend, _messages, _pydantic
 from adjoin._fields import fields_of, is_pydantic, is_record, walk
+from adjoin._messages import is_message
 from adjoin._twins import may_be_omitted, wire_type
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ READ_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError, NotImplemente
 WRITE_ERRORS = (msgspec.MsgspecError, TypeError, OverflowError, RecursionError, NotImplementedError, UnicodeError)
 """What encoding raises when the value is none of the type."""
 
-_to_json = msgspec.json.Encoder(order="sorted", enc_hook=_pydantic.encode_hook).encode
+_to_json = msgspec.json.Encoder(order="sorted", enc_hook=_hooks.encode_hook).encode
 _LONG = re.compile(rb"[0-9]{16}")
 
 
@@ -43,12 +44,16 @@ class Codec(Generic[T]):
     __slots__ = ("decode", "encode", "type")
 
     def __init__(self, tp: Any) -> None:
+        self.type = tp
+        self.encode: Callable[[T], bytes]
+        self.decode: Callable[[bytes], T]
+        if is_message(tp):
+            self.encode, self.decode = _message(tp)
+            return
         for part in walk(tp):
             if is_pydantic(part):
                 _pydantic.check_names(part)
-        self.type = tp
-        self.encode: Callable[[T], bytes] = _encoder(tp)
-        self.decode: Callable[[bytes], T] = _decoder(tp)
+        self.encode, self.decode = _encoder(tp), _decoder(tp)
 
 
 _codecs: dict[Any, Codec[Any]] = {}
@@ -73,6 +78,21 @@ def codec_for(tp: Any) -> Codec[Any]:
     return found
 
 
+def _message(tp: Any) -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
+    """A message is its own bytes, nothing else."""
+
+    def encode(value: Any) -> bytes:
+        return _messages.write(_hooks.instance_hook(tp, value))
+
+    def decode(data: bytes) -> Any:
+        try:
+            return _messages.read(tp, data)
+        except ValueError as error:
+            raise msgspec.ValidationError(str(error)) from error
+
+    return encode, decode
+
+
 def _encoder(tp: Any) -> Callable[[Any], bytes]:
     to_exact, wide, validation = _converter(wire_type(tp, "write")), wire_type(tp, "wide"), msgspec.ValidationError
     loose = _has_any(tp)
@@ -81,7 +101,7 @@ def _encoder(tp: Any) -> Callable[[Any], bytes]:
         try:
             data = _to_json(to_exact(value))
         except validation:
-            wider = msgspec.convert(value, wide, from_attributes=True, dec_hook=_pydantic.instance_hook)
+            wider = msgspec.convert(value, wide, from_attributes=True, dec_hook=_hooks.instance_hook)
             return _narrow(_to_json(wider))
         return _narrow(data) if loose and _LONG.search(data) else data
 
@@ -94,8 +114,8 @@ def _converter(tp: Any) -> Callable[[Any], Any]:
     msgspec keeps what it knows about a class, but looks at every other hint anew in each call: those are given a class
     to stand in.
     """
-    convert, hook = msgspec.convert, _pydantic.instance_hook
-    msgspec.json.Decoder(tp, dec_hook=_pydantic.decode_hook)
+    convert, hook = msgspec.convert, _hooks.instance_hook
+    msgspec.json.Decoder(tp, dec_hook=_hooks.decode_hook)
     if isinstance(tp, type):
         return lambda value: convert(value, tp, from_attributes=True, dec_hook=hook)
     held: Any = msgspec.defstruct("Held", [("value", tp)], array_like=True)
@@ -109,12 +129,12 @@ def _narrow(data: bytes) -> bytes:
 def _decoder(tp: Any) -> Callable[[bytes], Any]:
     native = not _differs(tp)
     read = tp if native else wire_type(tp, "read")
-    fast = msgspec.json.Decoder(read, dec_hook=_pydantic.decode_hook).decode
+    fast = msgspec.json.Decoder(read, dec_hook=_hooks.decode_hook).decode
     finish: Callable[[Any], Any] = (lambda value: value) if native else _converter(tp)
 
     def whole(data: bytes) -> Any:
         mended = _mend.mended(msgspec.json.decode(data), tp)
-        return finish(msgspec.convert(mended, read, dec_hook=_pydantic.decode_hook))
+        return finish(msgspec.convert(mended, read, dec_hook=_hooks.decode_hook))
 
     def decode(data: bytes) -> Any:
         try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from adjoin._activation import Activation
     from adjoin._client import AsyncRuntime, Runtime
     from adjoin._handler import Handler
+    from adjoin._subscription import CloudEvent
 
 E = TypeVar("E")
 P = ParamSpec("P")
@@ -102,6 +103,13 @@ class Context:
     def metadata(self) -> Mapping[str, str]:
         """Metadata of the call, names in lower case; of a repeated name the last."""
         return dict(self._frame[Command.METADATA])
+
+    @property
+    def event(self) -> CloudEvent | None:
+        """The event that the command was called with; ``None`` for any other call."""
+        from adjoin._subscription import event_in
+
+        return event_in(self._frame[Command.METADATA])
 
     @property
     def caller(self) -> str:
@@ -243,7 +251,7 @@ class Context:
 
     def _emit(self, event: object) -> None:
         """``self.emit``: encodes, checks, applies."""
-        activation, data, kind = self._activation, b"", None
+        activation = self._activation
         if self._handler.query:
             raise ReadOnlyViolation(f"{self._handler.where} is a query: only a command may emit")
         kind = activation.definition.events.get(type(event))
@@ -254,15 +262,15 @@ class Context:
                 f"{self._handler.where} emitted {kind.name} after delete(): an entity ends with its last event"
             )
         try:
-            data = kind.codec.encode(event)
+            name, data = kind.record(event)
         except WRITE_ERRORS as error:
             raise Invalid(f"{kind.name} does not fit its type hints: {error}") from error
         limits = activation.limits
         if len(data) > limits.event_bytes:
-            raise too_large(f"the event {kind.name}", len(data), limits.event_bytes)
+            raise too_large(f"the event {name}", len(data), limits.event_bytes)
         if len(self._events) >= limits.events_per_command:
             raise Exhausted(f"{self._handler.where} emitted more than {limits.events_per_command} events")
-        self._events.append((kind.name, data))
+        self._events.append((name, data))
         try:
             kind.apply(activation.state, event)
         except BaseException as error:

@@ -3,18 +3,22 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-from adjoin import _event, _schema
+from adjoin import _event, _messages, _schema
 from adjoin._codec import Codec, codec_for
 from adjoin._entity import Entity, Kind
-from adjoin._event import EventType, Reader
-from adjoin._fields import fields_of, is_record
+from adjoin._event import AnyEvent, EventType, Reader
+from adjoin._fields import fields_of, hints_of, is_record
+from adjoin._frames import Payload
 from adjoin._handler import Handler
 from adjoin._marks import ATTRIBUTE, Mark
+from adjoin._messages import ANY, is_message
+from adjoin._subscription import subscriptions_of
 from adjoin.errors import Error, Invalid
 
 
@@ -26,10 +30,11 @@ class Definition:
         by_attribute: The same handlers by the name of their method.
         has_async: Whether any handler is async.
         events: Event types by class.
-        readers: What reads a stored event, by stored name.
+        any_event: Contract first: takes every event that has no applier of its own.
         state: The codec of the state; ``None`` where JSON cannot carry it (event-sourced without snapshots) or there is
             none.
         snapshot_schema: The name of the state's shape.
+        contract: Contract first: its services.
     """
 
     def __init__(self, cls: type[Entity]) -> None:
@@ -40,9 +45,15 @@ class Definition:
         self.handlers: dict[str, Handler] = {}
         self.by_attribute: dict[str, Handler] = {}
         self.events: dict[type, EventType] = {}
-        self.readers: dict[str, Reader] = {}
+        self.any_event: AnyEvent | None = None
+        self._readers: dict[str, Reader] = {}
+        self.contract = cls._contract
+        self._message = _message_state(cls) if self.contract is not None else None
         for attribute, member, mark in _marked(cls):
             self._add(attribute, member, mark)
+        if self.contract is not None:
+            self.contract.check_complete(cls.__qualname__, self.handlers)
+        self.subscriptions = subscriptions_of(self)
         self.has_async = any(handler.is_async for handler in self.handlers.values())
         _check_fields(self)
         self.state = _state_codec(self)
@@ -51,14 +62,38 @@ class Definition:
 
     def initial(self) -> Any:
         """The state of an entity that was never written."""
-        return self.cls()
+        state: Any = self.cls()
+        if self._message is not None:
+            setattr(state, self._message.attribute, self._message.type())
+        return state
 
     def initial_data(self) -> bytes:
-        """The same as JSON."""
+        """The same as it is stored."""
         if self._initial is None:
             assert self.state is not None
             self._initial = self.state.encode(self.initial())
         return self._initial
+
+    def value_payload(self, data: bytes) -> Payload:
+        """A value as the payload of frames."""
+        return data if self._message is None else (self.value_name, data)
+
+    @property
+    def value_name(self) -> str:
+        """The stored name of a value."""
+        return "json" if self._message is None else _messages.full_name(self._message.type)
+
+    def state_from(self, value: object) -> bytes:
+        """A state as it is stored: of an instance of the class, or of the message that it is."""
+        assert self.state is not None
+        if self._message is not None and isinstance(value, self._message.type):
+            return _messages.write(value)
+        return self.state.encode(value)
+
+    def reader_of(self, name: str) -> Reader | None:
+        """What reads the events stored under ``name``."""
+        found = self._readers.get(name)
+        return self.any_event.reader(name) if found is None and self.any_event is not None else found
 
     def apply(self, state: Any, event: object) -> None:
         """Applies one of today's events."""
@@ -69,40 +104,48 @@ class Definition:
 
     def no_applier(self, event: object) -> str:
         """What is wrong with an event nobody applies."""
+        return self.no_applier_of(type(event))
+
+    def no_applier_of(self, tp: Any) -> str:
+        """The same of its class."""
         known = ", ".join(sorted(kind.name for kind in self.events.values())) or "none at all"
-        return f"{self.cls.__qualname__} has no @event for {type(event).__qualname__}; it has them for {known}"
+        return f"{self.cls.__qualname__} has no @event for {getattr(tp, '__qualname__', tp)}; it has them for {known}"
 
     def spec(self) -> dict[str, Any]:
         """Its part of the spec, as ``core/entity`` has it."""
         idle = self.options.passivate_after
-        events = {kind.name: _schema.schema_of(kind.type) for kind in self.events.values()}
+        events = {} if self.contract else {kind.name: _schema.schema_of(kind.type) for kind in self.events.values()}
+        has_schema = self.state is not None and self._message is None
         doc = self.cls.__doc__ or ""
         return {
             "name": self.name,
             "kind": self.kind,
             "handlers": [handler.spec() for handler in self.handlers.values()],
-            "readable_events": sorted(self.readers),
+            "readable_events": [] if self.any_event is not None else sorted(self._readers),
+            "reads_any_event": self.any_event is not None,
+            "subscriptions": self.subscriptions,
+            "services": [] if self.contract is None else self.contract.services,
             "passivate_after_ms": 0 if idle is None else max(1, round(idle.total_seconds() * 1000)),
             "snapshot_every": self.options.snapshot_every,
             "event_schemas": _schema.encoded(events) if events else "",
-            "state_schema": _schema.encoded(_schema.schema_of(self.cls)) if self.state is not None else "",
+            "state_schema": _schema.encoded(_schema.schema_of(self.cls)) if has_schema else "",
             "summary": "" if doc.startswith(f"{self.cls.__name__}(") else inspect.cleandoc(doc).partition("\n")[0],
         }
 
     def _add(self, attribute: str, member: Any, mark: Mark) -> None:
         where = f"{self.cls.__qualname__}.{attribute}"
         if mark.role in ("command", "query"):
-            self._add_handler(Handler(self.name, attribute, member, mark), where)
+            self._add_handler(_handler(self.cls, attribute, member, mark), where)
         elif self.kind != "event-sourced":
             raise Invalid(f"{where}: only event-sourced entities have events")
         elif mark.role == "event":
-            for kind in _event.events_of(where, member, mark):
+            for kind in _event.events_of(where, member, mark, self.contract is not None):
                 self._add_event(kind, where)
         else:
             reader = _event.upcaster_of(where, member, self.apply)
             for name in mark.aliases:
                 # An upcaster under the name of today's event reads it instead; the other way round is a mistake.
-                self.readers[name] = reader
+                self._readers[name] = reader
 
     def _add_handler(self, handler: Handler, where: str) -> None:
         if handler.name in self.handlers:
@@ -118,11 +161,50 @@ class Definition:
     def _add_event(self, kind: EventType, where: str) -> None:
         if kind.type in self.events:
             raise Invalid(f"{where}: {kind.name} has an applier already")
+        if kind.name == ANY:
+            kind = self.any_event = AnyEvent(kind.type, kind.apply, self._readers.__contains__)
         self.events[kind.type] = kind
-        for name in (kind.name, *kind.aliases):
-            if name in self.readers:
+        for name in (kind.name, *kind.aliases) if kind.name != ANY else ():
+            if name in self._readers:
                 raise Invalid(f"{where}: the stored name {name} is taken: events, aliases and upcasters need one each")
-            self.readers[name] = Reader(kind.codec.decode, kind.apply)
+            self._readers[name] = Reader(kind.codec.decode, kind.apply)
+
+
+class _MessageState:
+    """A state that is one message, in one attribute of the entity: its codec reads and writes the entity as a whole."""
+
+    def __init__(self, cls: type[Entity], attribute: str, tp: Any) -> None:
+        self.attribute = attribute
+        self.type = tp
+        self.codec: Codec[Any] = copy.copy(codec_for(tp))
+        read, write = self.codec.decode, self.codec.encode
+
+        def decode(data: bytes) -> Any:
+            state = cls()
+            setattr(state, attribute, read(data))
+            return state
+
+        self.codec.decode, self.codec.encode = decode, lambda state: write(getattr(state, attribute))
+
+
+def check_handlers(cls: type[Entity]) -> None:
+    """Checks a contract-first class as it is defined, as far as its type hints are known by then.
+
+    Raises:
+        Invalid: as ``definition_of`` does.
+    """
+    contract = cls._contract
+    assert contract is not None
+    served = []
+    for attribute, member, mark in _marked(cls):
+        if mark.role in ("command", "query"):
+            served.append(contract.rpc_of(f"{cls.__qualname__}.{attribute}", attribute, mark.name).name)
+            try:
+                _handler(cls, attribute, member, mark)
+            except Invalid as error:
+                if not isinstance(error.__cause__, NameError):  # a name that is defined later
+                    raise
+    contract.check_complete(cls.__qualname__, served)
 
 
 _definitions: dict[type, Definition] = {}
@@ -168,6 +250,25 @@ def handler_of(method: Any) -> Handler:
     return definition_of(owners[0]).by_attribute[method.__name__]
 
 
+def _handler(cls: type[Entity], attribute: str, member: Any, mark: Mark) -> Handler:
+    contract, where = cls._contract, f"{cls.__qualname__}.{attribute}"
+    rpc = None if contract is None else contract.rpc_of(where, attribute, mark.name)
+    return Handler(cls._options.name, attribute, member, mark, rpc)
+
+
+def _message_state(cls: type[Entity]) -> _MessageState | None:
+    """The state of a class that declares one field, a message, and is no dataclass."""
+    if is_record(cls) or cls._kind == "action":
+        return None
+    hints = {name: hint for name, hint in hints_of(cls).items() if is_message(hint) and name[0] != "_"}
+    if len(hints) > 1:
+        names = ", ".join(hints)
+        raise Invalid(f"{cls.__qualname__} declares {names} but is no dataclass: write @dataclass above it")
+    for name, tp in hints.items():
+        return _MessageState(cls, name, tp)
+    return None
+
+
 def _marked(cls: type) -> Iterator[tuple[str, Any, Mark]]:
     """Marked members in the order of declaration, bases first; an override takes the place of what it overrides."""
     names: dict[str, None] = {}
@@ -186,7 +287,7 @@ def _check_fields(definition: Definition) -> None:
     loose = [
         name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint) and name[0] != "_"
     ]
-    if definition.kind == "action":
+    if definition.kind == "action" or definition._message is not None:
         return
     if loose and "__dataclass_fields__" not in cls.__dict__ and "__attrs_attrs__" not in cls.__dict__:
         raise Invalid(f"{cls.__qualname__} declares {', '.join(loose)} but is no dataclass: write @dataclass above it")
@@ -196,6 +297,8 @@ def _check_fields(definition: Definition) -> None:
 
 
 def _state_codec(definition: Definition) -> Codec[Any] | None:
+    if definition._message is not None:
+        return definition._message.codec
     if definition.kind == "action" or not is_record(definition.cls):
         if definition.kind == "value":
             raise Invalid(f"{definition.cls.__qualname__} has no fields: a value entity's fields are its value")
@@ -215,4 +318,6 @@ def _shape(definition: Definition) -> str:
     """A name that changes with the fields, so that a snapshot of another shape is not taken for this one."""
     if definition.state is None:
         return definition.cls.__name__
+    if definition._message is not None:
+        return definition.value_name
     return f"{definition.cls.__name__}-{_schema.shape_of(definition.cls):08x}"

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
+from adjoin._contract import Contract, Service
 from adjoin._marks import ATTRIBUTE
 from adjoin._names import checked
 from adjoin.errors import Invalid
@@ -38,6 +40,7 @@ class Entity:
     __slots__ = ("__weakref__", "_turn")
 
     if TYPE_CHECKING:  # at run time these annotations would become fields of the user's class
+        _contract: ClassVar[Contract | None]
         _kind: ClassVar[Kind]
         _options: ClassVar[Options]
         _turn: Context | None
@@ -46,6 +49,8 @@ class Entity:
         cls,
         *,
         name: str | None = None,
+        service: Service | str | None = None,
+        services: Sequence[Service | str] | None = None,
         snapshot_every: int = 0,
         snapshot_schema: str | None = None,
         passivate_after: timedelta | None = None,
@@ -56,11 +61,16 @@ class Entity:
         remade = name is None and "_options" in cls.__dict__
         if cls.__module__ != __name__ and not remade:
             cls._options = Options(name or cls.__name__, snapshot_every, snapshot_schema, passivate_after)
+            cls._contract = _contract_of(cls, service, services)
         for base in cls.__mro__:
             for member in list(base.__dict__.values()):
                 mark = getattr(member, ATTRIBUTE, None)
                 if mark is not None:
                     mark.owners = [*(owner for owner in mark.owners if not _is_former(owner, cls)), cls]
+        if getattr(cls, "_contract", None) is not None and not remade:
+            from adjoin._definition import check_handlers
+
+            check_handlers(cls)
 
     def after(self, delay: timedelta) -> NoReturn:
         """Refused: timers are not there yet."""
@@ -94,6 +104,10 @@ class EventSourced(_Stateful):
 
     Class keywords:
         name: The stored name of the type; by default the name of the class.
+        service: Contract first: the service of a ``.proto`` whose RPCs the handlers are, as the descriptor in generated
+            code or by its full name. Commands, replies and events are then messages; so may be the state, as one field
+            of the class, ``state: cart_pb2.Cart``.
+        services: The same for several.
         snapshot_every: Events between two snapshots; 0, the default, makes none. The fields must then be types
             that JSON can carry.
         snapshot_schema: The name of the state's shape. By default it follows the fields, so that a snapshot of
@@ -120,7 +134,8 @@ class EventSourced(_Stateful):
 class Value(_Stateful):
     """An entity whose state is one value: its fields are saved as a whole when a command returns.
 
-    Assign to the fields in a command; if it fails they are restored. Class keywords: ``name``, ``passivate_after``.
+    Assign to the fields in a command; if it fails they are restored. Class keywords: ``name``, ``passivate_after``, and
+    ``service`` or ``services`` as of ``EventSourced``.
     """
 
     __slots__ = ()
@@ -130,11 +145,20 @@ class Value(_Stateful):
 class Action(Entity):
     """An entity without state: its commands may be slow, run side by side, and may stream their reply.
 
-    A command that is a generator, sync or async, streams. Class keyword: ``name``.
+    A command that is a generator, sync or async, streams. Class keywords: ``name``, and ``service`` or ``services`` as
+    of ``EventSourced``.
     """
 
     __slots__ = ()
     _kind = "action"
+
+
+def _contract_of(cls: type, service: Service | str | None, services: Sequence[Service | str] | None) -> Contract | None:
+    if service is not None and services is not None:
+        raise Invalid(f"{cls.__qualname__}: give either service= or services=")
+    if service is not None:
+        return Contract(cls.__qualname__, [service])
+    return None if services is None else Contract(cls.__qualname__, services)
 
 
 def _refused(what: str, instead: str) -> Any:

@@ -13,7 +13,9 @@ import msgspec
 
 from adjoin._codec import Codec, codec_for
 from adjoin._fields import hints_of, is_pydantic, is_record
+from adjoin._frames import Record
 from adjoin._marks import Mark
+from adjoin._messages import ANY, PREFIX, full_name, is_message
 from adjoin._names import checked
 from adjoin.errors import Invalid
 
@@ -32,6 +34,36 @@ class EventType:
         self.codec: Codec[Any] = codec_for(cls)
         self.apply = apply
 
+    def record(self, event: Any) -> Record:
+        """The event as it is stored. Raises one of ``WRITE_ERRORS``."""
+        return self.name, self.codec.encode(event)
+
+
+class AnyEvent(EventType):
+    """Contract first: every event that has no applier of its own, in the ``Any`` of protobuf."""
+
+    __slots__ = ("_own",)
+
+    def __init__(self, cls: type, apply: Applier, own: Callable[[str], bool]) -> None:
+        super().__init__(cls, ANY, (), apply)
+        self._own = own
+
+    def record(self, event: Any) -> Record:
+        name: str = event.type_url.removeprefix(PREFIX)
+        if not name or self._own(name):
+            raise TypeError(
+                f"an Any of {name or 'nothing'}: emit the event itself" if name else "an Any without type_url"
+            )
+        return name, event.value
+
+    def reader(self, name: str) -> Reader:
+        """The reader of the events that are stored under ``name``."""
+
+        def read(data: bytes) -> Any:
+            return typing.cast(Any, self.type)(type_url=name if "/" in name else PREFIX + name, value=data)
+
+        return Reader(read, self.apply)
+
 
 class Reader:
     """Reads a stored event and folds it into a state: ``apply(state, decode(data))``."""
@@ -43,7 +75,7 @@ class Reader:
         self.apply = apply
 
 
-def events_of(where: str, function: Any, mark: Mark) -> list[EventType]:
+def events_of(where: str, function: Any, mark: Mark, has_contract: bool) -> list[EventType]:
     """The event types that an applier is for: the arms of its argument's annotation.
 
     Raises:
@@ -58,7 +90,9 @@ def events_of(where: str, function: Any, mark: Mark) -> list[EventType]:
     arms = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
     if len(arms) > 1 and (mark.name or mark.aliases):
         raise Invalid(f"{where}: a name stands for one event: give each class an applier of its own")
-    return [EventType(_event_class(where, arm), mark.name or arm.__name__, mark.aliases, function) for arm in arms]
+    check = _message_class if has_contract else _event_class
+    classes = [check(where, arm) for arm in arms]
+    return [EventType(cls, mark.name or _stored_name(cls), mark.aliases, function) for cls in classes]
 
 
 def upcaster_of(where: str, function: Any, apply: Callable[[Any, Any], None]) -> Reader:
@@ -82,7 +116,22 @@ def upcaster_of(where: str, function: Any, apply: Callable[[Any, Any], None]) ->
     return Reader(lambda data: inner(read(data)), apply_all)
 
 
+def _stored_name(cls: type) -> str:
+    return full_name(cls) if is_message(cls) else cls.__name__
+
+
+def _message_class(where: str, arm: Any) -> type:
+    if not is_message(arm):
+        raise Invalid(f"{where}: an event of a contract-first entity is a message of protobuf, not {arm}")
+    return typing.cast(type, arm)
+
+
 def _event_class(where: str, arm: Any) -> type:
+    if is_message(arm):
+        raise Invalid(
+            f"{where}: {full_name(arm)} is a message, but the entity is code first: say which service it serves, with "
+            "service= behind its base class"
+        )
     known = isinstance(arm, type) and (is_record(arm) or is_pydantic(arm) or issubclass(arm, msgspec.Struct))
     if not known:
         raise Invalid(

@@ -12,16 +12,18 @@ from typing import Any, Final, TypeAlias
 Frame: TypeAlias = tuple[Any, ...]
 """One tuple; which members it has depends on its tag."""
 
+Record: TypeAlias = tuple[str, bytes]
+"""A stored payload: type name, data."""
+
+Payload: TypeAlias = "bytes | Record"
+"""A body, a reply, a value, an element: bytes of JSON, or a record of whatever else."""
+
 Metadata: TypeAlias = tuple[tuple[str, str], ...]
-Target: TypeAlias = tuple[str, str, str, bytes, Metadata]
+Target: TypeAlias = tuple[str, str, str, Payload, Metadata]
 """A command of an entity: entity type, entity key, command, body, metadata."""
 
 SideEffect: TypeAlias = tuple[Target, bool, bool]
 """A call made once the command is durable: target, synchronous, durable."""
-
-Record: TypeAlias = tuple[str, bytes]
-"""A stored payload: type name, data."""
-
 
 SESSION_BITS: Final = 48
 """Ids of activations, calls and of requests that handlers make carry their session above these bits; 0 in-process."""
@@ -68,6 +70,7 @@ class Command:
     CALLER: Final = 12  # empty: unknown
     METADATA: Final = 13
     CHAIN: Final = 14  # "type/key", outermost first
+    TYPE: Final = 15  # type name of the body
 
 
 class Function:

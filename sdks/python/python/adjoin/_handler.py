@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import collections.abc
+import copy
+import functools
 import inspect
 import typing
 from collections.abc import Callable
 from typing import Any
 
-from adjoin import _schema
+from adjoin import _messages, _schema
 from adjoin._body import Body, Parameter
 from adjoin._codec import Codec, codec_for
 from adjoin._context import Context, current
+from adjoin._contract import Rpc
 from adjoin._fields import MISSING, hints_of
-from adjoin._frames import Target
+from adjoin._frames import Payload, Target
 from adjoin._marks import Mark
+from adjoin._messages import ANY, PREFIX, is_message
 from adjoin._names import checked, lower_camel
 from adjoin.errors import Invalid
 
@@ -37,21 +41,29 @@ class Handler:
         is_async: Whether calling it gives a coroutine or an async generator.
         streams: Whether its reply is a stream; ``reply`` is then the codec of an element.
         takes_stream: Whether its one argument is a stream; ``body`` is then an element.
-        body: Its arguments as JSON.
+        rpc: Contract first: the RPC that it serves.
+        body: Its arguments as JSON; contract first, as a message.
         reply: The codec of its result.
+        by_type: Reads a body whose type name decides what it is; ``None`` where it is always the same.
+        on: The events that it is called with beside calls.
         invoke: Calls the method: ``invoke(state, values of the body, context)``.
     """
 
     __slots__ = (
+        "__dict__",
+        "_may_be_none",
         "attribute",
         "body",
+        "by_type",
         "entity_type",
         "function",
         "invoke",
         "is_async",
         "name",
+        "on",
         "query",
         "reply",
+        "rpc",
         "slow",
         "streams",
         "summary",
@@ -59,9 +71,13 @@ class Handler:
         "where",
     )  # fmt: skip
 
-    def __init__(self, entity_type: str, attribute: str, function: Callable[..., Any], mark: Mark) -> None:
+    def __init__(
+        self, entity_type: str, attribute: str, function: Callable[..., Any], mark: Mark, rpc: Rpc | None = None
+    ) -> None:
         self.attribute = attribute
-        self.name = checked("command", mark.name or lower_camel(attribute))
+        self.rpc = rpc
+        self.on = mark.on
+        self.name = rpc.name if rpc is not None else checked("command", mark.name or lower_camel(attribute))
         self.entity_type = entity_type
         self.where = f"{entity_type}/{self.name}"
         self.query = mark.role == "query"
@@ -81,6 +97,11 @@ class Handler:
         if input_colour is not None and input_colour != ("async" if self.is_async else "sync"):
             right = "AsyncIterator" if self.is_async else "Iterator"
             raise Invalid(f"{self.where} is {'async' if self.is_async else 'sync'}: its stream is an {right}")
+        if rpc is not None:
+            result = self._fitted(rpc, parameters, result, hints)
+        else:
+            _refuse_messages(self.where, parameters, result)
+        self.by_type = _any_of if rpc is not None and rpc.input == ANY and parameters else None
         try:
             self.body = Body(self.where, parameters)
             self.reply: Codec[Any] = codec_for(result)
@@ -88,9 +109,22 @@ class Handler:
             raise Invalid(f"{self.where}: {error}") from error
         self.invoke = _invocation(function, parameters, context_at)
 
+    def encode_body(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Payload:
+        """Arguments, as they stand in a call, as the payload of frames."""
+        data = self.body.encode(args, keywords)
+        return data if self.rpc is None else (self.rpc.input_type, data)
+
     def encode_reply(self, result: Any) -> bytes | None:
-        """The reply's payload; none for ``None``."""
-        return None if result is None else self.reply.encode(result)
+        """The reply's data; none for ``None``."""
+        if result is None:
+            if self.rpc is not None and not self._may_be_none:
+                raise TypeError(f"expected {self.rpc.output}, got None")
+            return None
+        return self.reply.encode(result)
+
+    def reply_payload(self, data: bytes) -> Payload:
+        """The data of a reply, or of an element, as the payload of frames."""
+        return data if self.rpc is None else (self.rpc.output_type, data)
 
     def decode_reply(self, data: bytes | None) -> Any:
         """The result that a reply's payload stands for."""
@@ -100,11 +134,23 @@ class Handler:
             else self.reply.decode(data)
         )
 
+    @functools.cached_property
+    def as_json(self) -> Handler:
+        """The same handler as the generic face of a host elsewhere has it: messages as the JSON of proto3."""
+        if self.rpc is None:
+            return self
+        other = copy.copy(self)
+        other.rpc = None
+        other.body, other.reply = self.body.as_json(), copy.copy(self.reply)
+        message = self.reply.type
+        other.reply.decode = lambda data: None if message is None else _messages.read_json(message, data)
+        return other
+
     def target(self, key: str, args: tuple[Any, ...], keywords: dict[str, Any]) -> Target:
         """The call of this handler with these arguments, as frames carry it."""
         if self.takes_stream:
             raise Invalid(f"{self.where} takes a stream, which an effect or a forward cannot send")
-        return (self.entity_type, checked_key(key), self.name, self.body.encode(args, keywords), ())
+        return (self.entity_type, checked_key(key), self.name, self.encode_body(args, keywords), ())
 
     def stream_of(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """The iterator among the arguments of a call."""
@@ -125,10 +171,32 @@ class Handler:
             "query": self.query,
             "streamed_in": self.takes_stream,
             "streamed_out": self.streams,
-            "input_schema": _schema.encoded(self.body.schema()),
-            "output_schema": "" if self.reply.type is Any else _schema.encoded(_schema.schema_of(self.reply.type)),
+            **self._schemas(),
             "summary": self.summary,
         }
+
+    def _schemas(self) -> dict[str, str]:
+        if self.rpc is not None:
+            return {}
+        result = self.reply.type
+        return {
+            "input_schema": _schema.encoded(self.body.schema()),
+            "output_schema": "" if result is Any else _schema.encoded(_schema.schema_of(result)),
+        }
+
+    def _fitted(self, rpc: Rpc, parameters: list[Parameter], result: Any, hints: dict[str, Any]) -> Any:
+        """The message of its result, where everything fits the contract."""
+        where = f"{self.entity_type}.{self.attribute}"
+        rpc.check_shape(where, self.takes_stream, self.streams)
+        if len(parameters) > 1:
+            raise Invalid(f"{where} has {len(parameters)} arguments, but {rpc.where} takes one message: {rpc.input}")
+        if parameters:
+            rpc.check_input(where, parameters[0].type)
+        else:
+            rpc.check_no_input(where)
+        message = rpc.check_output(where, result if "return" in hints else "what nothing says")
+        self._may_be_none = message is None or message is not result
+        return message
 
 
 def checked_key(key: Any) -> str:
@@ -192,6 +260,25 @@ def _result(where: str, function: Any, hint: Any) -> tuple[bool, Any]:
         return True, _element(f"{where}: its reply", hint)
     generates = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
     return generates, Any if generates else hint
+
+
+def _refuse_messages(where: str, parameters: list[Parameter], result: Any) -> None:
+    """A body that is JSON is no message."""
+    for what, tp in (*((p.name, p.type) for p in parameters), ("its result", result)):
+        if is_message(tp):
+            raise Invalid(
+                f"{where}: {what} is the message {tp.DESCRIPTOR.full_name}, but the entity is code first: say which "
+                "service it serves, with service= behind its base class"
+            )
+
+
+def _any_of(type_name: str, data: bytes) -> tuple[Any, ...]:
+    """The ``Any`` of a call; of an event, one with the event in it."""
+    from google.protobuf import any_pb2
+
+    if type_name == PREFIX + ANY:
+        return (_messages.read(any_pb2.Any, data),)
+    return (any_pb2.Any(type_url=type_name if "/" in type_name else PREFIX + type_name, value=data),)
 
 
 def _class_of(hint: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from adjoin._activation import Activation, unchanged
 from adjoin._codec import READ_ERRORS, WRITE_ERRORS
 from adjoin._context import Context
-from adjoin._frames import Command, Frame, Function, Record
+from adjoin._frames import Command, Frame, Function, Payload, Record
 from adjoin._undo import Thaw, Undo, copier
 from adjoin.errors import Corrupt, Internal, Invalid, ReadOnlyViolation, Unavailable
 
@@ -30,7 +30,7 @@ class Journaled(Activation):
 
     def replay(self, events: Sequence[tuple[int, str, bytes]], last: bool) -> Frame:
         for sequence, name, data in events:
-            reader = self.definition.readers.get(name)
+            reader = self.definition.reader_of(name)
             if reader is None:
                 return self._unreadable(name, sequence)
             try:
@@ -58,7 +58,7 @@ class Journaled(Activation):
         self.state = self.definition.state.decode(data)
         self._undo.begin(data)
 
-    def _written(self, turn: Context) -> tuple[bytes | None, Record | None]:
+    def _written(self, turn: Context) -> tuple[Payload | None, Record | None]:
         if self._before is not None:
             self._check(turn, self._before)
         snapshot = None if turn._deleted else self._asked_snapshot(turn)
@@ -101,7 +101,8 @@ class Journaled(Activation):
         if turn._events and self._copy is not None:
             state = self._copy()
             for name, data in turn._events:
-                reader = self.definition.readers[name]
+                reader = self.definition.reader_of(name)
+                assert reader is not None
                 reader.apply(state, reader.decode(data))
             expected = codec.encode(state)
         if codec.encode(self.state) != expected:

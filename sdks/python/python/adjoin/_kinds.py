@@ -10,10 +10,10 @@ from adjoin._activation import Activation, Place, unchanged
 from adjoin._codec import WRITE_ERRORS
 from adjoin._context import Context, running
 from adjoin._definition import Definition
-from adjoin._frames import Command, Frame, Function, Record
+from adjoin._frames import Command, Frame, Function, Payload, Record
 from adjoin._journaled import Journaled
 from adjoin._limits import too_large
-from adjoin.errors import Internal
+from adjoin.errors import Internal, Invalid
 
 
 class Valued(Activation):
@@ -31,11 +31,14 @@ class Valued(Activation):
         return (Function.REPLAYED, self.id, self.sequence)
 
     def _load(self, state: Record) -> None:
-        self.state = self._codec.decode(state[1])
+        name, data = state
+        if name != self.definition.value_name:
+            raise Invalid(f"this version reads {self.definition.value_name}")
+        self.state = self._codec.decode(data)
         # Not the stored bytes: an older version may have written the same value otherwise.
         self._saved = self._codec.encode(self.state)
 
-    def _written(self, turn: Context) -> tuple[bytes | None, Record | None]:
+    def _written(self, turn: Context) -> tuple[Payload | None, Record | None]:
         if turn._deleted:
             self.state = self.definition.initial()
             self._saved = self.definition.initial_data()
@@ -51,10 +54,10 @@ class Valued(Activation):
             raise too_large(f"the value of {self._where()}", len(data), self.limits.value_bytes)
         self._saved = data
         self.sequence += 1
-        return data, None
+        return self.definition.value_payload(data), None
 
     def _snapshot(self) -> Record | None:
-        return ("json", self._codec.encode(self.state))
+        return (self.definition.value_name, self._codec.encode(self.state))
 
     def _restore(self, turn: Context) -> bool:
         self.state = self._codec.decode(self._saved)
@@ -81,7 +84,7 @@ class Stateless(Activation):
         running.set(None)
         self.turns.pop(turn._frame[Command.CALL], None)
 
-    def _written(self, turn: Context) -> tuple[bytes | None, Record | None]:
+    def _written(self, turn: Context) -> tuple[Payload | None, Record | None]:
         return None, None
 
     def _load(self, state: Record) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from adjoin import _pydantic
+from adjoin import _hooks
 from adjoin._twins import wire_type
 
 _REFERENCE = "#/$defs/{name}"
@@ -17,7 +17,7 @@ _REFERENCE = "#/$defs/{name}"
 def schema_of(tp: Any) -> dict[str, Any]:
     """The schema of what JSON of ``tp`` looks like; names below ``$defs`` are those of the classes."""
     schemas, definitions = msgspec.json.schema_components(
-        (wire_type(tp, "read"),), schema_hook=_pydantic.schema_hook, ref_template=_REFERENCE
+        (wire_type(tp, "read"),), schema_hook=_hooks.schema_hook, ref_template=_REFERENCE
     )
     schema: dict[str, Any] = _hoisted(dict(schemas[0]), definitions)
     if definitions:

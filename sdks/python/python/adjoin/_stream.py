@@ -9,11 +9,11 @@ from typing import Any
 from adjoin._activation import Activation
 from adjoin._codec import WRITE_ERRORS
 from adjoin._context import Context, running
-from adjoin._frames import SideEffect
+from adjoin._frames import Payload, SideEffect
 from adjoin._limits import too_large
 from adjoin.errors import Error, Internal
 
-Element = tuple[bytes, list[SideEffect]]
+Element = tuple[Payload, list[SideEffect]]
 
 
 class Pulled:
@@ -78,7 +78,7 @@ class Pulled:
         if len(data) > self.activation.limits.message_bytes:
             raise too_large(f"an element of {handler.where}", len(data), self.activation.limits.message_bytes)
         effects, self.turn._effects = self.turn._effects, []
-        return data, effects
+        return handler.reply_payload(data), effects
 
     def _end(self) -> None:
         if self.turn._effects:

@@ -74,7 +74,8 @@ class Undo:
             return None
         state = self._thaw()
         for name, data in self._events:
-            reader = self._definition.readers[name]
+            reader = self._definition.reader_of(name)
+            assert reader is not None
             reader.apply(state, reader.decode(data))
         self.renew(state)
         return state

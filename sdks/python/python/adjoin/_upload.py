@@ -129,7 +129,7 @@ class Upload:
             self._task.cancel()
 
     def _send(self, element: Any) -> None:
-        data = self._handler.body.encode((element,), {})
+        data = self._handler.encode_body((element,), {})
         with self._changed:
             self._room -= 1
         self._session.submit((Function.INPUT, self._request, data))

@@ -25,7 +25,7 @@ from adjoin import errors
 from adjoin._activation import Activation, Place
 from adjoin._context import Context
 from adjoin._definition import Definition, definition_of, handler_of
-from adjoin._frames import Command, Frame, Function, Record
+from adjoin._frames import Command, Frame, Function, Payload, Record
 from adjoin._handler import Handler
 from adjoin._kinds import activation_of
 from adjoin._stream import Pulled
@@ -97,10 +97,10 @@ class Kit(Generic[E]):
         self._key, self._epoch, self._caller, self._metadata, self._attempt = key, epoch, caller, metadata, attempt
         self._place = Place(home=_NoHome(), check=True)
         self._journal: list[Record] = []
-        self._value: bytes | None = None
+        self._value: Payload | None = None
         self._calls = itertools.count(1)
         self._answer: Frame | None = None
-        self._elements: list[bytes] = []
+        self._elements: list[Payload] = []
         self._handler: Handler | None = None
         self._activation = self._activate()
 
@@ -111,18 +111,19 @@ class Kit(Generic[E]):
         return state
 
     def given(self, *past: object) -> Kit[E]:
-        """What happened before: events of an event-sourced entity, or one instance of a value entity."""
+        """What happened before: events of an event-sourced entity, or one instance of a value entity (where the state
+        is one message, that message).
+        """
         if self._definition.kind == "value":
             (value,) = past
-            assert self._definition.state is not None
-            self._value = self._definition.state.encode(value)
+            self._value = self._definition.value_payload(self._definition.state_from(value))
             self._activation = self._activate()
             return self
         for event in past:
             kind = self._definition.events.get(type(event))
             if kind is None:
                 raise Invalid(self._definition.no_applier(event))
-            self.stored(kind.name, kind.codec.encode(event))
+            self.stored(*kind.record(event))
         return self
 
     def stored(self, name: str, data: bytes | Mapping[str, Any]) -> Kit[E]:
@@ -165,11 +166,11 @@ class Kit(Generic[E]):
             kind = self._definition.events.get(type(event))
             if kind is None:
                 raise Invalid(self._definition.no_applier(event))
-            expected.append((kind.name, kind.codec.encode(event)))
+            expected.append(kind.record(event))
         answer = self._succeeded()
         emitted = answer[4] if len(answer) > 4 else []
         if emitted != expected:
-            self._differs("emitted", [_shown(*record) for record in expected], [_shown(*record) for record in emitted])
+            self._differs("emitted", self._shown(expected), self._shown(emitted))
         return self
 
     def replies(self, expected: object) -> Kit[E]:
@@ -178,11 +179,11 @@ class Kit(Generic[E]):
         handler = self._handler
         assert handler is not None
         if handler.streams:
-            actual: Any = [handler.reply.decode(element) for element in self._elements]
+            actual: Any = [handler.reply.decode(_data(element)) for element in self._elements]
         elif answer[0] == Function.FORWARD:
             self._fail(f"was forwarded to {answer[3][0]}/{answer[3][1]}, so it replies nothing itself")
         else:
-            actual = handler.decode_reply(answer[3])
+            actual = handler.decode_reply(None if answer[3] is None else _data(answer[3]))
         if actual != expected:
             self._differs("returned", expected, actual)
         return self
@@ -232,11 +233,16 @@ class Kit(Generic[E]):
             self._differs("forwarded to", target, answer[3] if answer[0] == Function.FORWARD else None)
         return self
 
+    def _shown(self, records: Iterable[Record]) -> list[str]:
+        if self._definition.contract is None:
+            return [f"{name} {data.decode()}" for name, data in records]
+        return [f"{name} {{{_text(self._definition, name, data)}}}" for name, data in records]
+
     def _frame(self, handler: Handler, data: bytes) -> Frame:
         call = next(self._calls)
         head = (self._activation.id, call, self._definition.name, self._key, handler.name, data)
         tail = (handler.query, False, self._attempt, call.to_bytes(16, "big"), 0, self._caller, self._metadata, ())
-        return (2, *head, *tail)
+        return (2, *head, *tail, "json" if handler.rpc is None else handler.rpc.input_type)
 
     def _run(self, handler: Handler, frame: Frame) -> Frame:
         if handler.streams:
@@ -271,7 +277,8 @@ class Kit(Generic[E]):
         number = 0 if self._definition.kind == "action" else 1
         activation = activation_of(self._definition, number, self._key, self._epoch if number else 0, self._place)
         if self._value is not None:
-            _refuse(activation.begin(1, ("json", self._value)))
+            value = self._value
+            _refuse(activation.begin(1, value if isinstance(value, tuple) else ("json", value)))
         if self._journal:
             self._replay(activation, self._journal)
         return activation
@@ -312,7 +319,13 @@ class _NoHome:
     async_runtime = runtime
 
 
-async def _both_colours(pulled: Pulled) -> AsyncIterator[tuple[bytes, list[Any]]]:
+def _text(definition: Definition, name: str, data: bytes) -> str:
+    """A message as people read it."""
+    reader = definition.reader_of(name)
+    return data.hex() if reader is None else " ".join(str(reader.decode(data)).split())
+
+
+async def _both_colours(pulled: Pulled) -> AsyncIterator[tuple[Payload, list[Any]]]:
     if pulled.is_async:
         while (element := await pulled.pull_async()) is not None:
             yield element
@@ -355,5 +368,5 @@ def _refuse(frame: Frame | None) -> None:
         raise errors.from_wire(frame[2])
 
 
-def _shown(name: str, data: bytes) -> str:
-    return f"{name} {data.decode()}"
+def _data(payload: Payload) -> bytes:
+    return payload if isinstance(payload, bytes) else payload[1]

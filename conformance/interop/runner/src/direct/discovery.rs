@@ -27,7 +27,7 @@ const EVENT_SOURCED: [&str; 4] = [
     "cloudstate.tck.model.EventSourcedConfigured",
     "adjoin.interop.cart.Cart",
 ];
-const MORE_IN_GO: [(&str, &str); 8] = [
+const MORE_THAN_IN_JAVA: [(&str, &str); 8] = [
     ("cloudstate.valueentity.ValueEntity", "cloudstate.tck.model.valueentity.ValueEntityTckModel"),
     ("cloudstate.valueentity.ValueEntity", "cloudstate.tck.model.valueentity.ValueEntityTwo"),
     ("cloudstate.valueentity.ValueEntity", "cloudstate.tck.model.valueentity.ValueEntityConfigured"),
@@ -41,8 +41,8 @@ const MORE_IN_GO: [(&str, &str); 8] = [
 async fn every_service_that_the_sdk_can_express_is_declared(site: &Site) -> Result<(), String> {
     let mut expected: Vec<(String, String)> =
         EVENT_SOURCED.map(|service| ("cloudstate.eventsourced.EventSourced".to_owned(), service.to_owned())).to_vec();
-    if site.sdk == Sdk::Go {
-        expected.extend(MORE_IN_GO.map(|(kind, service)| (kind.to_owned(), service.to_owned())));
+    if site.sdk != Sdk::Java {
+        expected.extend(MORE_THAN_IN_JAVA.map(|(kind, service)| (kind.to_owned(), service.to_owned())));
     }
     let mut found: Vec<(String, String)> =
         site.entities().iter().map(|entity| (text(entity, "entity_type"), text(entity, "service_name"))).collect();
@@ -73,7 +73,7 @@ async fn state_is_kept_under_the_names_that_suites_expect(site: &Site) -> Result
 
 async fn the_configured_leave_memory_after_100_ms_where_the_sdk_can_say_so(site: &Site) -> Result<(), String> {
     for entity in site.entities() {
-        let configured = site.sdk == Sdk::Go && text(&entity, "service_name").ends_with("Configured");
+        let configured = site.sdk != Sdk::Java && text(&entity, "service_name").ends_with("Configured");
         same(&timeout(&entity), &configured.then_some(100))?;
     }
     Ok(())
@@ -94,7 +94,7 @@ async fn the_version_is_what_this_sdk_says(site: &Site) -> Result<(), String> {
     let info = info.as_deref().and_then(Value::as_message).ok_or("no service info")?;
     let number = |field: &str| info.get_field_by_name(field).as_deref().and_then(Value::as_i32).unwrap_or_default();
     let version = (number("protocol_major_version"), number("protocol_minor_version"));
-    same(&version, &if site.sdk == Sdk::Go { (0, 2) } else { (0, 0) })
+    same(&version, &if site.sdk == Sdk::Java { (0, 0) } else { (0, 2) })
 }
 
 async fn the_descriptors_resolve_and_have_the_services(site: &Site) -> Result<(), String> {
@@ -106,7 +106,7 @@ async fn the_descriptors_resolve_and_have_the_services(site: &Site) -> Result<()
         pool.get_service_by_name(&service).ok_or_else(|| format!("no {service} in the descriptors"))?;
     }
     // The number that marks the key changed between the versions of the two.
-    let number = if site.sdk == Sdk::Go { 1080 } else { 50002 };
+    let number = if site.sdk == Sdk::Java { 50002 } else { 1080 };
     let request = pool.get_message_by_name("cloudstate.tck.model.Request").ok_or("no Request")?;
     let id = request.get_field_by_name("id").ok_or("no id")?;
     let marked: Vec<u32> = id.options().extensions().map(|(extension, _)| extension.number()).collect();
