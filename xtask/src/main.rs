@@ -57,7 +57,8 @@ enum Command {
     Sim(options::Sim),
     /// Asks every SDK in both homes on every store the questions of conformance/cases.
     ///
-    /// `conformance interop` drives services on unchanged Cloudstate SDKs instead.
+    /// `conformance interop` drives services on unchanged Cloudstate SDKs instead, `conformance clients` runs clients
+    /// that nobody here wrote.
     Conformance(options::Conformance),
     /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench contract`,
     /// `bench crash --rounds 100`; `bench profile` prints what a durable command spends its processor time on.
@@ -106,6 +107,9 @@ fn main() -> ExitCode {
         ),
         Command::Conformance(options::Conformance { other: Some(options::Other::Interop(options)), .. }) => {
             stage::report(stage::interop(root, &options), "services on Cloudstate SDKs run as they should")
+        }
+        Command::Conformance(options::Conformance { other: Some(options::Other::Clients(options)), .. }) => {
+            stage::report(stage::clients(root, &options), "every client printed its transcript")
         }
         Command::Conformance(options) => {
             stage::report(stage::conformance(root, &options), "every case that was asked was answered")

@@ -48,6 +48,30 @@ pub enum Other {
     ///
     /// Needs go for the service in Go, java and mvn for the one in Java.
     Interop(Interop),
+    /// Drives curl, grpcurl, grpc-js, grpcio, grpc-go, h2spec and a browser against a contract behind the proxy.
+    ///
+    /// Needs curl, go, node, npm, python3 and chromium.
+    Clients(Clients),
+}
+
+/// What `conformance clients` takes.
+#[derive(Args, Debug, Default)]
+pub struct Clients {
+    /// Only scenarios whose names hold this: curl, curl/streams.
+    #[arg(long, value_name = "WORDS")]
+    only: Option<String>,
+    /// Writes what the clients printed into the scenarios, to be read and committed.
+    #[arg(long)]
+    write: bool,
+}
+
+impl Clients {
+    /// As the runner takes them.
+    pub fn words(&self) -> Vec<OsString> {
+        let mut words = Words::default();
+        words.option("--only", self.only.as_ref()).flag("--write", self.write);
+        words.0
+    }
 }
 
 /// What `conformance interop` takes.
@@ -67,7 +91,7 @@ pub struct Interop {
 impl Interop {
     /// What has to be built for it.
     pub fn services(&self) -> Services {
-        Services { go: true, java: self.asks("java") }
+        Services { go: true, java: self.asks("java"), clients: false }
     }
 
     /// Whether the service on adjoin's SDK for Python is asked.
@@ -235,6 +259,8 @@ mod tests {
         assert_eq!(handed("", Bench::words), "");
         let all = "--sdk go --only a_value --direct";
         assert_eq!(handed(all, Interop::words), all);
+        let all = "--only curl/streams --write";
+        assert_eq!(handed(all, Clients::words), all);
     }
 
     #[test]

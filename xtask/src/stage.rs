@@ -14,7 +14,7 @@ use crate::setup::Services;
 use crate::{demo, docs, r#gen, licences, options, program, python, setup, tidy, version};
 
 /// Every stage, in the order of `cargo xtask test`: the cheap ones that fail soonest come first.
-pub const ALL: [&str; 14] = [
+pub const ALL: [&str; 15] = [
     "setup",
     "fmt",
     "tidy",
@@ -27,6 +27,7 @@ pub const ALL: [&str; 14] = [
     "docs",
     "conformance",
     "interop",
+    "clients",
     "proofs",
     "demo",
 ];
@@ -126,6 +127,24 @@ fn interop_scenarios(root: &Path, total: &mut Count) -> Result<(), String> {
     counted_by(&mut command, INTEROP[0], total, plain_line)
 }
 
+/// Clients that nobody here wrote, against a contract behind the proxy.
+pub fn clients(root: &Path, options: &options::Clients) -> Result<(), String> {
+    setup::with_services(root, Services { clients: true, ..Services::default() })?;
+    let mut words = options.words();
+    words.extend(["--python".into(), python::environment(root)?.into()]);
+    program::run(root, &CLIENTS, false, CLIENTS[0], &words)
+}
+
+/// The runner, and the proxy beside it.
+const CLIENTS: [&str; 2] = ["adjoin-clients", "adjoin-cli"];
+
+/// The same, every step counted.
+fn clients_scenarios(root: &Path, total: &mut Count) -> Result<(), String> {
+    let interpreter = python::environment(root)?;
+    let mut command = program::command(root, &CLIENTS, false, CLIENTS[0])?;
+    counted_by(command.arg("--python").arg(interpreter), CLIENTS[0], total, plain_line)
+}
+
 /// Short forms of the crash and the overload proof, with the programs of the other stages.
 fn proofs(root: &Path, total: &mut Count) -> Result<(), String> {
     for words in [["crash", "--rounds", "5"], ["overload", "--minutes", "0.2"]] {
@@ -173,7 +192,7 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
         let began = Instant::now();
         // What later stages need is installed or named before anything is built.
         let outcome = match *name {
-            "setup" if names.contains(&"interop") => setup::with_services(root, Services { go: true, java: true }),
+            "setup" => setup::with_services(root, services(names)),
             name => one(root, name, &mut total),
         };
         println!("== {name}: {}", minutes(began));
@@ -197,9 +216,14 @@ pub fn run(root: &Path, names: &[&str]) -> bool {
     failed == 0 && ran_tests
 }
 
+/// What these stages need beside what every checkout needs.
+fn services(names: &[&str]) -> Services {
+    let interop = names.contains(&"interop");
+    Services { go: interop, java: interop, clients: names.contains(&"clients") }
+}
+
 fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
     match name {
-        "setup" => setup::run(root),
         "fmt" => cargo(root, &["fmt", "--all", "--check"], total),
         "clippy" => clippy(root, total),
         "tidy" => tidy(root),
@@ -211,6 +235,7 @@ fn one(root: &Path, name: &str, total: &mut Count) -> Result<(), String> {
         "docs" => docs::run(root, false).map(|blocks| total.passed += blocks),
         "conformance" => conformance_cases(root, total),
         "interop" => interop_scenarios(root, total),
+        "clients" => clients_scenarios(root, total),
         "proofs" => proofs(root, total),
         "demo" => demo(root, total),
         other => Err(format!("no such stage {other:?}; there are: {}", ALL.join(", "))),

@@ -128,6 +128,8 @@ pub(crate) fn fixed_files() -> DescriptorPool {
     let sets = [
         adjoin_wire::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
+        // The details of our statuses: without them clients that know of types by reflection alone show bytes.
+        tonic_types::pb::FILE_DESCRIPTOR_SET,
         v1::FILE_DESCRIPTOR_SET,
         v1alpha::FILE_DESCRIPTOR_SET,
     ];

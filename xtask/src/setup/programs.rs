@@ -59,7 +59,7 @@ const GO: Needed = Needed {
     name: "Go 1.19 or newer",
     why: "the service on a Cloudstate SDK in Go",
     packages: "golang-go",
-    here: || answer("go", &["env", "GOVERSION"]).is_ok_and(|version| is_go_1_19(&version)),
+    here: || answer("go", &["env", "GOVERSION"]).is_ok_and(|version| is_go(&version, 19)),
 };
 
 /// What the service on the Cloudstate SDK for Java is built with.
@@ -73,25 +73,60 @@ const JAVA: [Needed; 2] = [
     Needed { why: "fetching the Cloudstate SDK for Java", ..MAVEN },
 ];
 
-/// Which services on Cloudstate SDKs are to be built.
+/// What runs clients that nobody here wrote.
+const CLIENTS: [Needed; 4] = [
+    Needed { name: "curl", why: "a client", packages: "curl", here: || answer("curl", &["--version"]).is_ok() },
+    Needed {
+        name: "Go 1.26 or newer",
+        why: "building grpcurl, grpc-go's interop client and h2spec",
+        packages: "golang-go",
+        here: || answer("go", &["env", "GOVERSION"]).is_ok_and(|version| is_go(&version, 26)),
+    },
+    Needed {
+        name: "Node 20 or newer with npm",
+        why: "grpc-js, and grpc-web in a browser",
+        packages: "nodejs npm",
+        here: || {
+            let node = answer("node", &["--version"]);
+            node.is_ok_and(|version| is_node_20(&version)) && answer("npm", &["--version"]).is_ok()
+        },
+    },
+    Needed {
+        name: "chromium",
+        why: "grpc-web in a browser",
+        packages: "chromium",
+        here: || answer("chromium", &["--version"]).is_ok(),
+    },
+];
+
+/// What stages need that not every checkout does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Services {
-    /// The one in Go; the option files that both import come with its SDK.
+    /// The service on the Cloudstate SDK for Go; the option files that both import come with that SDK.
     pub go: bool,
-    /// The one in Java.
+    /// The service on the one for Java.
     pub java: bool,
+    /// Clients that nobody here wrote.
+    pub clients: bool,
 }
 
 impl Services {
     fn needed(self) -> impl Iterator<Item = Needed> {
-        self.go.then_some(GO).into_iter().chain(JAVA.into_iter().filter(move |_| self.java))
+        let services = self.go.then_some(GO).into_iter().chain(JAVA.into_iter().filter(move |_| self.java));
+        services.chain(CLIENTS.into_iter().filter(move |_| self.clients))
     }
 }
 
 /// Reads `go1.22.3`.
-fn is_go_1_19(version: &str) -> bool {
+fn is_go(version: &str, minor: u32) -> bool {
     let mut numbers = version.trim_start_matches("go").split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    (numbers.next(), numbers.next()) >= (Some(1), Some(19))
+    (numbers.next(), numbers.next()) >= (Some(1), Some(minor))
+}
+
+/// Reads `v20.20.2`.
+fn is_node_20(version: &str) -> bool {
+    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major >= Some(20)
 }
 
 /// Has every needed program: installs what is missing where it may, with apt as root.
@@ -208,8 +243,14 @@ mod tests {
 
     #[test]
     fn versions_of_go_are_compared_by_number() {
-        assert!(is_go_1_19("go1.19") && is_go_1_19("go1.100.3") && is_go_1_19("go2.0"));
-        assert!(!is_go_1_19("go1.18.10") && !is_go_1_19("") && !is_go_1_19("devel"));
+        assert!(is_go("go1.19", 19) && is_go("go1.100.3", 26) && is_go("go2.0", 19));
+        assert!(!is_go("go1.18.10", 19) && !is_go("", 19) && !is_go("devel", 19));
+    }
+
+    #[test]
+    fn so_are_those_of_node() {
+        assert!(is_node_20("v20.0.0") && is_node_20("v100.1.2"));
+        assert!(!is_node_20("v9.9.9") && !is_node_20("v18.20.4") && !is_node_20(""));
     }
 
     #[test]

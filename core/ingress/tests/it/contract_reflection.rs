@@ -33,6 +33,15 @@ async fn files(host: &Host, symbol: &str) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
+async fn the_details_of_statuses_are_reflected() {
+    let host = post::host(Answers::Adjoin).await;
+    for symbol in ["google.rpc.Status", "google.rpc.ErrorInfo", "google.rpc.RetryInfo"] {
+        let first = files(&host, symbol).await.remove(0);
+        assert_eq!(FileDescriptorProto::decode(&first[..]).expect("a file").package(), "google.rpc", "{symbol}");
+    }
+}
+
+#[tokio::test]
 async fn a_contract_is_reflected_with_its_options() {
     let host = post::host(Answers::Adjoin).await;
     for symbol in ["post.Box", "post.Letter", "post.Box.Send", "post.Letter.text"] {
