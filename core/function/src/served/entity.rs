@@ -16,7 +16,7 @@ use tonic::{Response, Status, Streaming};
 use super::answer::{self, Said, breach, failure, unknown_service};
 use super::catalogue::{Catalogue, Declared};
 use super::line::{Gone, Run, Seat, ended};
-use super::lines::{Lines, MESSAGE_BYTES};
+use super::lines::{ENVELOPE, Lines, MESSAGE_BYTES};
 use crate::cloudstate::protocol::client_action::Action;
 use crate::cloudstate::protocol::{ClientAction, Command, Failure, SideEffect};
 use crate::cloudstate::{metadata, payload};
@@ -75,6 +75,15 @@ pub(super) struct Reply {
     pub(super) client_action: Option<ClientAction>,
     pub(super) side_effects: Vec<SideEffect>,
     pub(super) writes: Effects,
+}
+
+impl Reply {
+    /// About its size as a message.
+    fn bytes(&self) -> usize {
+        let effects: usize = self.side_effects.iter().map(Message::encoded_len).sum();
+        let events: usize = self.writes.events.iter().map(Payload::size).sum();
+        effects + events + self.client_action.as_ref().map_or(0, Message::encoded_len)
+    }
 }
 
 /// Why a stream ends.
@@ -276,11 +285,10 @@ impl<D: Dialect> Stream<D> {
     }
 
     async fn ended(&mut self, live: &mut Live, id: i64, answer: AnswerFrame) -> Result<(D::Out, bool), End> {
-        let AnswerFrame { result, effects, activation_ended, metadata, .. } = answer;
-        let Effects { side_effects, .. } = &effects;
+        let AnswerFrame { result, mut effects, activation_ended, metadata, .. } = answer;
         let wrote = effects.writes();
         let catalogue = self.catalogue()?;
-        let told = answer::side_effects(catalogue, side_effects.clone());
+        let told = answer::side_effects(catalogue, std::mem::take(&mut effects.side_effects));
         let told = told.and_then(|effects| Ok((effects, answer::said(catalogue, result, metadata)?)));
         let (side_effects, action) = match told {
             Err(error) => return live.refuses::<D>(id, &error, wrote || activation_ended),
@@ -290,11 +298,11 @@ impl<D: Dialect> Stream<D> {
             Ok((effects, Said::Forward(forward))) => (effects, Some(Action::Forward(forward))),
             Ok((effects, Said::Nothing)) => (effects, None),
         };
-        let writes = self.with_snapshot(live, id, effects).await?;
         live.spent = activation_ended;
         let client_action = action.and_then(answer::action);
-        let catalogue = self.catalogue()?;
-        let reply = D::reply(catalogue, Reply { command_id: id, client_action, side_effects, writes });
+        let mut reply = Reply { command_id: id, client_action, side_effects, writes: effects };
+        self.snapshot(live, &mut reply).await?;
+        let reply = D::reply(self.catalogue()?, reply);
         let error = match reply {
             Ok(reply) if reply.encoded_len() <= MESSAGE_BYTES => return Ok((reply, false)),
             Ok(reply) => {
@@ -308,19 +316,22 @@ impl<D: Dialect> Stream<D> {
     }
 
     /// In this protocol the function says when a snapshot is to be kept: with the events that pass a multiple of so many.
-    async fn with_snapshot(&mut self, live: &mut Live, command: i64, effects: Effects) -> Result<Effects, End> {
+    /// One for which the answer has no room is left out.
+    async fn snapshot(&mut self, live: &mut Live, reply: &mut Reply) -> Result<(), End> {
         let (before, every) = (live.sequence, live.declared.snapshot_every);
-        live.sequence += effects.events.len() as Sequence;
+        live.sequence += reply.writes.events.len() as Sequence;
         let passed = every > 0 && before / every != live.sequence / every;
-        if effects.snapshot.is_some() || effects.events.is_empty() || !passed {
-            return Ok(effects);
+        if reply.writes.snapshot.is_some() || !passed || reply.writes.delete || live.spent {
+            return Ok(());
         }
         let call = live.seat.snapshot();
-        let answer = self.answer(live, call, command).await?;
+        let answer = self.answer(live, call, reply.command_id).await?;
         if let HandlerResult::Failed(error) = &answer.result {
             tracing::warn!(%error, "no snapshot: events alone are kept");
         }
-        Ok(Effects { snapshot: answer.effects.snapshot, ..effects })
+        let fits = |snapshot: &Payload| reply.bytes() + snapshot.size() + ENVELOPE <= MESSAGE_BYTES;
+        reply.writes.snapshot = answer.effects.snapshot.filter(fits);
+        Ok(())
     }
 
     fn catalogue(&self) -> Result<&Catalogue, End> {

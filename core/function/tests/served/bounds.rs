@@ -98,6 +98,21 @@ async fn an_answer_that_is_too_long_for_proxies_is_refused_and_the_entity_begun_
     assert!(failure.restart);
 }
 
+/// A state of seven MiB fits, and its answer beside the event; a snapshot beside both does not.
+#[tokio::test]
+async fn a_snapshot_without_room_beside_the_answer_is_left_out() {
+    let world = World::new().await;
+    let mut entity = es(&world.channel).await;
+    entity.say(init(ES, "ada", None)).await;
+    for id in 1..=4 {
+        let (_, reply) = entity.asks(id, "ada", vec![emit(&"x".repeat(1 << 20))]).await;
+        assert_eq!((reply.events.len(), reply.snapshot), (1, None));
+    }
+    let (said, reply) = entity.asks(5, "ada", vec![emit(&"x".repeat(3 << 20))]).await;
+    assert_eq!((said.len(), reply.events.len(), reply.snapshot), (7 << 20, 1, None));
+    assert_eq!(entity.asks(6, "ada", vec![]).await.0.len(), 7 << 20);
+}
+
 #[tokio::test]
 async fn bytes_that_are_no_message_end_the_stream_alone() {
     let mut world = World::new().await;

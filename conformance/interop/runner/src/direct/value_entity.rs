@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::grpc::Call;
 use crate::scenario::{Scenario, scenarios};
-use crate::site::Site;
+use crate::site::{Sdk, Site};
 use crate::words::{any, effect, forward, reply, with};
 
 const MODEL: &str = "cloudstate.tck.model.valueentity.ValueEntityTckModel";
@@ -170,6 +170,12 @@ async fn a_value_stream_that_is_closed_ends_well(site: &Site) -> Result<(), Stri
 async fn a_value_command_before_init_ends_the_stream(site: &Site) -> Result<(), String> {
     let mut call = site.client.call("/cloudstate.valueentity.ValueEntity/handle")?;
     call.send(&json!({"command": {"entityId": "x", "id": 1, "name": "Process", "payload": request("x", &[])}})).await?;
+    if site.sdk == Sdk::Python {
+        let told = call.message().await?;
+        if !told.has_field_by_name("failure") {
+            return Err(format!("told {told:?}, to fail"));
+        }
+    }
     // The Go SDK fails the call itself, without a message before.
     call.over().await
 }
