@@ -62,14 +62,25 @@ pub struct Link {
 
 /// Runs what the connection needs, until the link is dropped.
 #[derive(Clone)]
-struct Tasks(UnboundedSender<Task>);
+enum Tasks {
+    /// Each by itself: one session of adjoin's protocol is one stream.
+    Apart(CancellationToken),
+    /// All in one task, which goes on with each in the order in which they can. As tasks of their own they would run in
+    /// any, and calls reach a Cloudstate function in another order than that in which they are made.
+    InOrder(UnboundedSender<Task>),
+}
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Tasks {
-    /// All in one task, which goes on with each in the order in which they can. As tasks of their own they would run in
-    /// any, and calls reach the function in another order than that in which they are made.
-    fn new(cut: CancellationToken) -> Self {
+    fn new(protocol: Protocol, cut: CancellationToken) -> Self {
+        match protocol {
+            Protocol::Adjoin | Protocol::Auto => Self::Apart(cut),
+            Protocol::Cloudstate => Self::in_order(cut),
+        }
+    }
+
+    fn in_order(cut: CancellationToken) -> Self {
         let (sender, mut tasks) = unbounded_channel::<Task>();
         tokio::spawn(cut.run_until_cancelled_owned(async move {
             let mut all = FuturesUnordered::new();
@@ -84,14 +95,17 @@ impl Tasks {
             }
             while all.next().await.is_some() {}
         }));
-        Self(sender)
+        Self::InOrder(sender)
     }
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
     fn execute(&self, task: F) {
-        // Once the link is gone nothing of it runs.
-        drop(self.0.send(Box::pin(task)));
+        match self {
+            Self::Apart(cut) => drop(tokio::spawn(cut.clone().run_until_cancelled_owned(task))),
+            // Once the link is gone nothing of it runs.
+            Self::InOrder(tasks) => drop(tasks.send(Box::pin(task))),
+        }
     }
 }
 
@@ -106,7 +120,8 @@ impl Link {
         let io = connect(address, settings).await?;
         let cut = CancellationToken::new();
         let gone = CancellationToken::new();
-        let channel = channel(address, settings, Watched::new(io, &gone), Tasks::new(cut.clone())).await?;
+        let channel =
+            channel(address, settings, Watched::new(io, &gone), Tasks::new(settings.protocol, cut.clone())).await?;
         let client = FunctionClient::new(channel.clone()).max_encoding_message_size(BATCH_BYTES);
         let (address, settings, _cut) = (address.clone(), settings.clone(), cut.drop_guard());
         Ok(Self { address, settings, token, channel, client, gone, _cut })
@@ -254,7 +269,11 @@ fn keep_alive(stream: &TcpStream, settings: &DialSettings) -> std::io::Result<()
     let second = Duration::from_secs(1);
     let patience = Duration::from_millis(settings.keep_alive_timeout_ms);
     let asking = TcpKeepalive::new().with_time(silence.max(second)).with_interval((patience / 4).max(second));
-    SockRef::from(stream).set_tcp_keepalive(&asking.with_retries(4))
+    let socket = SockRef::from(stream);
+    // While something is under way TCP does not ask: it sends that again, elsewhere than on Linux for as long as it likes.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(patience))?;
+    socket.set_tcp_keepalive(&asking.with_retries(4))
 }
 
 /// HTTP/2 over one stream. A second one is never made: the link has then ended.

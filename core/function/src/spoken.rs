@@ -44,7 +44,7 @@ pub(crate) async fn ask(link: &mut Link) -> core::result::Result<Agreed, Refusal
         let check = link.settings().check;
         match link.discover().await.and_then(|discovered| checked(discovered, check)) {
             Ok(discovered) => return Ok(Agreed::Adjoin(discovered)),
-            Err(error) if protocol == Protocol::Auto && is_foreign(&error) => {
+            Err(error) if protocol == Protocol::Auto && is_unimplemented(&error) => {
                 let again = link.for_cloudstate().await;
                 *link = again.map_err(|error| Refusal { error, cloudstate: true })?;
             }
@@ -63,11 +63,6 @@ fn checked(discovered: Discovered, also: fn(&Spec) -> Result<()>) -> Result<Disc
     contract::check(&discovered.spec)?;
     also(&discovered.spec)?;
     Ok(discovered)
-}
-
-/// Something answered that is no function of ours: not at all, or not in gRPC.
-fn is_foreign(error: &Error) -> bool {
-    is_unimplemented(error) || error.kind == Kind::Protocol
 }
 
 fn neither(error: Error, link: &Link) -> Error {

@@ -53,6 +53,9 @@ fn lost(status: &Status, address: &Address, what: &str) -> Error {
 
 /// The function, or the library it uses, answered with a status.
 fn said(status: &Status, address: &Address, what: &str) -> Error {
+    if is_no_grpc(status) {
+        return said(&Status::unimplemented(status.message()), address, what);
+    }
     let text = printable(status.message());
     let ours = status.get_details_error_info().filter(|info| info.domain == DOMAIN);
     let kind = ours.as_ref().and_then(|info| Kind::from_name(&info.reason));
@@ -73,6 +76,11 @@ fn said(status: &Status, address: &Address, what: &str) -> Error {
     let code = u32::try_from(i32::from(status.code())).ok().and_then(Code::from_number);
     let error = Error::new(kind, outcome, message);
     Error { code: code.filter(|code| *code != kind.code()), ..error }
+}
+
+/// An answer such as `404` with a text: tonic takes the text for a message. Whoever answers so does not know the call.
+fn is_no_grpc(status: &Status) -> bool {
+    status.code() == tonic::Code::Internal && status.message().contains("invalid compression flag")
 }
 
 fn kind_of(code: tonic::Code) -> Kind {

@@ -244,7 +244,9 @@ impl Router {
 /// they are made: tasks that are only spawned begin in any.
 async fn start_in(tasks: &mut JoinSet<()>, task: impl Future<Output = ()> + Send + 'static) {
     let mut task = Box::pin(task);
-    if poll_fn(|cx| Poll::Ready(task.as_mut().poll(cx).is_pending())).await {
+    // However many begin at once: one that tokio would have wait its turn would lose it.
+    let first = poll_fn(|cx| Poll::Ready(task.as_mut().poll(cx).is_pending()));
+    if tokio::task::unconstrained(first).await {
         tasks.spawn(task);
     }
 }

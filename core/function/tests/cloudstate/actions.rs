@@ -115,13 +115,15 @@ async fn forwards_failures_and_side_effects_are_as_those_of_entities() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn side_effects_that_nobody_waits_for_are_made_in_their_order() {
     let mut world = World::new().await;
-    let effect = |id: &&str| Step::Effect(Effect { id: (*id).into(), synchronous: false });
-    for _ in 0..50 {
-        let steps = ["a", "b", "c", "d"].iter().map(effect).chain([say("x")]);
+    let id = |number: usize| format!("e{number}");
+    let effect = |number| Step::Effect(Effect { id: id(number), synchronous: false });
+    // Some at once, again and again; and once more of them than tokio lets a task begin in one go.
+    for count in [4; 50].into_iter().chain([100]) {
+        let steps = (0..count).map(effect).chain([say("x")]);
         assert_eq!(unary(&world, steps.collect()).await.expect("a reply"), Some("x".into()));
         assert!(matches!(world.function.next().await, Seen::Action("unary", _)));
-        for id in ["a", "b", "c", "d"] {
-            assert_eq!(world.function.next().await, Seen::Action("unary", two(id)));
+        for number in 0..count {
+            assert_eq!(world.function.next().await, Seen::Action("unary", two(&id(number))));
         }
     }
     world.end().await;
