@@ -237,7 +237,7 @@ mod tests {
     use adjoin_model::Kind;
 
     fn refused(more: &str, spec: &str) -> String {
-        let handlers = r#"[{"name":"take"},{"name":"rest"},{"name":"ask","query":true}]"#;
+        let handlers = r#"[{"name":"take"},{"name":"rest"}]"#;
         let types = format!(r#"[{{"name":"t.Taker","kind":"action","handlers":{handlers}{more}}}]"#);
         let text = format!(r#"{{"mode":"serve","spec":{{"sdk":"x","types":{types}{spec}}}}}"#);
         let settings = Settings::from_json(&text).expect("sound");

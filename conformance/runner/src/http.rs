@@ -82,7 +82,9 @@ impl Ask {
         let (method, path) = self.line.split_once(' ').ok_or_else(|| format!("{:?} is no request", self.line))?;
         let mut request = Request::builder().method(method).uri(format!("{base}{path}"));
         if !self.body.is_empty() && !self.headers.contains_key("content-type") {
-            request = request.header("content-type", "application/json");
+            // By a contract, what is announced as JSON is one value.
+            let lines = self.body.contains(&b'\n');
+            request = request.header("content-type", if lines { "application/x-ndjson" } else { "application/json" });
         }
         for (name, value) in &self.headers {
             request = request.header(name, value);
