@@ -183,7 +183,7 @@ async fn a_problem_with_the_spec_reaches_the_function() {
     link.report_spec_error("shop.Cart is declared twice\n\u{1b}[31mred").await.expect("told");
     match soon("the report", events.recv()).await {
         Some(Event::SpecRefused(problem)) => assert_eq!(problem, "shop.Cart is declared twice\n[31mred"),
-        Some(Event::Session(_)) | None => panic!("no report"),
+        Some(Event::Session(_) | Event::Reported(_)) | None => panic!("no report"),
     }
 }
 

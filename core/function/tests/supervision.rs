@@ -144,7 +144,7 @@ async fn a_refused_spec_is_told_to_both_sides_once_for_each_process() {
     assert!(problem.message.contains("addItem is declared twice"), "{problem}");
     match soon("a report", events.recv()).await {
         Some(Event::SpecRefused(said)) => assert_eq!(said, problem.message),
-        Some(Event::Session(_)) | None => panic!("no report"),
+        Some(Event::Session(_) | Event::Reported(_)) | None => panic!("no report"),
     }
     server.stop().await;
     let (server, mut events) = serve(bind(&address).await, broken, ServeSettings::default()).expect("sound");
@@ -165,7 +165,7 @@ async fn a_spec_that_there_is_no_room_for_is_told_to_both_sides() {
     let Status::SpecRefused { problem } = status else { unreachable!() };
     match soon("a report", events.recv()).await {
         Some(Event::SpecRefused(said)) => assert_eq!(said, "there is no room for one more"),
-        Some(Event::Session(_)) | None => panic!("no report, but {problem}"),
+        Some(Event::Session(_) | Event::Reported(_)) | None => panic!("no report, but {problem}"),
     }
     server.stop().await;
     let (_server, _events) = serve(bind(&address).await, spec(), ServeSettings::default()).expect("sound");
@@ -216,7 +216,7 @@ async fn every_error_of_a_contract_is_told_to_both_sides() {
         assert!(problem.kind == Kind::Invalid && problem.message.contains(part), "{part}: {problem}");
         match soon("a report", events.recv()).await {
             Some(Event::SpecRefused(said)) => assert_eq!(said, problem.message),
-            Some(Event::Session(_)) | None => panic!("no report"),
+            Some(Event::Session(_) | Event::Reported(_)) | None => panic!("no report"),
         }
         server.stop().await;
         let mended = contracted(Action, "Streams", vec![streamed.clone()]);
