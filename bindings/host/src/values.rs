@@ -72,7 +72,8 @@ pub enum ToForeign {
     },
     /// A frame for the function.
     Frame(HostFrame),
-    /// The host cannot take what the function declares.
+    /// The host cannot take what the function declares; or what a proxy of the Cloudstate protocol reports, which is of a
+    /// handler too.
     SpecRefused(String),
     /// A request is answered and over.
     Reply {

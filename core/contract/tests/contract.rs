@@ -137,6 +137,25 @@ fn an_empty_or_broken_key_is_invalid() {
 }
 
 #[test]
+fn the_whole_set_can_be_read_by_one_who_knows_no_file() {
+    let options = ["cloudstate/", "google/api/"];
+    let stripped = FileDescriptorSetBytes::without(&encoded(), &[&options[..], &["google/protobuf/"]].concat());
+    for set in [encoded(), stripped] {
+        let whole = Contract::parse(&set.into(), &Limits::default()).expect("a contract").whole_set();
+        let files = FileDescriptorSet::decode(whole.as_slice()).expect("a set").file;
+        let names: Vec<&str> = files.iter().map(|file| file.name()).collect();
+        for (at, file) in files.iter().enumerate() {
+            let behind = |import: &String| names[..at].contains(&import.as_str());
+            assert!(file.dependency.iter().all(behind), "{} in {names:?}", file.name());
+        }
+        assert!(names.contains(&"google/protobuf/empty.proto"), "{names:?}");
+        let again = Contract::parse(&whole.into(), &Limits::default()).expect("a contract");
+        let add = again.service("shop.Cart").and_then(|cart| cart.method("AddItem")).expect("a method");
+        assert_eq!(add.key(&field(1, 2, b"ada").into()).expect("a key"), "ada", "options are kept");
+    }
+}
+
+#[test]
 fn the_order_of_files_does_not_matter() {
     let pool = prost_reflect::DescriptorPool::decode(&encoded()[..]).expect("a set");
     let mut files: Vec<Vec<u8>> = pool.files().map(|file| file.encode_to_vec()).collect();

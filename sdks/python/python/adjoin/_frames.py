@@ -47,7 +47,7 @@ class Host:
     ELEMENT: Final = 12  # request, data | None, sequence
     END: Final = 13  # request
     READY: Final = 14  # address | None, http | None, notes: what to warn of
-    REFUSED: Final = 15  # message: the host refused the spec
+    REFUSED: Final = 15  # message: the host refused the spec, or a Cloudstate proxy reports
     CLOSED: Final = 16  # nothing follows
     INPUT_CREDIT: Final = 17  # request, elements
     TAGS: Final = 18

@@ -279,7 +279,7 @@ class Session:
             call()
 
     def _on_refused(self, frame: Frame) -> None:
-        _log.error("the host refused this function's definitions:\n%s", frame[1])
+        _log.error("what a host says of this function:\n%s", frame[1])
 
     def _on_closed(self, frame: Frame) -> None:
         self._end()
