@@ -20,6 +20,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use adjoin_model::{Ended, EntityId, Error, Payload, Position, Progress, Wall};
 
@@ -30,7 +31,7 @@ use crate::turns::Turns;
 
 /// Positions without an event for the consumer after which its position is written all the same.
 const QUIET: u64 = 1024;
-/// Dead letters that are forgotten with one position.
+/// Dead letters that are forgotten at once.
 const OVERTAKEN: usize = 64;
 
 /// How an event stands with a consumer.
@@ -210,9 +211,15 @@ impl Consumer {
         if self.passing || !worth { None } else { Some((reached, self.last.clone()?)) }
     }
 
-    /// Dead letters that ended ahead of the position, which has come past them: at most so many of the first.
-    pub(crate) fn overtaken(&self, reached: Position) -> impl Iterator<Item = (Position, Ended)> {
-        self.progress.ahead.range(..=reached).take(OVERTAKEN).map(|(event, ended)| (*event, *ended))
+    /// Dead letters that ended ahead of the position, which is past them by now, each with an entity that this can be
+    /// noted with: that is being written from now on. At most so many of the first.
+    pub(crate) fn forget_overtaken(&mut self) -> Vec<(Position, Ended, EntityId)> {
+        let Some(entity) = self.last.clone() else { return Vec::new() };
+        let past = self.progress.ahead.range(..=self.progress.passed);
+        let known = past.filter(|(event, _)| !self.settling.contains(event)).take(OVERTAKEN);
+        let overtaken: Vec<_> = known.map(|(event, ended)| (*event, *ended, entity.clone())).collect();
+        self.settling.extend(overtaken.iter().map(|(event, ..)| *event));
+        overtaken
     }
 
     /// Whether an event is, or was, a dead letter: it is not given as it is read.

@@ -78,6 +78,7 @@ mutants! {
     EventsPassedOver "batch with an event passed over";
     LetterUnwritten "dead letter passed before it is durable";
     LettersGivenOn "dead letter of an earlier host given again";
+    AheadForgotten "end of a dead letter ahead of the position forgotten";
     AttemptsAnew "attempts of an event counted anew at every failure";
     NumberingRestarts "numbering restarts after a delete";
 }

@@ -38,7 +38,6 @@ fn the_page_and_a_host_name_the_same_metrics() {
     let function = Function::listener(folder.path());
     let host = Host::ready(&function.address, &["--memory"]);
     host.add("ada", "p1");
-    host.contents("ada");
     // A call is counted a moment after its answer has left.
     let same = || (printed(&host) == documented()).then_some(());
     if std::panic::catch_unwind(|| until("the same names", same)).is_err() {

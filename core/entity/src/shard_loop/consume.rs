@@ -60,6 +60,8 @@ enum Again {
     Journal,
     /// The position is written.
     Mark,
+    /// It is written that the end of this dead letter need not be known.
+    Forget(Position),
 }
 
 /// What a loop keeps of consumers beside each shard's own.
@@ -364,7 +366,7 @@ impl ShardLoop {
         }
         // What its process did not outlive was sent again within one run.
         let what = Consumed::Dead { attempts: before.saturating_add(attempts).max(sent), error: said };
-        self.note(shard, place, (event, Writes::Dead, None), entity, alloc::vec![(event, what)]);
+        self.note(shard, place, event, entity, what, (Writes::Dead, None));
     }
 
     /// Waits, the longer the more often it was in vain.
@@ -381,6 +383,7 @@ impl ShardLoop {
                     Again::Event(event) => drop(consumer.go(event, HandoverOn::Due)),
                     Again::Journal => consumer.unread = None,
                     Again::Mark => consumer.mark_lost(),
+                    Again::Forget(event) => drop(consumer.settling.remove(&event)),
                 }
             }
             self.stir_consumers(shard);

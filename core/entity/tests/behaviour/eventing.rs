@@ -102,7 +102,7 @@ fn activated(host: &Host) -> Option<EntityId> {
     found.cloned()
 }
 
-pub(crate) fn consumed(body: &Body) -> Option<(Position, Consumed)> {
+fn consumed(body: &Body) -> Option<(Position, Consumed)> {
     let Body::Consumed(consumption) = body else { return None };
     Some((consumption.event, consumption.what.clone()))
 }

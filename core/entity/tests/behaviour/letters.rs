@@ -268,9 +268,8 @@ fn a_dead_letter_that_ends_ahead_of_the_position_is_not_given_again_by_the_next_
     let command = second.command();
     assert!(second.commands.is_empty(), "nor is it a dead letter any more");
     well(&mut second, &command);
-    let batch = second.durable();
-    assert_eq!(batch.records.len(), 2, "once the position is past it, it is forgotten");
-    assert_eq!(consumed(&batch.records[1].body), Some((2, Consumed::Settled(Ended::Dropped))));
+    assert!(matches!(noted(&mut second), (_, Consumed::Passed)));
+    assert_eq!(noted(&mut second), (2, Consumed::Settled(Ended::Dropped)), "the position is past it: it is forgotten");
 }
 
 #[test]
@@ -298,9 +297,48 @@ fn a_dead_letter_that_ends_ahead_of_the_position_is_forgotten_with_it() {
     noted(&mut host);
     let command = host.command();
     well(&mut host, &command);
-    let batch = host.durable();
-    let notes: Vec<_> = batch.records.iter().filter_map(|record| consumed(&record.body)).collect();
-    assert_eq!(notes, [(4, Consumed::Passed), (2, Consumed::Settled(Ended::Dropped))]);
-    host.carry();
+    assert_eq!(noted(&mut host), (4, Consumed::Passed));
+    assert_eq!(noted(&mut host), (2, Consumed::Settled(Ended::Dropped)));
     assert!(host.writes.is_empty() && host.commands.is_empty());
+}
+
+#[test]
+fn a_store_that_refuses_what_is_forgotten_is_not_asked_again_at_once() {
+    let mut host = with_a_letter_ahead();
+    drop_letter(&mut host, 2);
+    noted(&mut host);
+    let command = host.command();
+    well(&mut host, &command);
+    assert_eq!(noted(&mut host), (4, Consumed::Passed));
+    let batch = host.write();
+    host.store_says(batch.shard, ShardInput::Refused(Error::unavailable("full")));
+    host.carry();
+    assert!(host.writes.is_empty());
+    host.later_ms(800);
+    host.carry();
+    assert_eq!(noted(&mut host), (2, Consumed::Settled(Ended::Dropped)));
+}
+
+#[test]
+fn many_dead_letters_that_ended_ahead_are_forgotten_in_batches_of_any_size() {
+    let mut settings = Settings { effect_attempts: 1, ..settings() };
+    settings.limits.batch_bytes = 400;
+    let mut host = with_spec(mailing(), settings);
+    emits(&mut host, "ada", &["A"]);
+    let held = host.command();
+    for _ in 0..8 {
+        emits(&mut host, &neighbour(), &["A"]);
+        fails(&mut host);
+        let event = noted(&mut host).0;
+        drop_letter(&mut host, event);
+        assert_eq!(noted(&mut host), (event, Consumed::Ahead(Ended::Dropped)));
+    }
+    well(&mut host, &held);
+    assert!(matches!(noted(&mut host), (25, Consumed::Passed)));
+    let mut forgotten = 0;
+    while !host.writes.is_empty() {
+        forgotten += host.durable().records.len();
+        host.carry();
+    }
+    assert_eq!((forgotten, status(&host, "ada").position), (8, 33), "they are records like others");
 }

@@ -61,8 +61,8 @@ impl Case<'_> {
         for (shard, event, what) in notes(store) {
             match what {
                 Consumed::Dead { .. } => drop(dead.insert((shard, event))),
-                Consumed::Settled(Ended::Dropped) | Consumed::Ahead(Ended::Dropped) => {
-                    drop(dropped.insert((shard, event)))
+                Consumed::Settled(how) | Consumed::Ahead(how) if *how == Ended::Dropped => {
+                    dropped.insert((shard, event));
                 }
                 Consumed::Settled(_) | Consumed::Ahead(_) | Consumed::Passed => {}
             }

@@ -51,13 +51,21 @@ pub struct ConsumerStatus {
 impl ShardLoop {
     /// Writes how far a consumer has come, when that is worth a record.
     pub(super) fn mark(&mut self, shard: ShardId, place: ConsumerPlace) {
+        self.forget_overtaken(shard, place);
         let early = self.is(Mutant::NotedPastOpen);
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         let Some((reached, entity)) = consumer.mark(early) else { return };
         consumer.marking();
-        let overtaken = consumer.overtaken(reached).map(|(event, ended)| (event, Consumed::Settled(ended)));
-        let notes = core::iter::once((reached, Consumed::Passed)).chain(overtaken).collect();
-        self.note(shard, place, (reached, Writes::Passed, None), entity, notes);
+        self.note(shard, place, reached, entity, Consumed::Passed, (Writes::Passed, None));
+    }
+
+    /// Dead letters that ended ahead of the position, which is past them by now, need not be known any more. Each is a
+    /// record of its own, so that they fit into batches of any size.
+    fn forget_overtaken(&mut self, shard: ShardId, place: ConsumerPlace) {
+        let Some(consumer) = self.consumer_mut(shard, place) else { return };
+        for (event, ended, entity) in consumer.forget_overtaken() {
+            self.note(shard, place, event, entity, Consumed::Settled(ended), (Writes::Settled, None));
+        }
     }
 
     pub(super) fn settle_letter(
@@ -68,6 +76,7 @@ impl ShardLoop {
         ended: Ended,
         by: Option<CallId>,
     ) {
+        let forgets = self.is(Mutant::AheadForgotten);
         let Some(consumer) = self.consumer_mut(shard, place) else { return };
         let Some(entity) = consumer.progress.dead.get(&event).map(|letter| letter.entity.clone()) else {
             debug_assert!(false, "no dead letter stands at {event}");
@@ -76,27 +85,27 @@ impl ShardLoop {
             return;
         };
         consumer.settling.insert(event);
-        let what = Consumed::ended(ended, event, consumer.progress.passed);
-        self.note(shard, place, (event, Writes::Settled, by), entity, alloc::vec![(event, what)]);
+        let passed = if forgets { event } else { consumer.progress.passed };
+        let what = Consumed::ended(ended, event, passed);
+        self.note(shard, place, event, entity, what, (Writes::Settled, by));
     }
 
     pub(super) fn note(
         &mut self,
         shard: ShardId,
         place: ConsumerPlace,
-        (event, writes, by): (Position, Writes, Option<CallId>),
+        event: Position,
         entity: EntityId,
-        notes: Vec<(Position, Consumed)>,
+        what: Consumed,
+        (writes, by): (Writes, Option<CallId>),
     ) {
         let (at, name) = (self.now.wall, self.consumers.names.get(place as usize).cloned());
         let (Some(owned), Some(consumer)) = (self.owned_mut(shard), name) else { return };
-        let record = |(event, what)| {
-            let command = command(&consumer, Origin { shard, position: event });
-            let body = Body::Consumed(Box::new(Consumption { consumer: consumer.clone(), event, what }));
-            Record { entity: entity.clone(), sequence: 0, command, at, body }
-        };
+        let command = command(&consumer, Origin { shard, position: event });
+        let body = Body::Consumed(Box::new(Consumption { consumer, event, what }));
+        let record = Record { entity, sequence: 0, command, at, body };
         let group = Group::Consumed { consumer: place, event, writes, by };
-        match owned.shard.admit(group, notes.into_iter().map(record).collect()) {
+        match owned.shard.admit(group, alloc::vec![record]) {
             Admission::Waiting => self.make_dirty(shard),
             Admission::Refused(error) => self.consumed_lost(shard, place, event, writes, by, error),
         }
@@ -154,6 +163,9 @@ impl ShardLoop {
         match writes {
             // It is written all the while: a store that refuses at once is not asked again at once.
             Writes::Passed => self.rest_consumer(shard, place, Again::Mark, STORE_WAITS),
+            Writes::Settled if consumer.progress.ahead.contains_key(&event) => {
+                self.rest_consumer(shard, place, Again::Forget(event), STORE_WAITS);
+            }
             Writes::Dead | Writes::Settled => {
                 consumer.settling.remove(&event);
                 let attempts = consumer.get(event).map_or(1, |item| item.attempts);
