@@ -111,6 +111,8 @@ impl Node {
     pub(crate) async fn end(self, why: &str, settings: &Settings) -> Outcome<()> {
         let drain_ms = settings.drain_ms;
         self.readiness.host(Some(format!("the host is ending after {why}")));
+        // Clients that ask by gRPC hear it as long as calls under way are waited for.
+        self.ingress.set_ready(false);
         let deadline = self.engine.clock().now().mono.plus_ms(drain_ms);
         let drained = self.engine.drain(deadline).await;
         let left = if drained { 0 } else { self.engine.status().await.calls };

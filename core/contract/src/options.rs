@@ -128,6 +128,9 @@ impl MethodOptions {
 
 /// The messages of the options, as their `.proto` files lay them out.
 mod wire {
+    use bytes::Bytes;
+    use prost::Message as _;
+
     use super::{Error, Result};
 
     pub(super) const EVENTING: u32 = 1081;
@@ -179,12 +182,13 @@ mod wire {
         path: String,
     }
 
+    /// In carts of older SDKs both fields are the name of a topic by itself.
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Eventing {
-        #[prost(message, optional, tag = "1")]
-        r#in: Option<EventSource>,
-        #[prost(message, optional, tag = "2")]
-        out: Option<EventDestination>,
+        #[prost(bytes = "bytes", repeated, tag = "1")]
+        r#in: Vec<Bytes>,
+        #[prost(bytes = "bytes", repeated, tag = "2")]
+        out: Vec<Bytes>,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -227,15 +231,60 @@ mod wire {
 
     impl Eventing {
         pub(super) fn declared(self) -> super::Eventing {
-            let source = self.r#in.unwrap_or_default();
+            // A message that stands twice is one.
+            let (source, out) = (self.r#in.concat(), self.out.concat());
+            let source = EventSource::decode(&*source).unwrap_or_else(|_| {
+                let topic = String::from_utf8_lossy(&source).into_owned();
+                EventSource { source: Some(Source::Topic(topic)), ..EventSource::default() }
+            });
+            let out = EventDestination::decode(&*out)
+                .unwrap_or_else(|_| EventDestination { topic: Some(String::from_utf8_lossy(&out).into_owned()) });
             super::Eventing {
                 source: source.source.map(|source| match source {
                     Source::Topic(name) => super::Source::Topic(name),
                     Source::EventLog(name) => super::Source::EventLog(name),
                 }),
                 consumer_group: source.consumer_group,
-                out_topic: self.out.and_then(|out| out.topic),
+                out_topic: out.topic,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Encoded options whose eventing has these fields.
+    fn options(fields: &[(u32, &[u8])]) -> Vec<u8> {
+        let (mut eventing, mut made) = (Vec::new(), Vec::new());
+        for (number, bytes) in fields {
+            encoding::bytes::encode(*number, &bytes.to_vec(), &mut eventing);
+        }
+        encoding::bytes::encode(wire::EVENTING, &eventing, &mut made);
+        made
+    }
+
+    fn eventing(fields: &[(u32, &[u8])]) -> Eventing {
+        MethodOptions::read(&options(fields)).expect("options").eventing.expect("eventing")
+    }
+
+    #[test]
+    fn a_name_by_itself_is_that_of_a_topic() {
+        let read = eventing(&[(1, b"items"), (2, b"changes")]);
+        assert_eq!((read.source, read.out_topic), (Some(Source::Topic("items".into())), Some("changes".into())));
+    }
+
+    #[test]
+    fn a_source_is_read_whole_also_in_two_pieces() {
+        let (group, log) = (&b"\x0a\x01g"[..], &b"\x1a\x03log"[..]);
+        let expected = Eventing {
+            source: Some(Source::EventLog("log".into())),
+            consumer_group: "g".into(),
+            out_topic: Some("t".into()),
+        };
+        assert_eq!(eventing(&[(1, &[group, log].concat()), (2, b"\x0a\x01t")]), expected);
+        assert_eq!(eventing(&[(1, group), (2, b"\x0a\x01t"), (1, log)]), expected);
+        assert_eq!(eventing(&[]), Eventing::default());
     }
 }

@@ -13,6 +13,8 @@ use bytes::Bytes;
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     types: BTreeMap<Arc<str>, Known>,
+    /// Types declared, every time.
+    declared: u64,
 }
 
 /// A known entity type.
@@ -24,6 +26,10 @@ pub struct Known {
     pub descriptors: Bytes,
     /// How that function expects its clients to be answered.
     pub answers: Answers,
+    /// Its further services: [`Spec::unserved`].
+    pub unserved: Vec<String>,
+    /// When it was declared: higher than that of any type declared before.
+    pub order: u64,
     /// Sessions whose function has it and is connected now.
     pub sessions: Vec<SessionId>,
 }
@@ -58,7 +64,9 @@ impl Catalog {
         for entity_type in &spec.types {
             let declared = Arc::new(entity_type.clone());
             let (descriptors, answers) = (spec.descriptors.clone(), spec.answers);
-            let known = Known { entity_type: declared, descriptors, answers, sessions: Vec::new() };
+            self.declared += 1;
+            let (unserved, order, sessions) = (spec.unserved.clone(), self.declared, Vec::new());
+            let known = Known { entity_type: declared, descriptors, answers, unserved, order, sessions };
             let known = match self.types.entry(entity_type.name.clone()) {
                 Entry::Vacant(place) => place.insert(known),
                 Entry::Occupied(place) => {

@@ -118,6 +118,8 @@ pub struct Spec {
     pub descriptors: Bytes,
     /// How the function expects its clients to be answered.
     pub answers: Answers,
+    /// Full names of further services of the function that no type here serves: clients may be told of them.
+    pub unserved: Vec<String>,
 }
 
 /// How clients of a function are answered where its protocol leaves a choice.

@@ -16,6 +16,9 @@ const DOMAIN: &str = "adjoin";
 /// What a peer's message may take of ours.
 const MESSAGE_CHARS: usize = 2_000;
 
+/// The same of a description that goes on to a client.
+const DESCRIPTION_CHARS: usize = 64_000;
+
 /// An error for the other side: its code, message, and kind and outcome as `google.rpc.ErrorInfo`.
 pub(crate) fn status_of(error: &Error) -> Status {
     let outcome = HashMap::from([("outcome".to_owned(), error.outcome.name().to_owned())]);
@@ -103,10 +106,19 @@ fn kind_of(code: tonic::Code) -> Kind {
     }
 }
 
-/// What a peer wrote, cut, without characters that a terminal would obey.
+/// What a peer wrote, cut, without characters that a terminal would obey. A tab moves nothing back.
 pub(crate) fn printable(text: &str) -> String {
-    let safe = |c: char| c == '\n' || !c.is_control();
-    text.chars().filter(|c| safe(*c)).take(MESSAGE_CHARS).collect()
+    cut(text, MESSAGE_CHARS)
+}
+
+/// The same of what is for a client, who is to have it whole.
+pub(crate) fn description(text: &str) -> String {
+    cut(text, DESCRIPTION_CHARS)
+}
+
+fn cut(text: &str, chars: usize) -> String {
+    let safe = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
+    text.chars().filter(|c| safe(*c)).take(chars).collect()
 }
 
 #[cfg(test)]
@@ -141,5 +153,11 @@ mod tests {
         let error = error_of(&Status::internal(format!("\u{1b}[2J{}", "x".repeat(10_000))), &address(), "Connect");
         assert_eq!(error.kind, Kind::Protocol);
         assert!(!error.message.contains('\u{1b}') && error.message.len() < 3_000);
+    }
+
+    #[test]
+    fn a_description_is_passed_on_with_its_tabs_and_lines() {
+        assert_eq!(description("a\tb\nc\r\u{1b}d"), "a\tb\ncd");
+        assert_eq!(description(&"x".repeat(10_000)).len(), 10_000);
     }
 }

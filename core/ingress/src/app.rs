@@ -9,8 +9,9 @@ use adjoin_engine::Engine;
 use adjoin_model::{Error, Outcome};
 use bytes::Bytes;
 use futures::FutureExt;
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HeaderName};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +71,19 @@ impl App {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Some(cors) = &self.cors else { return self.respond_here(request).await };
-        let inner = tower::service_fn(|request| async { Ok::<_, Infallible>(self.respond_here(request).await) });
+        // What asks for no method is no preflight but a request like others, which the layer takes by its method alone.
+        let plain =
+            request.method() == Method::OPTIONS && !request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let inner = tower::service_fn(|mut request: Request<B>| async move {
+            if plain {
+                *request.method_mut() = Method::OPTIONS;
+            }
+            Ok::<_, Infallible>(self.respond_here(request).await)
+        });
+        let mut request = request;
+        if plain {
+            *request.method_mut() = Method::GET;
+        }
         match cors.layer(inner).call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -82,7 +95,7 @@ impl App {
         B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if grpc::is_grpc(request.headers()) || grpc::is_web(request.headers()) {
+        if grpc::is_ours(request.headers()) {
             return self.respond_grpc(request).await;
         }
         // What is shared is counters and pointers, whole at any time.
@@ -110,16 +123,27 @@ impl App {
     {
         let (parts, body) = request.into_parts();
         self.check_head(&parts)?;
+        let probe = parts.headers.get(&PROBE);
         let table = match parts.uri.path() {
-            "/" | "/openapi.json" => self.routes.now(),
+            "/" | "/openapi.json" if probe.is_none() => self.routes.now(),
             _ => self.routes.ready().await?,
         };
-        let found = table.contracts().router.find(&parts.method, parts.uri.path())?;
-        if let Found::Binding(binding) = found {
-            return Ok(transcode::respond(self, binding, &parts, body).await);
+        let bare = table.contracts().all_cloudstate;
+        let found = match table.contracts().router.find(&parts.method, parts.uri.path()) {
+            Ok(Found::Binding(binding)) => return Ok(transcode::respond(self, binding, &parts, body).await),
+            Ok(found) => found,
+            Err(_) if bare => return Ok(transcode::phrase(StatusCode::BAD_REQUEST)),
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(asked) = probe {
+            return Ok(probed(asked));
         }
         let answered = self.answer_code_first(&table, &parts, body).await;
         match (answered, found) {
+            // As the reference proxy of the Cloudstate protocol, whatever methods there are.
+            (Err(problem), _) if bare && problem.status == StatusCode::NOT_FOUND => {
+                Ok(transcode::phrase(StatusCode::NOT_FOUND))
+            }
             (Err(problem), Found::OtherMethods(allow)) if problem.status == StatusCode::NOT_FOUND => {
                 Err(Problem::method("this path has other methods", allow))
             }
@@ -146,6 +170,19 @@ impl App {
         }
         head::check_size(&parts.headers, &self.settings)
             .map_err(|error| Problem::with_status(error, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
+    }
+}
+
+/// Knative asks so whether a container takes requests.
+const PROBE: HeaderName = HeaderName::from_static("k-network-probe");
+
+/// The answer to a probe of Knative's; another name than ours is asked of somebody else.
+fn probed(asked: &HeaderValue) -> Response<Body> {
+    meter::document();
+    if asked == "queue" {
+        Response::new(Bytes::from_static(b"queue").into())
+    } else {
+        transcode::phrase(StatusCode::BAD_REQUEST)
     }
 }
 

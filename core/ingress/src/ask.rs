@@ -23,6 +23,15 @@ pub(crate) fn request(entity: EntityId, route: &Route, headers: &HeaderMap, body
     Ok(request)
 }
 
+/// A call of a Cloudstate function, as far as the head says how the host runs it: its key and its deadline. What else
+/// these fields may say is for the function: a condition, and what is no key and no deadline, is metadata only.
+pub(crate) fn bare(entity: EntityId, handler: Arc<str>, payload: Payload, headers: &HeaderMap) -> Request {
+    let mut request = Request::new(entity, handler, payload);
+    request.idempotency_key = head::idempotency_key(headers).ok().flatten();
+    request.timeout = head::timeout(headers).ok().flatten();
+    request
+}
+
 /// A call with what every head says about one: its key, its condition and its deadline. `has_state` is whether a
 /// condition means something.
 ///

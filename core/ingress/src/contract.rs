@@ -77,12 +77,16 @@ impl Served {
     /// streams, nothing.
     ///
     /// # Errors
-    /// `Invalid` for a message without a key, and for a field of the head that cannot be read.
+    /// `Invalid` for a message without a key, and for a field of the head that cannot be read and is to be.
     pub(crate) fn request(&self, headers: &HeaderMap, message: Bytes) -> Result<EngineRequest> {
         let key = if self.has_state() { self.method.key(&message)? } else { NO_KEY.to_owned() };
         let entity = EntityId::new(self.entity_type.name.clone(), key)?;
         let payload = self.payload(message);
-        let mut request = ask::headed(entity, self.handler.clone(), payload, headers, self.has_state())?;
+        let handler = self.handler.clone();
+        let mut request = match self.answers {
+            Answers::Adjoin => ask::headed(entity, handler, payload, headers, self.has_state())?,
+            Answers::Cloudstate => ask::bare(entity, handler, payload, headers),
+        };
         request.metadata = if self.has_state() { head::metadata(headers)? } else { head::all_metadata(headers)? };
         Ok(request)
     }
@@ -118,7 +122,7 @@ pub(crate) struct Contracts {
     named: HashMap<Arc<str>, HashMap<Arc<str>, Arc<Served>>>,
     /// Their paths over HTTP.
     pub(crate) router: Router,
-    /// Full names, in order.
+    /// Full names in order, also of what no type serves yet.
     pub(crate) services: Vec<String>,
     /// Every type there is comes from a Cloudstate function.
     pub(crate) all_cloudstate: bool,
@@ -130,7 +134,10 @@ impl Contracts {
     /// Reads what `earlier` has not.
     pub(crate) fn of(catalog: &Catalog, earlier: &Self) -> Self {
         let mut made = Self::default();
-        for known in catalog.iter().filter(|known| is_contract_first(&known.entity_type)) {
+        let mut all: Vec<&Known> = catalog.iter().filter(|known| is_contract_first(&known.entity_type)).collect();
+        all.sort_by_key(|known| known.order);
+        for known in all {
+            made.services.extend(known.unserved.iter().cloned());
             let read = made.read(&known.descriptors, earlier);
             match &read.contract {
                 Ok(contract) => made.serve(known, contract),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! gRPC: the generic service, those of contracts, the derived ones, health and reflection.
 
+mod bounded;
 mod contract;
 mod entities;
 mod exchange;
@@ -11,13 +12,15 @@ mod replies;
 pub(crate) mod status;
 mod timed;
 mod typed;
+mod web;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap};
-use http::{Request, Response};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use prost_reflect::DescriptorPool;
 use tonic::Status;
@@ -32,23 +35,29 @@ use crate::app::App;
 use crate::body::Body;
 use crate::generated::client::entities_server::EntitiesServer;
 use crate::meter;
+use bounded::bounded;
 use entities::Generic;
 pub(crate) use health::Health;
 use reflection::Reflection;
 use timed::Due;
 
-/// Whether a request speaks gRPC.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(http::HeaderValue::as_bytes);
-    kind.and_then(|kind| kind.strip_prefix(b"application/grpc"))
-        .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+/// Whether a request speaks gRPC or gRPC-Web, in a form that is known here or in another.
+pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
+    let kind = essence(headers);
+    let rest = kind.strip_prefix("application/grpc");
+    rest.is_some_and(|rest| matches!(rest.as_bytes().first(), None | Some(b'+' | b'-')))
 }
 
-/// Whether a request speaks gRPC-Web, in its binary or its text form.
-pub(crate) fn is_web(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let rest = kind.and_then(|kind| kind.strip_prefix("application/grpc-web"));
-    matches!(rest.map(|rest| rest.strip_prefix("-text").unwrap_or(rest)), Some("" | "+proto"))
+/// Whether a request speaks gRPC.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    matches!(&*essence(headers), "application/grpc" | "application/grpc+proto")
+}
+
+/// The type of a body's content, without parameters, in lower case.
+pub(crate) fn essence(headers: &HeaderMap) -> Cow<'_, str> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    let kind = kind.split(';').next().unwrap_or("").trim();
+    if kind.bytes().any(|byte| byte.is_ascii_uppercase()) { kind.to_ascii_lowercase().into() } else { kind.into() }
 }
 
 /// Answers a gRPC request, or one of gRPC-Web.
@@ -58,9 +67,21 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let request = request.map(GrpcBody::new);
-    if !is_web(request.headers()) {
+    if *request.method() != Method::POST {
+        let mut response = refuse(Status::internal("a call is a POST"));
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return response;
+    }
+    if is_grpc(request.headers()) {
         return dispatch(app, request).await.map(Body::Grpc);
     }
+    if !web::is_web(request.headers()) {
+        let mut response = refuse(Status::internal("messages are protobuf: application/grpc+proto"));
+        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return response;
+    }
+    let request = web::plain(request);
     let inner = tower::service_fn(|request| async { Ok::<_, Infallible>(dispatch(app, request).await) });
     call(GrpcWebLayer::new().layer(inner), request).await.map(Body::Grpc)
 }
@@ -68,7 +89,10 @@ where
 async fn dispatch(app: &Arc<App>, request: Request<GrpcBody>) -> Response<GrpcBody> {
     let exchange = request.uri().path().ends_with("/Exchange");
     let due = if exchange { Due::Begun } else { Due::Whole };
-    let whole = |body| timed::timed(body, due, &app.settings);
+    let whole = |body| {
+        let body = bounded(body, app.settings.body_bytes, !exchange);
+        timed::timed(body, due, &app.settings)
+    };
     let service = request.uri().path().split('/').nth(1).unwrap_or("");
     match service {
         "grpc.health.v1.Health" => meter::health(),
@@ -139,20 +163,4 @@ pub(crate) fn fixed_files() -> DescriptorPool {
         }
     }
     pool
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_forms_of_grpc_web_are_spoken() {
-        let web = |kind: &str| is_web(&HeaderMap::from_iter([(CONTENT_TYPE, kind.parse().expect("a value"))]));
-        for kind in ["", "+proto", "-text", "-text+proto"] {
-            assert!(web(&format!("application/grpc-web{kind}")), "{kind}");
-        }
-        for kind in ["-text-text", "-text-text+proto", "+json", "-texts"] {
-            assert!(!web(&format!("application/grpc-web{kind}")), "{kind}");
-        }
-    }
 }

@@ -117,6 +117,7 @@ fn spec() -> Spec {
         ],
         descriptors: (&b"files"[..]).into(),
         answers: Answers::Adjoin,
+        unserved: Vec::new(),
     }
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `adjoin serve`: readiness, settings, signals, restarts.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
 use crate::support::{Function, Host, Process, adjoin, get, post, run, text, try_request, until};
 
 #[test]
@@ -46,12 +49,28 @@ fn a_command_under_way_is_answered_while_draining() {
     let listen = host.listen;
     let slow = std::thread::spawn(move || post(listen, "/shop.Cart/ada/slow", &path));
     until("a call under way", || get(host.admin, "/admin/status").body.contains(r#""calls":1,"#).then_some(()));
+    assert!(says_that_it_serves(listen));
     host.process.signal("TERM");
     until("draining", || get(host.admin, "/ready").body.contains("SIGTERM").then_some(()));
+    until("a host that says so by gRPC", || (!says_that_it_serves(listen)).then_some(()));
     std::fs::write(&file, "").expect("written");
     assert_eq!(slow.join().expect("answered").status, 200);
     let (status, said) = host.process.ended();
     assert!(status.success(), "{said}");
+}
+
+/// What gRPC's health service says of the whole host, asked by gRPC-Web over HTTP/1.1.
+fn says_that_it_serves(address: SocketAddr) -> bool {
+    let mut stream = TcpStream::connect(address).expect("connected");
+    let head = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+        content-type: application/grpc-web\r\ncontent-length: 5\r\n\r\n";
+    // A message of no bytes: no service is named.
+    stream.write_all(&[head.as_bytes(), &[0; 5]].concat()).expect("asked");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    let says = |status: u8| answer.windows(7).any(|bytes| bytes == [0, 0, 0, 0, 2, 8, status]);
+    assert!(says(1) != says(2), "{}", text(&answer));
+    says(1)
 }
 
 #[test]

@@ -76,6 +76,16 @@ impl Client {
         Err(format!("{line} was answered with {answer:?}, not with {expected}"))
     }
 
+    /// Asks, and compares the JSON of the answer as it is written.
+    ///
+    /// # Errors
+    /// How it differs.
+    pub(crate) async fn writes(&self, line: &str, expected: &str) -> Result<(), String> {
+        let expected = Answer { status: 200, kind: "application/json".into(), body: expected.into() };
+        let answer = self.ask(line, None).await?;
+        if answer == expected { Ok(()) } else { Err(format!("{line} was answered with {answer:?}, not {expected:?}")) }
+    }
+
     /// Asks, and compares the refusal: plain text with its description.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use super::protocol::action::{ActionCommand, ActionResponse};
 use super::protocol::client_action::Action;
 use super::session::Shared;
 use super::stream::{AHEAD, Incoming};
-use crate::status::printable;
+use crate::status::description;
 
 /// The full name of the protocol's service.
 pub(crate) const SERVICE: &str = "cloudstate.action.ActionProtocol";
@@ -256,5 +256,5 @@ fn status_of(status: &Status, begun: bool) -> Error {
 /// A status of the function's before its first reply: the reference proxy says no more than that the call failed. What
 /// it did before is not known.
 fn failed(status: &Status) -> Error {
-    unknown(printable(status.message())).with_outcome(Outcome::Unknown)
+    unknown(description(status.message())).with_outcome(Outcome::Unknown)
 }

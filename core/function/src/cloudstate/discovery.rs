@@ -124,6 +124,7 @@ fn read(declared: EntitySpec, unversioned: bool) -> Result<Found> {
         types: types.iter().zip(subscriptions).map(|(one, subscriptions)| entity_type(one, subscriptions)).collect(),
         descriptors,
         answers: spec::Answers::Cloudstate,
+        unserved: later,
     };
     spec.check()?;
     let model = Model::new(contract, types.into_iter().map(|(declared, _)| declared).collect());

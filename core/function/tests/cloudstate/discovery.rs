@@ -152,6 +152,9 @@ async fn the_rest_of_a_function_with_a_replicated_entity_is_served_and_it_is_tol
     let Seen::Reported(told) = world.function.next().await else { panic!("told") };
     assert!(told.contains("EventSourcedTwo") && told.contains("not run yet"), "{told}");
     assert_eq!(world.process("ada", vec![]).await.expect("served"), "");
+    let types = world.engine.types();
+    assert!(types.iter().all(|known| known.unserved.iter().all(|name| name.ends_with("EventSourcedTwo"))));
+    assert!(types.iter().any(|known| !known.unserved.is_empty()), "its name goes with the others");
     world.end().await;
 }
 

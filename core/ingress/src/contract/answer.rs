@@ -18,7 +18,7 @@ pub(crate) fn status(served: &Served, error: &Error, had_deadline: bool) -> Stat
                 (None, Kind::Expired) if had_deadline => Code::DeadlineExceeded,
                 (None, _) => Code::Unknown,
             };
-            Status::new(code, crate::grpc::status::cut(&error.message))
+            Status::new(code, crate::grpc::status::cut_long(&error.message))
         }
     }
 }

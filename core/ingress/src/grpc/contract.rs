@@ -19,7 +19,9 @@ use tonic::{Status, Streaming};
 use crate::app::App;
 use crate::beside;
 use crate::contract::{self, Served};
+use crate::grpc::bounded::bounded;
 use crate::grpc::replies::{Begun, Replies};
+use crate::grpc::status::unread;
 use crate::grpc::timed::{Due, timed};
 use crate::http::head;
 use crate::http::stream::{self, Place};
@@ -30,6 +32,7 @@ pub(crate) async fn respond(app: &Arc<App>, served: Arc<Served>, request: Reques
     let serving = Serving { app: app.clone(), served: served.clone() };
     // A client that streams may be silent for as long as it likes.
     let waits = served.method.client_streaming;
+    let request = request.map(|body| bounded(body, app.settings.body_bytes, !waits));
     let request = if waits { request } else { request.map(|body| timed(body, Due::Whole, &app.settings)) };
     let mut grpc = Grpc::new(Raw)
         .apply_max_message_size_config(Some(app.settings.body_bytes), Some(usize::MAX))
@@ -95,8 +98,8 @@ impl Serving {
         let broken = place.breakable();
         let (upstream, elements) = self.app.engine.duplex(request);
         let served = self.served.clone();
-        let unread = |_| Error::invalid("a message of the stream cannot be read");
-        let messages = input.map(move |message| message.map(|message| served.payload(message)).map_err(unread));
+        let messages =
+            input.map(move |message| message.map(|message| served.payload(message)).map_err(|said| unread(&said)));
         tokio::spawn(stream::pump(upstream, broken, messages));
         Ok((elements, place))
     }

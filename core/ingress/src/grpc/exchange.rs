@@ -11,6 +11,7 @@ use tonic::{Response, Streaming};
 use crate::grpc::entities::{Asked, Generic, StreamStream, streamed};
 use crate::grpc::named::Named;
 use crate::grpc::replies::Begun;
+use crate::grpc::status::unread;
 use crate::http::stream;
 
 impl Generic {
@@ -49,7 +50,7 @@ pub(super) async fn first(input: &mut Streaming<ExchangeRequest>) -> Result<Call
     match input.message().await {
         Ok(Some(ExchangeRequest { part: Some(Part::Call(call)) })) => Ok(call),
         Ok(_) => Err(Error::invalid("the first message of an exchange says which handler of which entity")),
-        Err(_) => Err(Error::invalid("the first message cannot be read")),
+        Err(said) => Err(unread(&said)),
     }
 }
 
@@ -71,6 +72,6 @@ async fn next(input: &mut Streaming<ExchangeRequest>, named: &Named, depth: u8) 
         Ok(None) => Err(Error::unavailable("the stream ended without its end").with_code(Code::Cancelled)),
         Ok(Some(ExchangeRequest { part: Some(Part::Element(element)) })) => named.element(element, depth).map(Some),
         Ok(Some(_)) => Err(Error::invalid("every message of an exchange but the first is an element or the end")),
-        Err(_) => Err(Error::invalid("a message of the stream cannot be read")),
+        Err(said) => Err(unread(&said)),
     }
 }

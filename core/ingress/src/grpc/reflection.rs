@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use adjoin_contract::Contract;
-use prost_reflect::{DescriptorPool, FileDescriptor};
+use prost_reflect::{DescriptorPool, EnumDescriptor, FileDescriptor};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_reflection::pb::{v1, v1alpha};
@@ -43,6 +43,8 @@ enum Answer {
     Services(Vec<String>),
     ExtensionNumbers(String, Vec<i32>),
     NotFound(String),
+    /// Nothing was asked.
+    Invalid(String),
 }
 
 /// What can be asked about: derived services and those of contracts.
@@ -71,8 +73,8 @@ impl Known<'_> {
                 self.files(|pool| extension(pool, name, number)).ok_or(format!("no extension {number} of {name}"))
             }
             Question::Services => return Answer::Services(self.services(own)),
-            Question::ExtensionNumbers(name) => return self.numbers(name),
-            Question::Other => return Answer::NotFound("there is no such question".into()),
+            Question::ExtensionNumbers(name) => self.numbers(name).ok_or(format!("no message {name}")),
+            Question::Other => return Answer::Invalid("nothing is asked, or nothing that this version knows".into()),
         };
         match found {
             Ok(files) => files,
@@ -90,16 +92,19 @@ impl Known<'_> {
         FIXED.iter().map(ToString::to_string).chain(self.typed.services.iter().cloned()).chain(contracts).collect()
     }
 
-    fn numbers(&self, name: &str) -> Answer {
-        let mut numbers: Vec<i32> = self
-            .pools()
-            .filter_map(|(pool, _)| pool.get_message_by_name(name))
+    fn numbers(&self, name: &str) -> Option<Answer> {
+        let known: Vec<_> = self.pools().filter_map(|(pool, _)| pool.get_message_by_name(name)).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let mut numbers: Vec<i32> = known
+            .iter()
             .flat_map(|message| message.extensions().map(|extension| extension.number()).collect::<Vec<_>>())
             .filter_map(|number| i32::try_from(number).ok())
             .collect();
         numbers.sort_unstable();
         numbers.dedup();
-        Answer::ExtensionNumbers(name.to_owned(), numbers)
+        Some(Answer::ExtensionNumbers(name.to_owned(), numbers))
     }
 }
 
@@ -112,9 +117,18 @@ fn containing(pool: &DescriptorPool, symbol: &str) -> Option<FileDescriptor> {
     let message = || pool.get_message_by_name(symbol).map(|found| found.parent_file());
     let service = || pool.get_service_by_name(symbol).map(|found| found.parent_file());
     let enumeration = || pool.get_enum_by_name(symbol).map(|found| found.parent_file());
-    // A method, a field: the symbol it stands in.
+    let extension = || pool.get_extension_by_name(symbol).map(|found| found.parent_file());
+    // A method, a field, a oneof: the symbol it stands in. The values of an enum stand beside it.
     let member = || containing_parent(pool, symbol);
-    service().or_else(message).or_else(enumeration).or_else(member)
+    let value = || containing_value(pool, symbol);
+    service().or_else(message).or_else(enumeration).or_else(extension).or_else(member).or_else(value)
+}
+
+fn containing_value(pool: &DescriptorPool, symbol: &str) -> Option<FileDescriptor> {
+    let (scope, name) = symbol.rsplit_once('.').unwrap_or(("", symbol));
+    let within = |of: &EnumDescriptor| of.full_name().rsplit_once('.').map_or("", |(scope, _)| scope) == scope;
+    let found = pool.all_enums().find(|of| within(of) && of.get_value_by_name(name).is_some())?;
+    Some(found.parent_file())
 }
 
 fn containing_parent(pool: &DescriptorPool, symbol: &str) -> Option<FileDescriptor> {
@@ -123,7 +137,8 @@ fn containing_parent(pool: &DescriptorPool, symbol: &str) -> Option<FileDescript
         return service.methods().any(|method| method.name() == member).then(|| service.parent_file());
     }
     let message = pool.get_message_by_name(parent)?;
-    message.get_field_by_name(member).map(|_| message.parent_file())
+    let has = message.get_field_by_name(member).is_some() || message.oneofs().any(|oneof| oneof.name() == member);
+    has.then(|| message.parent_file())
 }
 
 /// The file first, then what it imports. Those of a contract are as they came, options included.
@@ -142,8 +157,9 @@ fn files(file: &FileDescriptor, contract: Option<&Contract>) -> Answer {
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Reflection {
-    fn ask(&self, question: Question<'_>, own: &str) -> Answer {
-        let table = self.0.routes.now();
+    /// Waits for the first function as a call does; without one, there is still what is always there.
+    async fn ask(&self, question: Question<'_>, own: &str) -> Answer {
+        let table = self.0.routes.ready().await.unwrap_or_else(|_| self.0.routes.now());
         Known { typed: &table.typed(&self.0), contracts: table.contracts() }.answer(question, own)
     }
 }
@@ -162,45 +178,55 @@ macro_rules! version {
                 use $version::server_reflection_request::MessageRequest;
                 use $version::server_reflection_response::MessageResponse;
                 let reflection = self.clone();
-                let answers = request.into_inner().map(move |request| {
-                    let request = request?;
-                    let question = match &request.message_request {
-                        Some(MessageRequest::FileByFilename(name)) => Question::File(name),
-                        Some(MessageRequest::FileContainingSymbol(name)) => Question::Symbol(name),
-                        Some(MessageRequest::ListServices(_)) => Question::Services,
-                        Some(MessageRequest::AllExtensionNumbersOfType(name)) => Question::ExtensionNumbers(name),
-                        Some(MessageRequest::FileContainingExtension(of)) => {
-                            Question::Extension(&of.containing_type, of.extension_number)
-                        }
-                        None => Question::Other,
-                    };
-                    let own = concat!("grpc.reflection.", stringify!($version), ".ServerReflection");
-                    let answer = match reflection.ask(question, own) {
-                        Answer::Files(file_descriptor_proto) => {
-                            MessageResponse::FileDescriptorResponse($version::FileDescriptorResponse {
-                                file_descriptor_proto,
-                            })
-                        }
-                        Answer::Services(names) => {
-                            let service = names.into_iter().map(|name| $version::ServiceResponse { name }).collect();
-                            MessageResponse::ListServicesResponse($version::ListServiceResponse { service })
-                        }
-                        Answer::ExtensionNumbers(base_type_name, extension_number) => {
-                            MessageResponse::AllExtensionNumbersResponse($version::ExtensionNumberResponse {
-                                base_type_name,
-                                extension_number,
-                            })
-                        }
-                        Answer::NotFound(error_message) => MessageResponse::ErrorResponse($version::ErrorResponse {
-                            error_code: tonic::Code::NotFound.into(),
-                            error_message,
-                        }),
-                    };
-                    Ok($version::ServerReflectionResponse {
-                        valid_host: request.host.clone(),
-                        original_request: Some(request),
-                        message_response: Some(answer),
-                    })
+                let answers = request.into_inner().then(move |request| {
+                    let reflection = reflection.clone();
+                    async move {
+                        let request = request?;
+                        let question = match &request.message_request {
+                            Some(MessageRequest::FileByFilename(name)) => Question::File(name),
+                            Some(MessageRequest::FileContainingSymbol(name)) => Question::Symbol(name),
+                            Some(MessageRequest::ListServices(_)) => Question::Services,
+                            Some(MessageRequest::AllExtensionNumbersOfType(name)) => Question::ExtensionNumbers(name),
+                            Some(MessageRequest::FileContainingExtension(of)) => {
+                                Question::Extension(&of.containing_type, of.extension_number)
+                            }
+                            None => Question::Other,
+                        };
+                        let own = concat!("grpc.reflection.", stringify!($version), ".ServerReflection");
+                        let answer = match reflection.ask(question, own).await {
+                            Answer::Files(file_descriptor_proto) => {
+                                MessageResponse::FileDescriptorResponse($version::FileDescriptorResponse {
+                                    file_descriptor_proto,
+                                })
+                            }
+                            Answer::Services(names) => {
+                                let service =
+                                    names.into_iter().map(|name| $version::ServiceResponse { name }).collect();
+                                MessageResponse::ListServicesResponse($version::ListServiceResponse { service })
+                            }
+                            Answer::ExtensionNumbers(base_type_name, extension_number) => {
+                                MessageResponse::AllExtensionNumbersResponse($version::ExtensionNumberResponse {
+                                    base_type_name,
+                                    extension_number,
+                                })
+                            }
+                            Answer::NotFound(error_message) => {
+                                MessageResponse::ErrorResponse($version::ErrorResponse {
+                                    error_code: tonic::Code::NotFound.into(),
+                                    error_message,
+                                })
+                            }
+                            Answer::Invalid(error_message) => MessageResponse::ErrorResponse($version::ErrorResponse {
+                                error_code: tonic::Code::InvalidArgument.into(),
+                                error_message,
+                            }),
+                        };
+                        Ok($version::ServerReflectionResponse {
+                            valid_host: request.host.clone(),
+                            original_request: Some(request),
+                            message_response: Some(answer),
+                        })
+                    }
                 });
                 Ok(Response::new(Box::pin(answers)))
             }

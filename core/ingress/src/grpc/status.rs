@@ -12,6 +12,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// Longest message: statuses travel in header fields, which clients bound to a few kilobytes.
 const MESSAGE_BYTES: usize = 1024;
 
+/// Bytes of a message as it is sent, where it is not to be short: common clients refuse heads of more than 8 KiB.
+const SENT_BYTES: usize = 6 << 10;
+
 /// The status of an error: its canonical code, `google.rpc.ErrorInfo` with the kind as reason, `outcome` and the places
 /// in its metadata, `google.rpc.RetryInfo` where trying again can help. `domain` is the entity type, or `adjoin`.
 pub(crate) fn status(error: &Error, domain: &str) -> Status {
@@ -32,6 +35,29 @@ pub(crate) fn status(error: &Error, domain: &str) -> Status {
 /// What of a text fits the message of a status.
 pub(crate) fn cut(text: &str) -> String {
     text[..text.floor_char_boundary(MESSAGE_BYTES)].to_owned()
+}
+
+/// What of a text fits the message of a status of a Cloudstate function, whose clients get whole descriptions: as it is
+/// sent, so that nothing of a byte grows.
+pub(crate) fn cut_long(text: &str) -> String {
+    let (mut sent, mut end) = (0, 0);
+    for (at, letter) in text.char_indices() {
+        let plain = matches!(letter, ' '..='~') && letter != '%';
+        sent += if plain { 1 } else { 3 * letter.len_utf8() };
+        if sent > SENT_BYTES {
+            break;
+        }
+        end = at + letter.len_utf8();
+    }
+    text[..end].to_owned()
+}
+
+/// Why a message of a client's stream is none: it was too long, or cannot be read.
+pub(crate) fn unread(said: &Status) -> Error {
+    match said.code() {
+        Code::ResourceExhausted => Error::exhausted(said.message()),
+        _ => Error::invalid("a message of the stream cannot be read"),
+    }
 }
 
 #[cfg(test)]
@@ -63,5 +89,12 @@ mod tests {
     fn a_long_message_is_cut_between_characters() {
         let status = status(&Error::invalid("ü".repeat(4000)), "adjoin");
         assert_eq!(status.message().len(), MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn a_long_description_is_cut_by_what_is_sent() {
+        assert_eq!(cut_long("short, with a\ttab, 50 % and ü"), "short, with a\ttab, 50 % and ü");
+        assert_eq!(cut_long(&"a".repeat(10_000)).len(), SENT_BYTES);
+        assert_eq!(cut_long(&"ü".repeat(10_000)).len(), SENT_BYTES / 3);
     }
 }

@@ -22,9 +22,10 @@ use tonic::{Status, Streaming};
 use crate::app::App;
 use crate::ask;
 use crate::beside;
+use crate::grpc::bounded::bounded;
 use crate::grpc::contract;
 use crate::grpc::replies::{Begun, Replies};
-use crate::grpc::status::status;
+use crate::grpc::status::{status, unread};
 use crate::grpc::timed::{Due, timed};
 use crate::http::head;
 use crate::http::stream::{self, Place};
@@ -48,7 +49,8 @@ pub(crate) async fn respond(app: &Arc<App>, request: Request<GrpcBody>) -> Respo
     }
     let serving = Serving { app: app.clone(), method: method.clone() };
     let due = if method.method.streamed_in { Due::Begun } else { Due::Whole };
-    let request = request.map(|body| timed(body, due, &app.settings));
+    let one = !method.method.streamed_in;
+    let request = request.map(|body| timed(bounded(body, app.settings.body_bytes, one), due, &app.settings));
     let mut grpc = Grpc::new(Dynamic(method.input.clone()))
         .apply_max_message_size_config(Some(app.settings.body_bytes), Some(usize::MAX))
         .accept_compressed(CompressionEncoding::Gzip)
@@ -125,7 +127,7 @@ impl Serving {
             .next()
             .await
             .ok_or_else(|| Error::invalid("the stream has no message: the first names the entity"))?;
-        let first = first.map_err(|_| Error::invalid("the first message cannot be read"))?;
+        let first = first.map_err(|said| unread(&said))?;
         let (key, body) = self.method.body(&first)?;
         let request = self.ask_with(metadata.as_ref(), key, Bytes::new())?;
         let mut place = self.app.streams.place(&self.app.settings)?;
@@ -133,7 +135,7 @@ impl Serving {
         let (upstream, elements) = self.app.engine.duplex(request);
         let method = self.method.clone();
         let rest = input.map(move |message| {
-            let message = message.map_err(|_| Error::invalid("a message of the stream cannot be read"))?;
+            let message = message.map_err(|said| unread(&said))?;
             method.body(&message).map(|(_, body)| ask::json_payload(body))
         });
         let messages = tokio_stream::once(Ok(ask::json_payload(body))).chain(rest);

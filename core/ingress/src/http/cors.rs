@@ -9,7 +9,8 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, Expos
 /// How long a browser may remember what it was told.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// The rules for these origins; none for none. Credentials are never allowed: nothing here reads cookies.
+/// The rules for these origins; none for none. Credentials are never allowed: nothing here reads cookies. So a script may
+/// read every field of an answer, also those that a function says beside its reply.
 pub(crate) fn layer(origins: &[String]) -> Option<CorsLayer> {
     let origin = match origins {
         [] => return None,
@@ -20,7 +21,6 @@ pub(crate) fn layer(origins: &[String]) -> Option<CorsLayer> {
         .allow_origin(origin)
         .allow_methods(AllowMethods::mirror_request())
         .allow_headers(AllowHeaders::mirror_request())
-        // Every field: what a function says beside its reply has names that nobody here knows.
         .expose_headers(ExposeHeaders::any())
         .max_age(REMEMBERED);
     Some(layer)

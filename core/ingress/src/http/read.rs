@@ -85,6 +85,16 @@ impl Reading {
         read.map_err(Problem::closing)
     }
 
+    /// Reads a body that nobody is interested in, within the same bounds of bytes and time.
+    pub(crate) async fn pass_over<B>(&self, mut body: B, settings: &Settings)
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let limit = Duration::from_millis(settings.body_ms);
+        // What is left, if anything, ends the connection.
+        let _ = tokio::time::timeout(limit, discard(&mut body, settings.body_bytes)).await;
+    }
+
     async fn collect<B>(&self, body: &mut B, settings: &Settings) -> Result<Bytes, Problem>
     where
         B: Body<Data = Bytes> + Unpin,

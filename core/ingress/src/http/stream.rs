@@ -42,14 +42,23 @@ pub(crate) enum Form {
     Lines,
     /// `text/event-stream` with nothing but data: a failure breaks the connection off.
     PlainEvents,
-    /// `application/json` with one value a line: a failure breaks the connection off.
+    /// `application/json` with one value a line, which tells failures as [`Form::Lines`] does.
+    Json,
+    /// `application/json` with one value a line and nothing else: a failure breaks the connection off.
     JsonLines,
     /// Bytes as they are: the same.
     Raw,
 }
 
-/// Makes the text of an element from its payload.
-pub(crate) type Shape = Box<dyn FnMut(Option<Payload>) -> Result<Bytes> + Send>;
+type Kind = Box<dyn Fn(&Element) -> Option<HeaderValue> + Send>;
+
+/// Makes parts of a body from elements that are no JSON yet.
+pub(crate) struct Shape {
+    /// The text of an element from its payload.
+    pub(crate) text: Box<dyn FnMut(Option<Payload>) -> Result<Bytes> + Send>,
+    /// What the first element says of the content's type, where the form leaves that open.
+    pub(crate) kind: Kind,
+}
 
 impl Form {
     /// What the client asked for; events where it does not say.
@@ -64,14 +73,14 @@ impl Form {
         match self {
             Self::Events | Self::PlainEvents => "text/event-stream",
             Self::Lines => "application/x-ndjson",
-            Self::JsonLines => "application/json",
+            Self::Json | Self::JsonLines => "application/json",
             Self::Raw => "application/octet-stream",
         }
     }
 
     /// Whether a failure has a form of its own in the stream.
     const fn tells_failures(self) -> bool {
-        matches!(self, Self::Events | Self::Lines)
+        matches!(self, Self::Events | Self::Lines | Self::Json)
     }
 }
 
@@ -222,20 +231,35 @@ pub(crate) async fn respond_as(
     settings: &Settings,
     shape: Option<Shape>,
 ) -> core::result::Result<Response<Body>, Problem> {
-    let mut first = match tokio::time::timeout(FIRST, next(&mut elements, &mut place)).await {
+    // Only the first element says of what type such a content is. A client that streams may wait for the head.
+    let first = if form == Form::Raw && place.broken.is_none() {
+        Ok(next(&mut elements, &mut place).await)
+    } else {
+        tokio::time::timeout(FIRST, next(&mut elements, &mut place)).await
+    };
+    let mut first = match first {
         Ok(Some(Err(error))) => return Err(error.into()),
         Ok(first) => Some(first),
         Err(_) => None,
     };
+    let kind = content_type(form, &first, shape.as_ref());
     let said = said(&mut first);
     let keep_alive = Duration::from_millis(settings.keep_alive_ms);
     let silence = Box::pin(sleep_until(Instant::now() + keep_alive));
     let body = ElementBody { first, elements, form, watch, place, keep_alive, silence, shape, over: false };
     let mut response = Response::new(Body::Elements(Box::new(body)));
     beside::lift(said, response.headers_mut());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+fn content_type(form: Form, first: &First, shape: Option<&Shape>) -> HeaderValue {
+    let said = match (form, first, shape) {
+        (Form::Raw, Some(Some(Ok(element))), Some(shape)) => (shape.kind)(element),
+        _ => None,
+    };
+    said.unwrap_or(HeaderValue::from_static(form.content_type()))
 }
 
 /// Takes what the function says beside the first element, where that has come.
@@ -312,13 +336,13 @@ impl ElementBody {
 
     fn element(&mut self, element: Element) -> Result<Bytes> {
         let data = match &mut self.shape {
-            Some(shape) => shape(element.payload)?,
+            Some(shape) => (shape.text)(element.payload)?,
             None => crate::ask::json_of(element.payload),
         };
         let mut chunk = BytesMut::with_capacity(data.len() + 48);
         match self.form {
             Form::Raw => return Ok(data),
-            Form::Lines | Form::JsonLines => line(&data, &mut chunk),
+            Form::Lines | Form::Json | Form::JsonLines => line(&data, &mut chunk),
             Form::Events | Form::PlainEvents => {
                 if self.watch {
                     chunk.put_slice(b"id: ");
@@ -335,8 +359,9 @@ impl ElementBody {
         let said: &'static [u8] = match self.form {
             Form::Events | Form::PlainEvents => b": keep-alive\n\n",
             // Readers of JSON lines pass over an empty one.
-            Form::Lines | Form::JsonLines => b"\n",
-            Form::Raw => return Poll::Pending,
+            Form::Lines | Form::Json => b"\n",
+            // Readers of these may take every line for a value.
+            Form::JsonLines | Form::Raw => return Poll::Pending,
         };
         if self.silence.as_mut().poll(context).is_pending() {
             return Poll::Pending;
@@ -354,7 +379,7 @@ fn failure(form: Form, error: Error) -> Bytes {
     let problem = Problem::from(error).json();
     let mut chunk = BytesMut::with_capacity(problem.len() + 48);
     match form {
-        Form::Lines | Form::JsonLines | Form::Raw => {
+        Form::Lines | Form::Json | Form::JsonLines | Form::Raw => {
             chunk.put_slice(b"{\"$error\":");
             chunk.put_slice(&problem);
             chunk.put_slice(b"}\n");

@@ -91,11 +91,14 @@ impl Binding {
         match &self.body {
             BodyRule::None => false,
             BodyRule::Whole => self.served.method.input.full_name() == HTTP_BODY,
-            BodyRule::Field(field) => {
-                !field.is_list() && field.kind().as_message().is_some_and(|message| message.full_name() == HTTP_BODY)
-            }
+            BodyRule::Field(field) => is_http_body(field),
         }
     }
+}
+
+/// Whether a field is one body as it is.
+pub(crate) fn is_http_body(field: &FieldDescriptor) -> bool {
+    !field.is_list() && field.kind().as_message().is_some_and(|message| message.full_name() == HTTP_BODY)
 }
 
 fn verb(verb: &Verb) -> Result<String, String> {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use adjoin_engine::Elements;
+use adjoin_engine::{Element, Elements};
 use adjoin_entity::Reply;
 use adjoin_entity::spec::Answers;
 use adjoin_model::{Error, Metadata, Payload, Result};
@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::beside;
 use crate::body::Body;
 use crate::http::problem::Problem;
-use crate::http::stream::{self, Form, Place};
+use crate::http::stream::{self, Form, Place, Shape};
 use crate::http::{call, query, upload};
 use crate::transcode::binding::{Binding, BodyRule};
 use crate::transcode::input::Input;
@@ -48,7 +48,12 @@ where
     if binding.served.method.client_streaming && is_lines(binding, kind) {
         return upload(app, binding, parts, input, body).await;
     }
-    let whole = app.reading.whole(body, &parts.headers, &app.settings).await.map_err(Refusal::Request)?;
+    let whole = if binding.body == BodyRule::None {
+        app.reading.pass_over(body, &app.settings).await;
+        Bytes::new()
+    } else {
+        app.reading.whole(body, &parts.headers, &app.settings).await.map_err(Refusal::Request)?
+    };
     let message = input.message(whole).map_err(Refusal::request)?;
     if binding.served.method.client_streaming {
         return single_upload(app, binding, parts, message).await;
@@ -122,26 +127,33 @@ fn one(binding: &Binding, payload: Option<Payload>, metadata: Metadata) -> Answe
 
 async fn stream_out(app: &App, binding: &Arc<Binding>, parts: &Parts, elements: Elements, place: Place) -> Answer {
     let form = form(binding, &parts.headers);
-    let shaped = binding.clone();
-    let shape = move |payload: Option<Payload>| {
+    let (shaped, typed) = (binding.clone(), binding.clone());
+    let text = move |payload: Option<Payload>| {
         let reply = shaped.served.output(payload)?.unwrap_or_default();
         output::of(&shaped, &reply).map(|output| output.data)
     };
-    let answered = stream::respond_as(elements, form, false, place, &app.settings, Some(Box::new(shape))).await;
+    let kind = move |element: &Element| output::content_type(&typed, element);
+    let shape = Shape { text: Box::new(text), kind: Box::new(kind) };
+    let answered = stream::respond_as(elements, form, false, place, &app.settings, Some(shape)).await;
     answered.map_err(Refusal::Call)
 }
 
-/// Events for those who ask, for a Cloudstate function's clients; lines for those who ask, for others.
+/// Events for those who ask, for a Cloudstate function's clients; lines for those who ask, for others. Clients of other
+/// gateways ask for JSON and read lines.
 fn form(binding: &Binding, headers: &HeaderMap) -> Form {
     if output::is_raw(binding) {
         return Form::Raw;
     }
-    match binding.served.answers {
-        Answers::Adjoin => Form::accepted(headers),
-        Answers::Cloudstate => {
-            let mut accept = headers.get_all(http::header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-            if accept.any(|value| value.contains("text/event-stream")) { Form::PlainEvents } else { Form::JsonLines }
-        }
+    let accepts = |kind: &str| {
+        let mut accept = headers.get_all(http::header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        accept.any(|value| value.contains(kind))
+    };
+    let events = accepts("text/event-stream");
+    match (binding.served.answers, Form::accepted(headers)) {
+        (Answers::Cloudstate, _) if events => Form::PlainEvents,
+        (Answers::Cloudstate, _) => Form::JsonLines,
+        (Answers::Adjoin, Form::Events) if !events && accepts("application/json") => Form::Json,
+        (Answers::Adjoin, form) => form,
     }
 }
 

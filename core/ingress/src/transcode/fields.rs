@@ -47,8 +47,13 @@ pub(crate) fn is_scalar(field: &FieldDescriptor) -> bool {
 /// Messages whose JSON form is a string.
 const TEXTS: [&str; 3] = ["google.protobuf.Timestamp", "google.protobuf.Duration", "google.protobuf.FieldMask"];
 
+/// Whether this is a message of `google/protobuf/wrappers.proto`, whose JSON form is that of its value.
+pub(crate) fn is_wrapper(message: &MessageDescriptor) -> bool {
+    wrapped(message).is_some()
+}
+
 /// The value of a message of `google/protobuf/wrappers.proto`.
-fn wrapped(message: &MessageDescriptor) -> Option<FieldDescriptor> {
+pub(crate) fn wrapped(message: &MessageDescriptor) -> Option<FieldDescriptor> {
     let name = message.full_name().strip_prefix("google.protobuf.")?.strip_suffix("Value")?;
     let known = ["Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"];
     if known.contains(&name) { message.get_field(1) } else { None }
@@ -86,7 +91,10 @@ pub(crate) fn set(message: &mut DynamicMessage, path: &[FieldDescriptor], text: 
 /// What the text should be.
 fn scalar(kind: &Kind, text: &str) -> core::result::Result<Value, &'static str> {
     fn number<T: std::str::FromStr>(text: &str, said: &'static str) -> core::result::Result<T, &'static str> {
-        text.parse().map_err(|_| said)
+        // Rust takes more than proto3 JSON has.
+        let proto3 = ["NaN", "Infinity", "-Infinity"].contains(&text)
+            || text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+        if proto3 && !text.starts_with('+') { text.parse().map_err(|_| said) } else { Err(said) }
     }
     const INTEGER: &str = "an integer of its size";
     Ok(match kind {
@@ -124,12 +132,13 @@ fn within(of: &MessageDescriptor, text: &str) -> core::result::Result<Value, &'s
     DynamicMessage::deserialize(of.clone(), json).map(Value::Message).map_err(|_| said)
 }
 
-/// Any base64: of either alphabet, with or without padding.
+/// Any base64: of either alphabet, with or without padding. A space has been a `+` in the address.
 fn bytes(text: &str) -> Option<Vec<u8>> {
     let config = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let alphabet = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
-    let text: String = text.split_ascii_whitespace().collect();
+    let text: String =
+        text.chars().map(|c| if c == ' ' { '+' } else { c }).filter(|c| !c.is_ascii_whitespace()).collect();
     GeneralPurpose::new(&alphabet, config).decode(text).ok()
 }

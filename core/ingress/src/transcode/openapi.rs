@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Contract-first methods in the OpenAPI document.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use adjoin_entity::spec::Answers;
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use crate::transcode::binding::{Binding, BodyRule};
-use crate::transcode::fields::{Path, is_scalar};
+use crate::transcode::fields::{Path, is_scalar, wrapped};
 use crate::transcode::output;
 use crate::transcode::router::Router;
 use crate::transcode::template::Segment;
@@ -16,20 +16,144 @@ use crate::transcode::template::Segment;
 /// HTTP methods that a path item has a place for.
 const OPERATIONS: [&str; 8] = ["GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE"];
 
+/// The methods of a rule for any.
+const ANY: [&str; 5] = ["GET", "PUT", "POST", "DELETE", "PATCH"];
+
+/// Segments that are added, at most, to tell a rule that ends in `**` from others.
+const ADDED: usize = 8;
+
 /// Adds the paths of every rule, and the schemas that they need.
 pub(crate) fn describe(router: &Router, paths: &mut Map<String, Value>, schemas: &mut Map<String, Value>) {
     let mut wanted = Schemas::default();
     let mut bindings = Vec::new();
     router.each(|binding| bindings.push(binding.clone()));
-    bindings.sort_by(|left, right| (&left.path, &left.verb).cmp(&(&right.path, &right.verb)));
-    for binding in bindings.iter().filter(|binding| OPERATIONS.contains(&&*binding.verb)) {
-        let item = paths.entry(path(binding)).or_insert_with(|| json!({}));
-        item[binding.verb.to_ascii_lowercase()] = operation(binding, &mut wanted);
+    // The more exact rules first: they are met first, and take their places first.
+    let rank = |binding: &Binding| (binding.verb == "*", ends_in_rest(binding));
+    bindings.sort_by(|left, right| (rank(left), &left.path, &left.verb).cmp(&(rank(right), &right.path, &right.verb)));
+    let mut spellings = Spellings::of(paths);
+    for binding in &bindings {
+        let verbs = if binding.verb == "*" { ANY.to_vec() } else { vec![binding.verb.as_str()] };
+        for verb in verbs.into_iter().filter(|verb| OPERATIONS.contains(verb)) {
+            place(binding, verb, paths, &mut spellings, &mut wanted);
+        }
     }
     while let Some(message) = wanted.open.pop() {
         let schema = message_schema(&message, &mut wanted);
         schemas.insert(message.full_name().into(), schema);
     }
+}
+
+fn ends_in_rest(binding: &Binding) -> bool {
+    binding.template.segments.last() == Some(&Segment::Rest)
+}
+
+/// Puts an operation where its path is. Of a rule that ends in `**` that may be a path of more segments, if others have
+/// the shorter ones: it is met there.
+fn place(
+    binding: &Binding,
+    verb: &str,
+    paths: &mut Map<String, Value>,
+    spellings: &mut Spellings,
+    wanted: &mut Schemas,
+) {
+    let rest = ends_in_rest(binding);
+    let mut pieces = pieces(binding, wanted);
+    let operations = verb.to_ascii_lowercase();
+    for added in 1..=ADDED {
+        let path = spellings.spell(&mut pieces, binding.template.verb.as_deref());
+        let item = paths.entry(path).or_insert_with(|| json!({}));
+        if item.get(&operations).is_none() || !(rest || binding.verb == "*") {
+            item[operations] = operation(binding, verb, &pieces, wanted);
+            return;
+        }
+        if !rest {
+            return;
+        }
+        pieces.push(Piece::parameter(format!("more{added}"), json!({"type": "string"}), None));
+    }
+}
+
+/// A segment of a path.
+enum Piece {
+    Literal(String),
+    Parameter { name: String, schema: Value, said: Option<String> },
+}
+
+impl Piece {
+    fn parameter(name: String, schema: Value, said: Option<String>) -> Self {
+        Self::Parameter { name, schema, said }
+    }
+}
+
+/// The names of parameters by the form of the path that they stand in: OpenAPI takes two paths that differ in names only
+/// for one.
+struct Spellings(HashMap<String, Vec<String>>);
+
+impl Spellings {
+    fn of(paths: &Map<String, Value>) -> Self {
+        let name = |segment: &str| segment.strip_prefix('{').and_then(|name| name.strip_suffix('}')).map(str::to_owned);
+        let form =
+            |path: &str| path.split('/').map(|one| name(one).map_or(one, |_| "{}")).collect::<Vec<_>>().join("/");
+        Self(paths.keys().map(|path| (form(path), path.split('/').filter_map(name).collect())).collect())
+    }
+
+    /// The path; its parameters get the names that they have in the first path of this form.
+    fn spell(&mut self, pieces: &mut [Piece], verb: Option<&str>) -> String {
+        let end = verb.map_or(String::new(), |verb| format!(":{verb}"));
+        let form = path(pieces, |_| "{}".into()) + &end;
+        let own = pieces.iter().filter_map(|piece| match piece {
+            Piece::Literal(_) => None,
+            Piece::Parameter { name, .. } => Some(name.clone()),
+        });
+        let mut names = self.0.entry(form).or_insert_with(|| own.collect()).iter();
+        for piece in pieces.iter_mut() {
+            if let Piece::Parameter { name, .. } = piece
+                && let Some(known) = names.next()
+            {
+                name.clone_from(known);
+            }
+        }
+        path(pieces, |name| format!("{{{name}}}")) + &end
+    }
+}
+
+fn path(pieces: &[Piece], parameter: impl Fn(&str) -> String) -> String {
+    let text = |piece: &Piece| match piece {
+        Piece::Literal(text) => format!("/{text}"),
+        Piece::Parameter { name, .. } => format!("/{}", parameter(name)),
+    };
+    if pieces.is_empty() { "/".into() } else { pieces.iter().map(text).collect() }
+}
+
+/// The segments of a rule's path. OpenAPI knows parameters of one segment only: a variable of several is its literals and
+/// one parameter for each `*`.
+fn pieces(binding: &Binding, schemas: &mut Schemas) -> Vec<Piece> {
+    let template = &binding.template;
+    let is_free = |segment: &&Segment| !matches!(segment, Segment::Literal(_));
+    let mut piece = |(at, segment): (usize, &Segment)| {
+        if let Segment::Literal(text) = segment {
+            return Piece::Literal(text.clone());
+        }
+        let said = (*segment == Segment::Rest).then(|| "What is left of the path, in one or more segments.".to_owned());
+        let text = json!({"type": "string"});
+        let variables = template.variables.iter().zip(&binding.variables);
+        let Some((variable, path)) = variables.into_iter().find(|(one, _)| (one.from..one.to).contains(&at)) else {
+            return Piece::parameter(format!("segment{at}"), text, said);
+        };
+        let segments = &template.segments[variable.from..variable.to];
+        if segments.len() == 1 {
+            let schema = path.last().map_or(text, |field| field_schema(field, schemas));
+            return Piece::parameter(variable.field.clone(), schema, said);
+        }
+        let place = segments[..=at - variable.from].iter().filter(is_free).count();
+        let name = if segments.iter().filter(is_free).count() == 1 {
+            variable.field.clone()
+        } else {
+            format!("{}.{place}", variable.field)
+        };
+        Piece::parameter(name, text, said.or_else(|| Some(format!("A part of {}.", variable.field))))
+    };
+    template.segments.iter().enumerate().map(&mut piece).collect()
 }
 
 /// Messages that a reference leads to.
@@ -48,36 +172,7 @@ impl Schemas {
     }
 }
 
-/// `/v1/{name}:verb`: OpenAPI knows variables of one segment only, so each stands for all that it holds.
-fn path(binding: &Binding) -> String {
-    let template = &binding.template;
-    let mut made = String::new();
-    let mut at = 0;
-    while at < template.segments.len() {
-        made.push('/');
-        let variable = template.variables.iter().find(|variable| variable.from == at);
-        match (variable, &template.segments[at]) {
-            (Some(variable), _) => {
-                made.push_str(&format!("{{{}}}", variable.field));
-                at = variable.to;
-                continue;
-            }
-            (None, Segment::Literal(text)) => made.push_str(text),
-            (None, Segment::One | Segment::Rest) => made.push_str(&format!("{{segment{at}}}")),
-        }
-        at += 1;
-    }
-    if made.is_empty() {
-        made.push('/');
-    }
-    if let Some(verb) = &template.verb {
-        made.push(':');
-        made.push_str(verb);
-    }
-    made
-}
-
-fn operation(binding: &Binding, schemas: &mut Schemas) -> Value {
+fn operation(binding: &Binding, verb: &str, pieces: &[Piece], schemas: &mut Schemas) -> Value {
     let served = &binding.served;
     let (service, method) = served.path.trim_start_matches('/').split_once('/').unwrap_or_default();
     let failure = match served.answers {
@@ -87,9 +182,9 @@ fn operation(binding: &Binding, schemas: &mut Schemas) -> Value {
         }
     };
     let mut made = json!({
-        "operationId": format!("{service}.{method}.{}", id_of(binding)),
+        "operationId": format!("{service}.{method}.{}", id_of(binding, verb)),
         "tags": [service],
-        "parameters": parameters(binding, schemas),
+        "parameters": parameters(binding, pieces, schemas),
         "responses": {"200": {"description": "The reply.", "content": reply(binding, schemas)}, "default": failure},
     });
     if let Some(content) = body(binding, schemas) {
@@ -99,16 +194,16 @@ fn operation(binding: &Binding, schemas: &mut Schemas) -> Value {
 }
 
 /// One method may have several ways: an operation is named by its own.
-fn id_of(binding: &Binding) -> String {
+fn id_of(binding: &Binding, verb: &str) -> String {
     let path = binding.path.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
-    format!("{}{}", binding.verb.to_ascii_lowercase(), path.collect::<String>())
+    format!("{}{}", verb.to_ascii_lowercase(), path.collect::<String>())
 }
 
 fn body(binding: &Binding, schemas: &mut Schemas) -> Option<Value> {
     let schema = match &binding.body {
         BodyRule::None => return None,
         _ if binding.takes_raw() => return Some(json!({"*/*": {}})),
-        BodyRule::Whole => schemas.reference(&binding.served.method.input),
+        BodyRule::Whole => well_known(&binding.served.method.input, schemas),
         BodyRule::Field(field) => field_schema(field, schemas),
     };
     let kind = if binding.served.method.client_streaming { "application/x-ndjson" } else { "application/json" };
@@ -120,30 +215,30 @@ fn reply(binding: &Binding, schemas: &mut Schemas) -> Value {
         return json!({"*/*": {}});
     }
     let schema = match &binding.response {
-        None => schemas.reference(&binding.served.method.output),
+        None => well_known(&binding.served.method.output, schemas),
         Some(field) => field_schema(field, schemas),
     };
     let text = json!({"schema": {"type": "string", "description": "Each event's data is one such value."}});
     match (binding.served.method.server_streaming, binding.served.answers) {
         (false, _) => json!({"application/json": {"schema": schema}}),
-        (true, Answers::Adjoin) => json!({"application/x-ndjson": {"schema": schema}, "text/event-stream": text}),
+        (true, Answers::Adjoin) => {
+            let lines = json!({"schema": schema});
+            json!({"application/x-ndjson": lines, "application/json": lines, "text/event-stream": text})
+        }
         (true, Answers::Cloudstate) => json!({"application/json": {"schema": schema}, "text/event-stream": text}),
     }
 }
 
-fn parameters(binding: &Binding, schemas: &mut Schemas) -> Vec<Value> {
+fn parameters(binding: &Binding, pieces: &[Piece], schemas: &mut Schemas) -> Vec<Value> {
     let mut made = Vec::new();
-    for (variable, path) in binding.template.variables.iter().zip(&binding.variables) {
-        let schema = path.last().map_or(json!({}), |field| field_schema(field, schemas));
-        made.push(json!({"name": variable.field, "in": "path", "required": true, "schema": schema}));
-    }
-    let covered =
-        |at: usize| binding.template.variables.iter().any(|variable| (variable.from..variable.to).contains(&at));
-    let free = binding.template.segments.iter().enumerate().filter(|(at, _)| !covered(*at));
-    for (at, _) in free.filter(|(_, segment)| !matches!(segment, Segment::Literal(_))) {
-        made.push(
-            json!({"name": format!("segment{at}"), "in": "path", "required": true, "schema": {"type": "string"}}),
-        );
+    for piece in pieces {
+        if let Piece::Parameter { name, schema, said } = piece {
+            let mut one = json!({"name": name, "in": "path", "required": true, "schema": schema});
+            if let Some(said) = said {
+                one["description"] = json!(said);
+            }
+            made.push(one);
+        }
     }
     if binding.body != BodyRule::Whole {
         for path in queried(binding) {
@@ -218,9 +313,9 @@ fn well_known(message: &MessageDescriptor, schemas: &mut Schemas) -> Value {
         Some("Struct" | "Any" | "Empty") => json!({"type": "object"}),
         Some("ListValue") => json!({"type": "array", "items": {}}),
         Some("Value") => json!({}),
-        Some(name) if name.ends_with("Value") => {
-            message.get_field(1).map_or(json!({}), |field| kind_schema(&field.kind(), schemas))
-        }
-        _ => schemas.reference(message),
+        _ => match wrapped(message) {
+            Some(field) => kind_schema(&field.kind(), schemas),
+            None => schemas.reference(message),
+        },
     }
 }

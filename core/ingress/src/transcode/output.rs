@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Replies as bodies: proto3 JSON with defaults, or the bytes of a `google.api.HttpBody`.
 
+use adjoin_engine::Element;
+use adjoin_entity::spec::Answers;
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
 use http::HeaderValue;
-use prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 
-use crate::transcode::binding::Binding;
+use crate::transcode::binding::{Binding, is_http_body};
 use crate::transcode::input::HTTP_BODY;
+use crate::transcode::{print, reference};
 
 /// The body of an answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,9 +21,13 @@ pub(crate) struct Output {
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Whether replies are bodies as they are.
+/// Whether replies are bodies as they are. The reference proxy of the Cloudstate protocol shows a field of a reply as JSON
+/// in any case.
 pub(crate) fn is_raw(binding: &Binding) -> bool {
-    binding.served.method.output.full_name() == HTTP_BODY && binding.response.is_none()
+    match &binding.response {
+        None => binding.served.method.output.full_name() == HTTP_BODY,
+        Some(field) => binding.served.answers == Answers::Adjoin && is_http_body(field),
+    }
 }
 
 /// The body for an encoded reply.
@@ -31,13 +38,28 @@ pub(crate) fn of(binding: &Binding, reply: &[u8]) -> Result<Output> {
     let output = &binding.served.method.output;
     let message = DynamicMessage::decode(output.clone(), reply).map_err(|_| unfit(output.full_name()))?;
     if is_raw(binding) {
-        return Ok(raw(&message));
+        let field = binding.response.as_ref().map(|field| message.get_field(field));
+        let inner = field.as_deref().and_then(prost_reflect::Value::as_message);
+        return Ok(raw(inner.unwrap_or(&message)));
     }
-    let data = match &binding.response {
-        None => json(&message),
-        Some(field) => field_json(&message, field),
+    let data = match (&binding.response, binding.served.answers) {
+        (None, _) => print::message(&message),
+        (Some(field), Answers::Adjoin) => print::field(&message, field),
+        (Some(field), Answers::Cloudstate) => reference::field(&message, field),
     };
-    Ok(Output { content_type: Some(JSON), data: data.ok_or_else(|| unfit(output.full_name()))? })
+    let data = data.ok_or_else(|| unfit(output.full_name()))?;
+    Ok(Output { content_type: Some(JSON), data: data.into() })
+}
+
+/// What the first element of a stream of bodies says of their type: a Cloudstate function's beside it, another's in it.
+pub(crate) fn content_type(binding: &Binding, element: &Element) -> Option<HeaderValue> {
+    match binding.served.answers {
+        Answers::Cloudstate => {
+            let said = element.metadata.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+            said.and_then(|(_, kind)| HeaderValue::from_str(kind).ok())
+        }
+        Answers::Adjoin => of(binding, &element.payload.as_ref()?.data).ok()?.content_type,
+    }
 }
 
 /// The JSON of a whole encoded message.
@@ -47,27 +69,11 @@ pub(crate) fn of(binding: &Binding, reply: &[u8]) -> Result<Output> {
 pub(crate) fn whole(output: &MessageDescriptor, reply: &[u8]) -> Result<Bytes> {
     let unfit = || unfit(output.full_name());
     let message = DynamicMessage::decode(output.clone(), reply).map_err(|_| unfit())?;
-    json(&message).ok_or_else(unfit)
+    print::message(&message).map(Bytes::from).ok_or_else(unfit)
 }
 
 fn unfit(name: &str) -> Error {
     Error::protocol(format!("the function's reply is no {name}; the command itself has ended well"))
-}
-
-fn options() -> SerializeOptions {
-    SerializeOptions::new().skip_default_fields(false)
-}
-
-fn json(message: &DynamicMessage) -> Option<Bytes> {
-    let mut data = Vec::new();
-    message.serialize_with_options(&mut serde_json::Serializer::new(&mut data), &options()).ok()?;
-    Some(data.into())
-}
-
-fn field_json(message: &DynamicMessage, field: &FieldDescriptor) -> Option<Bytes> {
-    let mut whole = message.serialize_with_options(serde_json::value::Serializer, &options()).ok()?;
-    let value = whole.get_mut(field.json_name()).map(serde_json::Value::take);
-    Some(value.unwrap_or_default().to_string().into())
 }
 
 fn raw(message: &DynamicMessage) -> Output {

@@ -43,16 +43,18 @@ impl Refusal {
         }
         match (answers, self) {
             (Answers::Adjoin, Self::Request(problem) | Self::Call(problem)) => problem.response(),
-            (Answers::Cloudstate, Self::Request(problem)) => {
-                let phrase = problem.status.canonical_reason().unwrap_or_default();
-                text(problem.status, Bytes::from_static(phrase.as_bytes()))
-            }
+            (Answers::Cloudstate, Self::Request(problem)) => phrase(problem.status),
             (Answers::Cloudstate, Self::Call(problem)) => {
                 text(StatusCode::INTERNAL_SERVER_ERROR, problem.error.message.into())
             }
             (_, Self::NoReply) => text(StatusCode::INTERNAL_SERVER_ERROR, Bytes::from_static(b"no reply")),
         }
     }
+}
+
+/// A status with its own phrase, as the reference proxy of the Cloudstate protocol refuses.
+pub(crate) fn phrase(status: StatusCode) -> Response<Body> {
+    text(status, Bytes::from_static(status.canonical_reason().unwrap_or_default().as_bytes()))
 }
 
 fn text(status: StatusCode, said: Bytes) -> Response<Body> {

@@ -134,13 +134,17 @@ fn walk<'a>(
     literal.or_else(|| one().and_then(|node| walk(node, others, fits))).or_else(|| exact_first(&node.rest, fits))
 }
 
-/// A rule for the request's own method comes before one for any.
+/// A rule for the request's own method comes before one of GET for HEAD, and that before one for any.
 fn exact_first<'a>(
     rules: &'a [Arc<Binding>],
     fits: &mut impl FnMut(&'a Arc<Binding>) -> bool,
 ) -> Option<&'a Arc<Binding>> {
-    let fitting: Vec<&Arc<Binding>> = rules.iter().filter(|rule| fits(rule)).collect();
-    fitting.iter().find(|rule| rule.verb != "*").or(fitting.first()).copied()
+    let rank = |rule: &&Arc<Binding>| match rule.verb.as_str() {
+        "*" => 2,
+        "GET" => 1,
+        _ => 0,
+    };
+    rules.iter().filter(|rule| fits(rule)).min_by_key(rank)
 }
 
 /// A path in segments, decoded, with and without a verb at its end.

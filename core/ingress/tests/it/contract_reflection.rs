@@ -126,7 +126,11 @@ async fn a_contract_is_in_the_openapi_document() {
         };
         assert_eq!(named(put, "path"), ["box", "sender.name"]);
         assert!(named(put, "query").contains(&"tags".into()) && !named(put, "query").contains(&"box".into()));
-        assert!(paths["/v1/{box}"]["get"].is_object() && paths["/post.Box/Plain"]["post"].is_object(), "{paths}");
+        assert!(
+            paths["/v1/shelves/{box.1}/boxes/{box.2}"]["get"].is_object()
+                && paths["/post.Box/Plain"]["post"].is_object(),
+            "{paths}"
+        );
         assert!(paths["/boxes/{box}:link"].is_null(), "OpenAPI has no place for LINK");
     }
 }

@@ -93,6 +93,27 @@ async fn grpc_web_in_text_is_base64_both_ways() {
 }
 
 #[tokio::test]
+async fn text_comes_in_pieces_of_any_kind() {
+    let host = post::host(Answers::Adjoin).await;
+    let kind = "content-type: application/grpc-web-text+proto; charset=utf-8\r\n";
+    let message = frame(&letter("hello"));
+    // One write of two pieces, each with padding of its own.
+    let (first, second) = message.split_at(4);
+    let pieces = [BASE64_STANDARD.encode(first), BASE64_STANDARD.encode(second)];
+    assert!(pieces.iter().all(|piece| piece.ends_with('=')), "{pieces:?}");
+    let answer = raw(&host, "/post.Box/Send", kind, pieces.concat().as_bytes()).await;
+    assert!(contains(&answer, &frame(&receipt(1, "hello"))), "{}", String::from_utf8_lossy(&answer));
+    // Chunks of one byte.
+    let chunks: String = pieces.concat().chars().map(|one| format!("1\r\n{one}\r\n")).collect();
+    let head = "POST /post.Box/Send HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n";
+    let mut stream = host.stream().await;
+    stream.write_all(format!("{head}{kind}\r\n{chunks}0\r\n\r\n").as_bytes()).await.expect("written");
+    let mut answer = Vec::new();
+    tokio::time::timeout(LONG, stream.read_to_end(&mut answer)).await.expect("in time").expect("read");
+    assert!(contains(&answer, &frame(&receipt(2, "hello"))), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
 async fn grpc_web_is_answered_over_http_2_and_for_code_first_services() {
     let (host, _shop) = post::host_beside_the_shop().await;
     let io = TokioIo::new(host.stream().await);
@@ -135,7 +156,7 @@ async fn scripts_of_allowed_origins_may_call() {
     let headers = [("origin", ORIGIN), ("content-type", "application/json")];
     let sent = host.send(request(Method::POST, "/boxes/ada/letters", &headers, "{}")).await;
     assert_eq!((sent.status, sent.header("access-control-allow-origin")), (200, ORIGIN));
-    assert_eq!(sent.header("access-control-expose-headers"), "*", "names that functions choose are readable too");
+    assert_eq!(sent.header("access-control-expose-headers"), "*", "{sent:?}");
     assert!(sent.header("vary").contains("origin"), "{sent:?}");
     let refused = host.send(request(Method::POST, "/boxes/ada/letters", &headers, "[]")).await;
     assert_eq!((refused.status, refused.header("access-control-allow-origin")), (400, ORIGIN));
