@@ -89,12 +89,12 @@ class Scripted:
 
     def frame(
         self, activation: int, name: str, body: Any = None, *, entity: Any = (None, None), query: bool = False,
-        snapshot: bool = False, chain: tuple[str, ...] = (), remaining_ms: int = 0,
+        snapshot: bool = False, chain: tuple[str, ...] = (), remaining_ms: int = 0, type_name: str = "",
     ) -> Frame:  # fmt: skip
         self._calls += 1
         data = b"" if body is None else encoded(body)
         head = (Host.COMMAND, activation, self._calls, *entity, name, data, query, snapshot)
-        return (*head, 1, self._calls.to_bytes(16, "big"), remaining_ms, "", (), chain)
+        return (*head, 1, self._calls.to_bytes(16, "big"), remaining_ms, "", (), chain, type_name)
 
     def expect(self, count: int) -> list[Frame]:
         """The first ``count`` frames that the function submitted, once they are there."""

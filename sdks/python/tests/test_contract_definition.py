@@ -193,6 +193,42 @@ def test_two_messages_are_no_state() -> None:
         definition_of(Wrong)
 
 
+def test_a_field_beside_the_message_is_refused() -> None:
+    class Wrong(adjoin.Value, service=PROFILES, name="t.Beside"):
+        profile: pb.Profile
+        count: int = 0
+
+        @command
+        def change_email(self, request: pb.ChangeEmailRequest) -> pb.Profile: ...
+        @query
+        def get_profile(self, request: pb.GetProfileRequest) -> pb.Profile: ...
+        @command
+        def forget(self, request: pb.GetProfileRequest) -> None: ...
+
+    with pytest.raises(adjoin.Invalid, match="declares count beside the message profile"):
+        definition_of(Wrong)
+
+
+def test_an_element_is_never_none() -> None:
+    with pytest.raises(adjoin.Invalid, match="an element is never None"):
+
+        class Wrong(adjoin.Action, service="market.v1.Mailers", name="t.Nones"):
+            @command
+            def send(self, mail: pb.Mail) -> pb.Mail: ...
+            @command
+            def digest(self, days: pb.Count) -> Iterator[pb.Mail | None]: ...
+            @command
+            def total(self, counts: Iterator[pb.Count]) -> pb.Count: ...
+            @command
+            async def running(self, counts: AsyncIterator[pb.Count]) -> AsyncIterator[pb.Count]:
+                yield pb.Count()
+
+            @command
+            def nothing(self) -> None: ...
+
+        definition_of(Wrong)
+
+
 def test_the_descriptors_are_the_services_files_with_what_they_import() -> None:
     from adjoin._contract import descriptor_set
 

@@ -10,7 +10,8 @@ from typing import Any
 import adjoin
 import msgspec
 import pytest
-from adjoin import Rejected, command, event, upcast
+import stall
+from adjoin import Rejected, _messages, command, event, query, upcast
 from adjoin._codec import codec_for
 from adjoin._definition import definition_of
 from adjoin._frames import Function
@@ -19,6 +20,7 @@ from google.protobuf import any_pb2
 from scripted import Scripted
 from stall import Profiles, pb
 
+ANY = "type.googleapis.com/google.protobuf.Any"
 ITEM = pb.Item(product="book", quantity=2, notes={"b": "2", "a": "1"})
 
 
@@ -154,3 +156,34 @@ def test_a_body_that_is_no_message_is_invalid(scripted: Callable[..., Scripted])
     answer = host.answer(host.command(1, "ChangeEmail", b"\xff"))
     assert answer[0] == Function.FAILURE and answer[3][0] == "Invalid"
     assert "the body of market.Profile/ChangeEmail: no market.v1.ChangeEmailRequest" in answer[3][1]
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"\x0a\xff"])
+def test_an_any_that_is_none_is_invalid(scripted: Callable[..., Scripted], body: bytes) -> None:
+    host = scripted(stall.Listeners)
+    answer = host.answer(host.command(0, "OnOther", body, entity=("market.Listener", "-"), type_name=ANY))
+    assert answer[0] == Function.FAILURE and answer[3][0] == "Invalid", answer
+
+
+def test_what_newer_services_add_is_passed_over(scripted: Callable[..., Scripted]) -> None:
+    assert _messages.read_json(pb.Count, b'{"count": 2, "since": "today"}') == pb.Count(count=2)
+    host = scripted(stall.Mailers)
+    answer = host.answer(host.command(0, "Nothing", b"\x08\x01", entity=("market.Mailer", "-")))
+    assert answer[0] == Function.REPLY, answer
+
+
+def test_an_any_names_its_type_after_a_slash() -> None:
+    class Odd(adjoin.EventSourced, service="market.v1.Profiles", name="t.Odd"):
+        @command
+        def change_email(self, request: pb.ChangeEmailRequest) -> pb.Profile:
+            self.emit(any_pb2.Any(type_url="Foo"))
+            return pb.Profile()
+
+        @query
+        def get_profile(self, request: pb.GetProfileRequest) -> pb.Profile: ...
+        @command
+        def forget(self, request: pb.GetProfileRequest) -> None: ...
+        @event
+        def other(self, event: any_pb2.Any) -> None: ...
+
+    kit(Odd).when(Odd.change_email, change("ada")).failed(adjoin.Internal, "an Any with the type_url 'Foo'")

@@ -48,14 +48,14 @@ class Body:
 
     __slots__ = ("_encode", "_handler", "_struct", "decode", "parameters")
 
-    def __init__(self, handler: str, parameters: list[Parameter]) -> None:
+    def __init__(self, handler: str, parameters: list[Parameter], *, is_message: bool = False) -> None:
         self._handler = handler
         self.parameters = parameters
         self._struct: Any = None
         self.decode: Callable[[bytes], tuple[Any, ...]]
         self._encode: Callable[[tuple[Any, ...]], bytes]
         if not parameters:
-            self.decode, self._encode = _decode_nothing, lambda values: b""
+            self.decode, self._encode = _decode_empty if is_message else _decode_nothing, lambda values: b""
         elif len(parameters) == 1:
             self.decode, self._encode = _single(parameters[0])
         else:
@@ -122,6 +122,15 @@ class Body:
 def _decode_nothing(data: bytes) -> tuple[Any, ...]:
     if data and data.strip() not in (b"null", b"{}"):
         raise msgspec.ValidationError("Expected no body")
+    return ()
+
+
+def _decode_empty(data: bytes) -> tuple[Any, ...]:
+    """``google.protobuf.Empty``, whatever fields a newer caller knows."""
+    if data:
+        from google.protobuf import empty_pb2
+
+        codec_for(empty_pb2.Empty).decode(data)
     return ()
 
 

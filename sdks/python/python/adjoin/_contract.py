@@ -77,6 +77,8 @@ class Rpc:
         messages = [arm for arm in arms if arm not in (None, type(None))]
         if not messages and self.output == EMPTY and not self.streams:
             return None
+        if self.streams and len(arms) > 1:
+            self._differs(where, f"gives {_shown(tp)}", f"gives {self.output}", "an element is never None")
         if len(messages) != 1 or not is_message(messages[0]) or full_name(messages[0]) != self.output:
             self._differs(where, f"gives {_shown(tp)}", f"gives {self.output}", "annotate its result with that")
         return messages[0]

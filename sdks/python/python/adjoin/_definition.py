@@ -287,7 +287,15 @@ def _check_fields(definition: Definition) -> None:
     loose = [
         name for name, hint in inspect.get_annotations(cls).items() if "ClassVar" not in str(hint) and name[0] != "_"
     ]
-    if definition.kind == "action" or definition._message is not None:
+    if definition.kind == "action":
+        return
+    if definition._message is not None:
+        more = [name for name in loose if name != definition._message.attribute]
+        if more:
+            raise Invalid(
+                f"{cls.__qualname__} declares {', '.join(more)} beside the message {definition._message.attribute}, "
+                "which is its whole state: make them fields of the message, or write @dataclass above it"
+            )
         return
     if loose and "__dataclass_fields__" not in cls.__dict__ and "__attrs_attrs__" not in cls.__dict__:
         raise Invalid(f"{cls.__qualname__} declares {', '.join(loose)} but is no dataclass: write @dataclass above it")

@@ -49,6 +49,8 @@ class AnyEvent(EventType):
         self._own = own
 
     def record(self, event: Any) -> Record:
+        if event.type_url and "/" not in event.type_url:
+            raise TypeError(f"an Any with the type_url {event.type_url!r}: it ends in a slash and the full name")
         name: str = event.type_url.removeprefix(PREFIX)
         if not name or self._own(name):
             raise TypeError(

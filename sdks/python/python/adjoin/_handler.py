@@ -103,7 +103,7 @@ class Handler:
             _refuse_messages(self.where, parameters, result)
         self.by_type = _any_of if rpc is not None and rpc.input == ANY and parameters else None
         try:
-            self.body = Body(self.where, parameters)
+            self.body = Body(self.where, parameters, is_message=rpc is not None)
             self.reply: Codec[Any] = codec_for(result)
         except (TypeError, ValueError) as error:
             raise Invalid(f"{self.where}: {error}") from error
@@ -277,7 +277,7 @@ def _any_of(type_name: str, data: bytes) -> tuple[Any, ...]:
     from google.protobuf import any_pb2
 
     if type_name == PREFIX + ANY:
-        return (_messages.read(any_pb2.Any, data),)
+        return (codec_for(any_pb2.Any).decode(data),)
     return (any_pb2.Any(type_url=type_name if "/" in type_name else PREFIX + type_name, value=data),)
 
 

@@ -74,7 +74,7 @@ def write_json(message: Any) -> bytes:
 
 
 def read_json(tp: Any, data: bytes) -> Any:
-    """The message of class ``tp`` that the JSON of proto3 stands for.
+    """The message of class ``tp`` that the JSON of proto3 stands for; fields that a newer service has are passed over.
 
     Raises:
         ValueError: it is none.
@@ -82,7 +82,7 @@ def read_json(tp: Any, data: bytes) -> Any:
     from google.protobuf import json_format
 
     try:
-        return json_format.Parse(data, tp())
+        return json_format.Parse(data, tp(), ignore_unknown_fields=True)
     except json_format.Error as error:
         raise ValueError(f"no {full_name(tp)}: {error}") from error
 

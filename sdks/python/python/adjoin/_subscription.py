@@ -63,15 +63,22 @@ def event_in(metadata: Iterable[tuple[str, str]]) -> CloudEvent | None:
     found: Mapping[str, str] = {name.lower(): value for name, value in metadata}
     if not all(f"ce-{name}" in found for name in ("id", "source", "specversion", "type")):
         return None
-    time = found.get("ce-time")
     return CloudEvent(
         id=found["ce-id"],
         source=found["ce-source"],
         type=found["ce-type"],
         subject=found.get("ce-subject", ""),
-        time=None if time is None else datetime.fromisoformat(time.replace("Z", "+00:00")),
+        time=_time(found.get("ce-time", "")),
         content_type=found.get("content-type", ""),
     )
+
+
+def _time(text: str) -> datetime | None:
+    """What cannot be read is as if it had not been said: hosts write it well, other callers what they like."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return None
 
 
 def subscriptions_of(definition: Definition) -> list[dict[str, Any]]:
@@ -122,6 +129,12 @@ def _events(definition: Definition, handler: Handler, on: EventsOf) -> tuple[str
     source = _definition_of(definition, on.log)
     if source.kind != "event-sourced":
         raise Invalid(f"{handler.where}: {source.cls.__qualname__} is no event-sourced entity, so it has no events")
+    if (source.contract is None) != (definition.contract is None):
+        mine, its = ("messages", "JSON") if source.contract is None else ("JSON", "messages")
+        raise Invalid(
+            f"{handler.where} reads {mine}, and the events of {source.cls.__qualname__} are {its}: what is contract first "
+            "takes events of what is, and code first the same"
+        )
     if on.event is not None:
         return source.name, [on.event]
     if takes_all:
