@@ -186,4 +186,4 @@ def test_an_any_names_its_type_after_a_slash() -> None:
         @event
         def other(self, event: any_pb2.Any) -> None: ...
 
-    kit(Odd).when(Odd.change_email, change("ada")).failed(adjoin.Internal, "an Any with the type_url 'Foo'")
+    kit(Odd).when(Odd.change_email, change("ada")).failed(adjoin.Invalid, "an Any with the type_url 'Foo'")

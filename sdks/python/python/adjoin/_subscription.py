@@ -132,8 +132,8 @@ def _events(definition: Definition, handler: Handler, on: EventsOf) -> tuple[str
     if (source.contract is None) != (definition.contract is None):
         mine, its = ("messages", "JSON") if source.contract is None else ("JSON", "messages")
         raise Invalid(
-            f"{handler.where} reads {mine}, and the events of {source.cls.__qualname__} are {its}: what is contract first "
-            "takes events of what is, and code first the same"
+            f"{handler.where} reads {mine}, and the events of {source.cls.__qualname__} are {its}: what is contract "
+            "first takes events of what is, and code first the same"
         )
     if on.event is not None:
         return source.name, [on.event]
