@@ -3,7 +3,7 @@
 
 use adjoin_sim::{Mutant, seeds};
 
-/// Enough for the rarest one, which a seed in thirty catches.
+/// Enough for the rarest one, which a seed in sixty catches.
 const SEEDS: u64 = 400;
 
 #[test]

@@ -150,7 +150,9 @@ pub async fn a_settled_dead_letter_is_gone(fixture: &dyn Fixture) {
 pub async fn a_dead_letter_that_ended_ahead_is_remembered(fixture: &dyn Fixture) {
     let subject = Subject::new(fixture).await;
     subject.write(vec![dead("b", 5), dead("b", 7), noted("b", 3, Consumed::Passed)]).await;
-    subject.write(vec![noted("b", 5, Consumed::Ahead(Ended::Dropped)), noted("b", 7, Consumed::Ahead(Ended::Ran))]).await;
+    subject
+        .write(vec![noted("b", 5, Consumed::Ahead(Ended::Dropped)), noted("b", 7, Consumed::Ahead(Ended::Ran))])
+        .await;
     let ahead = [(5, Ended::Dropped), (7, Ended::Ran)].into();
     let listed = subject.unfinished("ada").await.consumers;
     assert_eq!(listed, [(consumer("b"), Progress { passed: 3, ahead, ..Progress::default() })]);

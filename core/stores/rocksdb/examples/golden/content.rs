@@ -93,7 +93,10 @@ pub(crate) fn consumers() -> (Vec<Vec<Record>>, Vec<Vec<Record>>) {
     let flushed = vec![
         (1..=5).map(|sequence| event("ada", sequence)).collect(),
         vec![dead("mail/all", 2, 10), dead("mail/all", 3, 11), dead("mail/all", 4, 12), dead("mail/all", 5, 300)],
-        vec![noted("mail/all", 4, Consumed::Settled(Ended::Ran)), noted("mail/all", 5, Consumed::Ahead(Ended::Dropped))],
+        vec![
+            noted("mail/all", 4, Consumed::Settled(Ended::Ran)),
+            noted("mail/all", 5, Consumed::Ahead(Ended::Dropped)),
+        ],
         vec![noted("mail/all", 2, Consumed::Passed), noted("names", 1, Consumed::Passed), dead("names", 4, 1)],
     ];
     let logged = vec![vec![
