@@ -58,12 +58,12 @@ fn place(
 ) {
     let rest = ends_in_rest(binding);
     let mut pieces = pieces(binding, wanted);
-    let operations = verb.to_ascii_lowercase();
+    let method = verb.to_ascii_lowercase();
     for added in 1..=ADDED {
         let path = spellings.spell(&mut pieces, binding.template.verb.as_deref());
         let item = paths.entry(path).or_insert_with(|| json!({}));
-        if item.get(&operations).is_none() || !(rest || binding.verb == "*") {
-            item[operations] = operation(binding, verb, &pieces, wanted);
+        if item.get(&method).is_none() || !(rest || binding.verb == "*") {
+            item[method] = operation(binding, verb, &pieces, wanted);
             return;
         }
         if !rest {

@@ -11,12 +11,12 @@ use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq as _, Seriali
 
 use crate::transcode::fields::is_wrapper;
 
-/// `Any`s within `Any`s at most: each is decoded by itself, so that decoding does not bound them.
-const DEEPEST: u8 = 32;
+/// Messages within messages at most. Decoding bounds those of one message by 100, but each `Any` is decoded by itself.
+const DEEPEST: u8 = 200;
 
 /// A message as JSON; none for what has no such form, such as an `Any` of an unknown type.
 pub(crate) fn message(message: &DynamicMessage) -> Option<Vec<u8>> {
-    serde_json::to_vec(&Shown { it: message, anys: DEEPEST }).ok()
+    serde_json::to_vec(&Shown { it: message, left: DEEPEST }).ok()
 }
 
 /// One field as JSON; `null` for one that is not set.
@@ -25,13 +25,13 @@ pub(crate) fn field(message: &DynamicMessage, field: &FieldDescriptor) -> Option
         return Some(b"null".to_vec());
     }
     let value = message.get_field(field);
-    serde_json::to_vec(&Shown { it: &(&*value, &field.kind()), anys: DEEPEST }).ok()
+    serde_json::to_vec(&Shown { it: &(&*value, &field.kind()), left: DEEPEST }).ok()
 }
 
-/// Something that has a JSON form, with how many `Any`s it may hold in each other.
+/// Something that has a JSON form, with how many messages it may hold in each other.
 struct Shown<'a, T> {
     it: &'a T,
-    anys: u8,
+    left: u8,
 }
 
 /// A value and what its field says it is.
@@ -39,48 +39,47 @@ type Typed<'a> = (&'a Value, &'a Kind);
 
 impl Serialize for Shown<'_, DynamicMessage> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Some(left) = self.left.checked_sub(1) else { return Err(S::Error::custom("too many within each other")) };
         let descriptor = self.it.descriptor();
         let name = descriptor.full_name();
         match name.strip_prefix("google.protobuf.") {
-            Some("Any") => any(self.it, to, self.anys),
-            Some("Struct" | "ListValue") => self.inner(to),
-            Some("Value") => value(self.it, to, self.anys),
+            Some("Any") => any(self.it, to, left),
+            Some("Struct" | "ListValue") => inner(self.it, to, left),
+            Some("Value") => value(self.it, to, left),
             Some("Timestamp" | "Duration" | "FieldMask" | "Empty") => {
                 self.it.serialize_with_options(to, &SerializeOptions::new())
             }
-            Some(_) if is_wrapper(&descriptor) => self.inner(to),
+            Some(_) if is_wrapper(&descriptor) => inner(self.it, to, left),
             _ => {
                 let mut map = to.serialize_map(None)?;
-                fields(&mut map, self.it, self.anys)?;
+                fields(&mut map, self.it, left)?;
                 map.end()
             }
         }
     }
 }
 
-impl Shown<'_, DynamicMessage> {
-    /// The message stands for its one field.
-    fn inner<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let Some(field) = self.it.descriptor().get_field(1) else { return to.serialize_none() };
-        Shown { it: &(&*self.it.get_field(&field), &field.kind()), anys: self.anys }.serialize(to)
-    }
+/// A message that stands for its one field.
+fn inner<S: Serializer>(message: &DynamicMessage, to: S, left: u8) -> Result<S::Ok, S::Error> {
+    let Some(field) = message.descriptor().get_field(1) else { return to.serialize_none() };
+    Shown { it: &(&*message.get_field(&field), &field.kind()), left }.serialize(to)
 }
 
-fn fields<M: SerializeMap>(map: &mut M, message: &DynamicMessage, anys: u8) -> Result<(), M::Error> {
+fn fields<M: SerializeMap>(map: &mut M, message: &DynamicMessage, left: u8) -> Result<(), M::Error> {
     for field in message.descriptor().fields() {
         if !field.supports_presence() || message.has_field(&field) {
             let value = message.get_field(&field);
-            map.serialize_entry(field.json_name(), &Shown { it: &(&*value, &field.kind()), anys })?;
+            map.serialize_entry(field.json_name(), &Shown { it: &(&*value, &field.kind()), left })?;
         }
     }
     for (extension, value) in message.extensions() {
-        map.serialize_entry(extension.json_name(), &Shown { it: &(value, &extension.kind()), anys })?;
+        map.serialize_entry(extension.json_name(), &Shown { it: &(value, &extension.kind()), left })?;
     }
     Ok(())
 }
 
 /// The message within, beside its type. One that is empty is an empty object.
-fn any<S: Serializer>(message: &DynamicMessage, to: S, anys: u8) -> Result<S::Ok, S::Error> {
+fn any<S: Serializer>(message: &DynamicMessage, to: S, left: u8) -> Result<S::Ok, S::Error> {
     let said: prost_types::Any = message.transcode_to().map_err(S::Error::custom)?;
     let mut map = to.serialize_map(None)?;
     if said == prost_types::Any::default() {
@@ -88,15 +87,13 @@ fn any<S: Serializer>(message: &DynamicMessage, to: S, anys: u8) -> Result<S::Ok
     }
     let name = said.type_url.rsplit_once('/').map_or(&*said.type_url, |(_, name)| name);
     let known = message.descriptor().parent_pool().get_message_by_name(name);
-    let (Some(known), Some(anys)) = (known, anys.checked_sub(1)) else {
-        return Err(S::Error::custom("an Any of a type that is not known, or too many within each other"));
-    };
+    let Some(known) = known else { return Err(S::Error::custom("an Any of a type that is not known")) };
     let inner = DynamicMessage::decode(known, &*said.value).map_err(S::Error::custom)?;
     map.serialize_entry("@type", &said.type_url)?;
     if has_own_form(name, &inner) {
-        map.serialize_entry("value", &Shown { it: &inner, anys })?;
+        map.serialize_entry("value", &Shown { it: &inner, left })?;
     } else {
-        fields(&mut map, &inner, anys)?;
+        fields(&mut map, &inner, left)?;
     }
     map.end()
 }
@@ -107,20 +104,20 @@ fn has_own_form(name: &str, message: &DynamicMessage) -> bool {
 }
 
 /// A `google.protobuf.Value`: whatever it holds.
-fn value<S: Serializer>(message: &DynamicMessage, to: S, anys: u8) -> Result<S::Ok, S::Error> {
+fn value<S: Serializer>(message: &DynamicMessage, to: S, left: u8) -> Result<S::Ok, S::Error> {
     match message.fields().next() {
         None => to.serialize_none(),
         Some((_, Value::F64(number))) if !number.is_finite() => {
             Err(S::Error::custom("a Value holds no number that JSON has not"))
         }
-        Some((field, value)) => Shown { it: &(value, &field.kind()), anys }.serialize(to),
+        Some((field, value)) => Shown { it: &(value, &field.kind()), left }.serialize(to),
     }
 }
 
 impl Serialize for Shown<'_, Typed<'_>> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let (value, kind) = *self.it;
-        let anys = self.anys;
+        let left = self.left;
         match value {
             Value::Bool(value) => to.serialize_bool(*value),
             Value::I32(value) => to.serialize_i32(*value),
@@ -134,11 +131,11 @@ impl Serialize for Shown<'_, Typed<'_>> {
             Value::String(value) => to.serialize_str(value),
             Value::Bytes(value) => to.collect_str(&Base64Display::new(value, &STANDARD)),
             Value::EnumNumber(number) => enumerated(*number, kind, to),
-            Value::Message(message) => Shown { it: message, anys }.serialize(to),
+            Value::Message(message) => Shown { it: message, left }.serialize(to),
             Value::List(values) => {
                 let mut list = to.serialize_seq(Some(values.len()))?;
                 for value in values {
-                    list.serialize_element(&Shown { it: &(value, kind), anys })?;
+                    list.serialize_element(&Shown { it: &(value, kind), left })?;
                 }
                 list.end()
             }
@@ -147,7 +144,7 @@ impl Serialize for Shown<'_, Typed<'_>> {
                 let of = kind.as_message().and_then(|entry| entry.get_field(2)).map(|value| value.kind());
                 let Some(of) = of else { return Err(S::Error::custom("a map without values")) };
                 for (key, value) in sorted(entries) {
-                    map.serialize_entry(&text_of(key), &Shown { it: &(value, &of), anys })?;
+                    map.serialize_entry(&text_of(key), &Shown { it: &(value, &of), left })?;
                 }
                 map.end()
             }

@@ -113,6 +113,10 @@ async fn an_any_within_many_others_is_refused() {
     prost::encoding::bytes::encode(9, &deep, &mut everything);
     let host = forms::host(Answers::Adjoin, HashMap::from([("Show", vec![(everything, Metadata::new())])])).await;
     assert_eq!((host.get("/forms").await.status, host.get("/forms/ratio").await.status), (502, 200));
+    // What decoding takes is shown: a list in a list is four messages in each other.
+    let lists = (0..23).fold(json!([]), |inner, _| json!([inner]));
+    let host = forms::host(Answers::Adjoin, reply("Show", EVERYTHING, &json!({"open": {"a": lists}}))).await;
+    assert_eq!(host.get("/forms").await.json()["open"]["a"], lists);
 }
 
 #[tokio::test]
