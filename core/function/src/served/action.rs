@@ -91,6 +91,13 @@ fn answered(answer: Result<ActionResponse, End>) -> Result<Response<ActionRespon
     }
 }
 
+/// An event is taken under the key of the entity whose event it is, as CloudEvents name it; other calls have none.
+fn key(beside: &adjoin_model::Metadata) -> &str {
+    let of = |name: &str| beside.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let event = ["ce-id", "ce-source", "ce-specversion", "ce-type"].iter().all(|name| of(name).is_some());
+    of("ce-subject").filter(|subject| event && !subject.is_empty()).unwrap_or(NO_KEY)
+}
+
 fn failed(failure: Failure) -> ActionResponse {
     ActionResponse { response: Some(Told::Failure(failure)), side_effects: Vec::new() }
 }
@@ -123,7 +130,7 @@ impl Lines {
             (false, None) => return Err(wrong("a command without a payload")),
             (true, first) => (first.map(payload), Payload::new("", Vec::new())),
         };
-        let entity = EntityId::new(declared.entity_type.clone(), NO_KEY).map_err(broken)?;
+        let entity = EntityId::new(declared.entity_type.clone(), key(&beside)).map_err(broken)?;
         let line = self.line().await.map_err(broken)?;
         let credit = line.credit(body.size()).await.map_err(broken)?;
         let call = line.act(entity, Run { offered, payload: body, metadata: beside }, credit, AHEAD);
@@ -138,7 +145,7 @@ impl Lines {
             match call.recv().await {
                 Some(FunctionFrame::Answer(answer)) => {
                     call.answered = true;
-                    return self.response(answer);
+                    return self.response(call, answer);
                 }
                 Some(_) => {}
                 None => return Err(End::Broken(status_of(&ended()))),
@@ -158,7 +165,7 @@ impl Lines {
                 frame = call.recv() => match frame {
                     Some(FunctionFrame::Answer(answer)) => {
                         call.answered = true;
-                        return self.response(answer);
+                        return self.response(call, answer);
                     }
                     Some(FunctionFrame::StreamInputCredit { elements, .. }) => input.more(elements),
                     Some(_) => {}
@@ -234,7 +241,7 @@ impl Lines {
                 }
                 FunctionFrame::Answer(answer) => {
                     call.answered = true;
-                    let response = self.response(answer)?;
+                    let response = self.response(&call, answer)?;
                     // A proxy that has gone needs no word.
                     let _ = out.send(Ok(response)).await;
                     return Ok(());
@@ -251,8 +258,12 @@ impl Lines {
         }
     }
 
-    fn response(&self, answer: AnswerFrame) -> Result<ActionResponse, End> {
+    fn response(&self, call: &Call, answer: AnswerFrame) -> Result<ActionResponse, End> {
         let AnswerFrame { result, effects, metadata, .. } = answer;
+        let result = match result {
+            HandlerResult::Reply(None) => HandlerResult::Reply(call.nothing.clone()),
+            said => said,
+        };
         self.told(result, metadata, effects.side_effects)
     }
 

@@ -68,6 +68,11 @@ fn forward(catalogue: &Catalogue, target: Target) -> Result<Forward> {
             "{entity} {command} is not of this function: a proxy of the Cloudstate protocol reaches no other"
         )));
     };
+    if offered.method.client_streaming || offered.method.server_streaming {
+        return Err(Error::invalid(format!(
+            "{entity} {command} streams: a forward or a side effect has one message and one reply"
+        )));
+    }
     // An effect without a body is one with a message of nothing.
     let body = if payload.type_name.is_empty() { nothing(offered.method.input.full_name()) } else { payload };
     if declared.kind != EntityKind::Action {

@@ -23,6 +23,14 @@ pub(super) struct Offered {
     pub(super) query: bool,
 }
 
+impl Offered {
+    /// The message that stands for no reply, where the output is `google.protobuf.Empty`.
+    pub(super) fn empty(&self) -> Option<Payload> {
+        let output = self.method.output.full_name();
+        (output == "google.protobuf.Empty").then(|| Payload::new(format!("{MESSAGE}{output}"), Vec::new()))
+    }
+}
+
 /// A service of an entity type.
 pub(super) struct Declared {
     pub(super) service: String,

@@ -165,8 +165,9 @@ impl<D: Dialect> Stream<D> {
     async fn begin(&mut self) -> Result<Live, End> {
         let stop = self.lines.stop().clone();
         let first = tokio::select! {
-            first = self.incoming.message() => first.map_err(End::Broken)?,
+            biased;
             () = stop.cancelled() => None,
+            first = self.incoming.message() => first.map_err(End::Broken)?,
         };
         let Init { service, key, state } = match first.ok_or(End::Clean).map(D::heard)? {
             Some(Heard::Init(init)) => init,

@@ -32,7 +32,8 @@ pub(super) struct Line {
     bytes: Arc<Semaphore>,
     most_bytes: u32,
     over: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    /// Given back when the session is over, whoever still holds this.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// A session that is to be given to the function.
@@ -49,6 +50,8 @@ struct Table {
     activations: HashMap<ActivationId, UnboundedSender<FunctionFrame>>,
     entities: HashMap<EntityId, (ActivationId, CancellationToken)>,
     calls: HashMap<FrameCall, Calling>,
+    /// Nobody hands frames out any more: whoever comes now hears the end at once.
+    over: bool,
 }
 
 /// A call of an action that the function has; it holds its credit until it is answered, whoever waits.
@@ -86,6 +89,8 @@ pub(super) struct Call {
     pub(super) id: FrameCall,
     frames: UnboundedReceiver<FunctionFrame>,
     pub(super) answered: bool,
+    /// What stands for no reply, where the output is `google.protobuf.Empty`: clients wait for a message.
+    pub(super) nothing: Option<Payload>,
 }
 
 /// What a handler is run with.
@@ -112,7 +117,7 @@ impl Line {
             bytes: Arc::new(Semaphore::new(bytes as usize)),
             most_bytes: bytes,
             over: CancellationToken::new(),
-            _place: place,
+            place: Mutex::new(Some(place)),
         });
         let route = Box::pin(route(Arc::downgrade(&line), line.over.clone(), said));
         Ok(Opening { line, to_host, from_host: Inbound::here(from_host), route })
@@ -152,8 +157,13 @@ impl Line {
         let superseded = CancellationToken::new();
         let earlier = {
             let mut table = self.lock();
-            table.activations.insert(activation, sender);
-            table.entities.insert(entity.clone(), (activation, superseded.clone()))
+            if table.over {
+                drop(sender);
+                None
+            } else {
+                table.activations.insert(activation, sender);
+                table.entities.insert(entity.clone(), (activation, superseded.clone()))
+            }
         };
         if let Some((activation, stream)) = earlier {
             stream.cancel();
@@ -170,13 +180,18 @@ impl Line {
         let id = self.id(self.last.load(Ordering::Relaxed));
         let (sender, frames) = mpsc::unbounded_channel();
         let streams = run.offered.method.server_streaming;
-        self.lock().calls.insert(id, Calling { frames: sender, _credit: credit });
+        let nothing = run.offered.empty();
+        let mut table = self.lock();
+        if !table.over {
+            table.calls.insert(id, Calling { frames: sender, _credit: credit });
+        }
+        drop(table);
         let mut said = vec![HostFrame::Command(self.command(0, id, Some(entity), run))];
         if streams {
             said.push(HostFrame::StreamCredit { call: id, elements });
         }
         self.say(said);
-        Call { line: self.clone(), id, frames, answered: false }
+        Call { line: self.clone(), id, frames, answered: false, nothing }
     }
 
     /// What this protocol does not say is said as a first attempt of nobody, without a deadline.
@@ -268,7 +283,8 @@ async fn route(line: Weak<Line>, over: CancellationToken, mut said: UnboundedRec
     over.cancel();
     if let Some(line) = line.upgrade() {
         // Whoever waits sees the end of its frames.
-        *line.lock() = Table::default();
+        *line.lock() = Table { over: true, ..Table::default() };
+        *line.place.lock().unwrap_or_else(PoisonError::into_inner) = None;
         line.running.close();
         line.bytes.close();
     }

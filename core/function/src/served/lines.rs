@@ -118,7 +118,10 @@ impl Lines {
     }
 
     async fn open(&self) -> Result<Arc<Line>> {
-        let Served { settings, events, sessions, .. } = &*self.served;
+        let Served { settings, events, sessions, stop, .. } = &*self.served;
+        if stop.is_cancelled() {
+            return Err(Error::unavailable("the function takes no more sessions: it is ending"));
+        }
         let place = sessions.clone().try_acquire_owned().map_err(|_| {
             let said = format!("the function has {} sessions, and takes no more", settings.sessions);
             Error::exhausted(said).retry_after(1_000)

@@ -179,6 +179,40 @@ async fn an_action_may_have_two_services() {
 }
 
 #[tokio::test]
+async fn no_reply_is_a_message_of_nothing_where_that_is_the_output() {
+    let world = World::new().await;
+    let service_name = "cloudstate.tck.model.Quiet".into();
+    let command = ActionCommand { service_name, ..act("Hush", Some(any("action.OtherRequest", &text("id")))) };
+    let response = actions(&world.channel).handle_unary(command).await.expect("answered").into_inner();
+    let Some(Told::Reply(reply)) = response.response else { panic!("{response:?}") };
+    let payload = reply.payload.expect("a message");
+    assert_eq!((payload.type_url.as_str(), payload.value.len()), ("type.googleapis.com/google.protobuf.Empty", 0));
+}
+
+#[tokio::test]
+async fn an_event_is_taken_under_the_key_of_its_entity() {
+    let mut world = World::new().await;
+    let entry = |(key, value): (&str, &str)| p::MetadataEntry {
+        key: key.into(),
+        value: Some(Value::StringValue(value.into())),
+    };
+    let event = [("ce-id", "1"), ("ce-source", "log"), ("ce-specversion", "1.0"), ("ce-type", "T")];
+    for (entries, key) in [
+        ([("ce-subject", "ada")].iter().chain(&event).copied().map(entry).collect(), "ada"),
+        (vec![entry(("ce-subject", "ada"))], "-"),
+    ] {
+        let command = ActionCommand {
+            metadata: Some(p::Metadata { entries }),
+            ..act("ProcessUnary", Some(groups(vec![vec![reply("one")]])))
+        };
+        actions(&world.channel).handle_unary(command).await.expect("answered");
+        let frame = world.frame_where(|frame| matches!(frame, HostFrame::Command(_))).await;
+        let HostFrame::Command(command) = frame else { unreachable!() };
+        assert_eq!(command.entity.expect("an action's").key(), key);
+    }
+}
+
+#[tokio::test]
 async fn calls_that_are_none_are_answered_with_the_reason() {
     let world = World::new().await;
     let body = || Some(groups(vec![]));

@@ -27,10 +27,12 @@ const VALUE_PERSISTED: &str = "cloudstate.tck.model.valueentity.Persisted";
 pub(crate) fn descriptors() -> Vec<u8> {
     let model = concat!(env!("CARGO_MANIFEST_DIR"), "/../../conformance/interop/proto");
     let options = concat!(env!("CARGO_MANIFEST_DIR"), "/../contract/tests/protos");
-    let mut compiler = protox::Compiler::new([model, options]).expect("the folders");
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/served");
+    let mut compiler = protox::Compiler::new([model, options, own]).expect("the folders");
     compiler.include_imports(true);
     let models = ["eventsourced", "valueentity", "action"].map(|name| format!("cloudstate/tck/model/{name}.proto"));
     compiler.open_files(models).expect("the models");
+    compiler.open_files(["quiet.proto"]).expect("a sound proto");
     compiler.encode_file_descriptor_set()
 }
 
@@ -61,9 +63,11 @@ pub(crate) fn spec() -> Spec {
         readable_events: vec![PERSISTED.into()],
         ..entity_type(MODEL, EntityKind::EventSourced, "EventSourcedTckModel", &["Process"])
     };
-    let mut action = entity_type(ACTION, EntityKind::Action, "action.ActionTckModel", &["ProcessUnary", "Call"]);
+    let mut action =
+        entity_type(ACTION, EntityKind::Action, "action.ActionTckModel", &["ProcessUnary", "Call", "Hush"]);
     // An action may serve more than one.
     action.services.push("cloudstate.tck.model.action.ActionTwo".into());
+    action.services.push("cloudstate.tck.model.Quiet".into());
     action.handlers.extend([
         handler("ProcessStreamedIn", (true, false)),
         handler("ProcessStreamedOut", (false, true)),
@@ -205,6 +209,7 @@ impl Model {
     fn act(&mut self, command: CommandFrame) -> Vec<FunctionFrame> {
         match &*command.name {
             "Call" => vec![answer(&command, HandlerResult::Reply(Some(said(""))), Effects::default())],
+            "Hush" => vec![answer(&command, HandlerResult::Reply(None), Effects::default())],
             "ProcessUnary" => {
                 let groups = m::Groups::decode(command.payload.data.clone()).expect("groups").groups;
                 steps(&command, &groups).into_iter().collect()

@@ -64,7 +64,8 @@ async fn a_stream_that_breaks_ends_the_activation() {
 
 #[tokio::test]
 async fn a_function_that_goes_ends_what_is_idle_well_and_fails_the_rest() {
-    let mut world = World::new().await;
+    // What is over takes no place of the one that comes next.
+    let mut world = World::with(spec(), ServeSettings { sessions: 1, ..ServeSettings::default() }).await;
     let mut idle = begun(&world.channel, "idle").await;
     let mut busy = begun(&world.channel, "busy").await;
     busy.say(command(2, "busy", vec![crate::messages::Act::Fail(text("gone"))])).await;
