@@ -302,6 +302,8 @@ impl Seat {
             biased;
             () = self.superseded.cancelled() => Err(Gone::Superseded),
             frame = self.frames.recv() => frame.ok_or(Gone::Over),
+            // It may have ended before this was begun.
+            () = self.line.over.cancelled() => Err(Gone::Over),
         }
     }
 
@@ -352,9 +354,14 @@ impl Drop for Seat {
 }
 
 impl Call {
-    /// The next frame of the call; none when the session is over.
+    /// The next frame of the call; none when the session is over. Dropping the future loses nothing.
     pub(super) async fn recv(&mut self) -> Option<FunctionFrame> {
-        self.frames.recv().await
+        tokio::select! {
+            biased;
+            frame = self.frames.recv() => frame,
+            // It may have ended before this was begun.
+            () = self.line.over.cancelled() => None,
+        }
     }
 
     /// Hands on what the client streams, or its end, or credit.
