@@ -160,7 +160,8 @@ async fn discover(address: &Address) -> Outcome<Vec<Arc<EntityType>>> {
     let mut link = Link::dial(address, &DialSettings::default()).await?;
     let spec = link.discover().await?.spec;
     spec.check()?;
-    Ok(spec.types.into_iter().map(Arc::new).collect())
+    // Those of a contract have the messages of their own `.proto`: nothing is derived of them.
+    Ok(spec.types.into_iter().filter(|one| one.services.is_empty()).map(Arc::new).collect())
 }
 
 /// Asks again while nothing listens yet.
