@@ -228,11 +228,13 @@ impl ShardLoop {
         // Without its function nobody tries it, though that was asked.
         let tried = |place| self.consumers.declared(place).is_some();
         match own {
-            Some((place, one)) if one.is_busy(event) || (one.letters.contains(&event) && tried(place)) => {
-                let said = "the event is being tried, or its end written; look again when that is over";
-                Err(at(Error::conflict(said)))
+            Some((place, one)) if one.progress.dead.contains_key(&event) => {
+                if one.is_busy(event) || (one.letters.contains(&event) && tried(place)) {
+                    let said = "the event is being tried, or its end written; look again when that is over";
+                    return Err(at(Error::conflict(said)));
+                }
+                Ok(place)
             }
-            Some((place, consumer)) if consumer.progress.dead.contains_key(&event) => Ok(place),
             Some(_) | None => Err(at(Error::not_found("no dead letter stands there, or it has ended"))),
         }
     }
