@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Replies as bodies: proto3 JSON with defaults, or the bytes of a `google.api.HttpBody`.
 
+use std::ops::Range;
+
 use adjoin_model::{Error, Result};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -64,14 +66,68 @@ fn json(message: &DynamicMessage) -> Option<Bytes> {
     Some(data.into())
 }
 
+/// The JSON of one field, as it stands in that of its message; `null` where that leaves it out.
 fn field_json(message: &DynamicMessage, field: &FieldDescriptor) -> Option<Bytes> {
-    let mut whole = message.serialize_with_options(serde_json::value::Serializer, &options()).ok()?;
-    let value = whole.get_mut(field.json_name()).map(serde_json::Value::take);
-    Some(value.unwrap_or_default().to_string().into())
+    let (whole, name) = (json(message)?, serde_json::to_vec(field.json_name()).ok()?);
+    let value = value_of(&whole, &name).map(|place| whole.slice(place));
+    Some(value.unwrap_or(Bytes::from_static(b"null")))
+}
+
+/// Where the value of a member stands in an object without white space; `name` with its quotes.
+fn value_of(object: &[u8], name: &[u8]) -> Option<Range<usize>> {
+    let mut from = 1;
+    while object.first() == Some(&b'{') && from + 1 < object.len() {
+        let colon = from + length(&object[from..]);
+        let (begin, known) = (colon + 1, &object[from..colon]);
+        let end = begin + length(object.get(begin..)?);
+        if known == name {
+            return Some(begin..end);
+        }
+        from = end + 1;
+    }
+    None
+}
+
+/// Bytes of the name or value at the begin: up to what separates it from the next.
+fn length(json: &[u8]) -> usize {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    let ends = |byte: &u8| {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'}' | b']' | b',' | b':' if depth == 0 => return true,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth -= 1,
+            _ => {}
+        }
+        false
+    };
+    json.iter().position(ends).unwrap_or(json.len())
 }
 
 fn raw(message: &DynamicMessage) -> Output {
     let content_type = message.get_field_by_number(1).and_then(|value| HeaderValue::from_str(value.as_str()?).ok());
     let data = message.get_field_by_number(2).and_then(|value| value.as_bytes().cloned());
     Output { content_type: content_type.filter(|value| !value.is_empty()), data: data.unwrap_or_default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_found_whatever_stands_before_it() {
+        let object = br#"{"a":"}\",:{","b":[{"c":1},[2]],"c":0.1,"\"d":{"c":{}},"e":null}"#;
+        let found = |name: &str| value_of(object, name.as_bytes()).map(|place| &object[place]);
+        assert_eq!(found("\"a\""), Some(&br#""}\",:{""#[..]));
+        assert_eq!(found("\"b\""), Some(&br#"[{"c":1},[2]]"#[..]));
+        assert_eq!(found("\"c\""), Some(&b"0.1"[..]));
+        assert_eq!(found(r#""\"d""#), Some(&br#"{"c":{}}"#[..]));
+        assert_eq!((found("\"e\""), found("\"f\"")), (Some(&b"null"[..]), None));
+        for other in ["{}", "[1]", "\"c\"", "", "{", r#"{"a"#] {
+            assert_eq!(value_of(other.as_bytes(), b"\"c\""), None, "{other}");
+        }
+    }
 }
