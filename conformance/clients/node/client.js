@@ -146,10 +146,10 @@ async function errors() {
 }
 
 async function deadlines() {
-  await ask(courier, "Hang", { text: "js-late" }, new Metadata(), within(300));
+  await ask(courier, "Hang", { text: "js-late" }, new Metadata(), within(1000));
   await cancelled("js-late");
   sent("Countdown", { count: 1, text: "js-stream" });
-  await replies(courier.Countdown({ count: 1, text: "js-stream" }, within(500)));
+  await replies(courier.Countdown({ count: 1, text: "js-stream" }, within(1500)));
   await cancelled("js-stream");
 }
 

@@ -108,7 +108,7 @@ async function errors(client) {
   await unary(client, "depot.Shelf/Put", { shelf: "web", label: "refuse" });
   await unary(client, "depot.Courier/Refuse", { text: "Grüße, 100 % ☺", count: 5 });
   await unary(client, "depot.Courier/Fail", {});
-  await unary(client, "depot.Courier/Hang", { text: "web-late" }, { deadline: String(Date.now() + 400) });
+  await unary(client, "depot.Courier/Hang", { text: "web-late" }, { deadline: String(Date.now() + 1000) });
   await unary(client, "depot.Courier/Cancelled", { text: "web-late" });
 }
 

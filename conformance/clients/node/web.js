@@ -87,6 +87,12 @@ const coming = transcript();
 const origin = scenario === "elsewhere" ? pages.replace("127.0.0.1", "localhost") : pages;
 const address = `${origin}/?${new URLSearchParams({ scenario, proxy })}`;
 const browser = spawn("chromium", [...FLAGS, `--user-data-dir=${folder}`, address], { stdio: "ignore", detached: true });
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    process.kill(-browser.pid, "SIGKILL");
+    process.exit(1);
+  });
+}
 const gone = new Promise((_, rejected) => {
   browser.on("error", rejected);
   browser.on("exit", (code) => rejected(new Error(`chromium ended with ${code}`)));

@@ -19,6 +19,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.rpc import error_details_pb2
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_status import rpc_status
 
@@ -47,24 +48,29 @@ class Depot:
         return made
 
     def line(self, **fields: Any) -> Message:
+        """A message of the courier."""
         return self.message("depot.Line", **fields)
 
 
 def encoded(message: Message) -> bytes:
+    """A message as bytes."""
     return message.SerializeToString()
 
 
 def show(message: Message) -> str:
+    """A message as JSON, its fields in order."""
     return json.dumps(json_format.MessageToDict(message), ensure_ascii=False, sort_keys=True)
 
 
 def sent(path: str, *messages: Message) -> None:
+    """Prints what goes out."""
     print(f"-> {path}")
     for message in messages:
         print(f"-> {show(message)}")
 
 
 def metadata(what: str, entries: Iterable[tuple[str, str | bytes]] | None) -> None:
+    """Prints metadata, but for dates."""
     for name, value in entries or ():
         if name != "date":
             print(f"{what} {name}: {value!r}" if isinstance(value, bytes) else f"{what} {name}: {value}")
@@ -72,11 +78,13 @@ def metadata(what: str, entries: Iterable[tuple[str, str | bytes]] | None) -> No
 
 def ended(call: Any) -> None:
     """The trailers and the status, with its details."""
-    metadata("trailer", [(name, value) for name, value in call.trailing_metadata() or () if not name.startswith("grpc-")])
     if call.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
         # Whether this side or the other saw it first decides what else is said.
         print(f"= {call.code().name}")
         return
+    metadata(
+        "trailer", [(name, value) for name, value in call.trailing_metadata() or () if not name.startswith("grpc-")]
+    )
     print(f"= {call.code().name} {call.details()}".rstrip())
     if call.code() is grpc.StatusCode.OK:
         return
@@ -86,8 +94,7 @@ def ended(call: Any) -> None:
 
 
 def show_any(detail: Any) -> str:
-    from google.rpc import error_details_pb2
-
+    """A detail of a status."""
     for known in (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo):
         if detail.Is(known.DESCRIPTOR):
             made = known()
@@ -108,6 +115,7 @@ def replies(call: Iterator[Message]) -> None:
 
 
 def unary(depot: Depot) -> None:
+    """One message each way; a command and a query."""
     request = depot.message("depot.Parcel", shelf="py", label="lamp", grams=5, counts={"b": 1, "a": 2}, seal="AP8=")
     sent("depot.Shelf/Put", request)
     reply, call = depot.call("depot.Shelf/Put").with_call(request)
@@ -120,6 +128,7 @@ def unary(depot: Depot) -> None:
 
 
 def told(depot: Depot) -> None:
+    """Metadata both ways, bytes among it."""
     request = depot.line(text="hi")
     sent("depot.Courier/Echo", request)
     said = (("x-shade", "blue"), ("x-shade", "red"), ("x-data-bin", b"\x00\x01\x02"))
@@ -129,7 +138,21 @@ def told(depot: Depot) -> None:
     ended(call)
 
 
+def compressed(depot: Depot) -> None:
+    """Ten thousand bytes each way, as gzip."""
+    request = depot.line(text="hi " * 3000)
+    print("-> depot.Courier/Echo, compressed")
+    reply, call = depot.call("depot.Courier/Echo").with_call(request, compression=grpc.Compression.Gzip)
+    print(f"<- the same: {reply.text == request.text}")
+    ended(call)
+    lines = [depot.line(count=count) for count in range(50)]
+    reply = depot.call("depot.Courier/Sum")(iter(lines), compression=grpc.Compression.Gzip)
+    print(f"<- {show(reply)}")
+    refused(depot, "depot.Courier/Echo", depot.line(), compression=grpc.Compression.Deflate)
+
+
 def streams(depot: Depot) -> None:
+    """One side streams."""
     request = depot.line(count=3)
     sent("depot.Courier/Countdown", request)
     replies(depot.call("depot.Courier/Countdown")(request))
@@ -162,6 +185,7 @@ def in_turns(depot: Depot) -> None:
 
 
 def refused(depot: Depot, path: str, request: Message, **how: Any) -> None:
+    """A call that is to fail, and how it does."""
     sent(path, request)
     try:
         print(f"<- {show(depot.call(path)(request, **how))}")
@@ -170,6 +194,7 @@ def refused(depot: Depot, path: str, request: Message, **how: Any) -> None:
 
 
 def errors(depot: Depot) -> None:
+    """Statuses with their details."""
     refused(depot, "depot.Shelf/Put", depot.message("depot.Parcel", shelf="py", label="refuse"))
     refused(depot, "depot.Courier/Refuse", depot.line(text="Grüße, 100 % ☺", count=5))
     refused(depot, "depot.Courier/Fail", depot.line())
@@ -186,15 +211,17 @@ def errors(depot: Depot) -> None:
 
 
 def deadlines(depot: Depot) -> None:
-    refused(depot, "depot.Courier/Hang", depot.line(text="py-late"), timeout=0.3)
+    """Deadlines of a call and of a stream, and what the handler sees of them."""
+    refused(depot, "depot.Courier/Hang", depot.line(text="py-late"), timeout=1)
     print(f"cancelled {show(depot.call('depot.Courier/Cancelled')(depot.line(text='py-late')))}")
     request = depot.line(count=1, text="py-stream")
     sent("depot.Courier/Countdown", request)
-    replies(depot.call("depot.Courier/Countdown")(request, timeout=0.5))
+    replies(depot.call("depot.Courier/Countdown")(request, timeout=1.5))
     print(f"cancelled {show(depot.call('depot.Courier/Cancelled')(depot.line(text='py-stream')))}")
 
 
 def cancels(depot: Depot) -> None:
+    """A stream and a call that this side cancels."""
     request = depot.line(count=2, text="py-gone")
     sent("depot.Courier/Countdown", request)
     call = depot.call("depot.Courier/Countdown")(request)
@@ -211,6 +238,7 @@ def cancels(depot: Depot) -> None:
 
 
 def reflected(depot: Depot, database: ProtoReflectionDescriptorDatabase) -> None:
+    """What the server says of itself."""
     for service in database.get_services():
         print(f"service {service}")
     method = depot.pool.FindMethodByName("depot.Shelf.Put")
@@ -220,6 +248,7 @@ def reflected(depot: Depot, database: ProtoReflectionDescriptorDatabase) -> None
 
 
 async def asynchronously(depot: Depot) -> None:
+    """Every shape of a call in grpc.aio."""
     request = depot.line(text="hi")
     sent("depot.Courier/Echo", request)
     call = depot.call("depot.Courier/Echo")(request, metadata=(("x-shade", "blue"),))
@@ -246,6 +275,7 @@ async def asynchronously(depot: Depot) -> None:
 
 
 async def asynchronous_ends(depot: Depot) -> None:
+    """A refusal, a deadline and a cancelled stream in grpc.aio."""
     request = depot.line(text="gone", count=10)
     sent("depot.Courier/Refuse", request)
     try:
@@ -255,7 +285,7 @@ async def asynchronous_ends(depot: Depot) -> None:
     request = depot.line(text="aio-late")
     sent("depot.Courier/Hang", request)
     try:
-        await depot.call("depot.Courier/Hang")(request, timeout=0.3)
+        await depot.call("depot.Courier/Hang")(request, timeout=1)
     except grpc.aio.AioRpcError as error:
         print(f"= {error.code().name}")
     print(f"cancelled {show(await depot.call('depot.Courier/Cancelled')(depot.line(text='aio-late')))}")
@@ -271,6 +301,7 @@ async def asynchronous_ends(depot: Depot) -> None:
 SCENARIOS = {
     "unary": unary,
     "metadata": told,
+    "compressed": compressed,
     "streams": streams,
     "turns": in_turns,
     "errors": errors,
@@ -280,6 +311,7 @@ SCENARIOS = {
 
 
 def main() -> None:
+    """Runs the scenario that is named."""
     name, address = sys.argv[1:]
     with grpc.insecure_channel(address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
@@ -293,6 +325,7 @@ def main() -> None:
 
 
 async def over_aio(address: str, pool: DescriptorPool) -> None:
+    """The scenario for grpc.aio, on a channel of that."""
     async with grpc.aio.insecure_channel(address) as channel:
         await asynchronously(Depot(channel, pool))
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, HeaderName};
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as HttpBody;
 use prost_reflect::DescriptorPool;
 use tokio_util::sync::CancellationToken;
@@ -111,6 +111,11 @@ impl App {
     {
         if let Err(error) = head::check_size(request.headers(), &self.settings) {
             Refusal::HeadSize.count();
+            return grpc::refuse(status(&error, "adjoin"));
+        }
+        if request.version() < Version::HTTP_2 && !grpc::is_web(request.headers()) {
+            // Its status would be lost behind the message: trailers of HTTP/1.1 reach hardly anybody.
+            let error = Error::invalid("gRPC needs HTTP/2; over HTTP/1.1 speak gRPC-Web or JSON");
             return grpc::refuse(status(&error, "adjoin"));
         }
         let answered = AssertUnwindSafe(grpc::respond(self, request)).catch_unwind().await;

@@ -76,7 +76,7 @@ fn entity_type(pool: &DescriptorPool, name: &str, kind: EntityKind) -> Result<En
     let service = pool.get_service_by_name(name).ok_or_else(|| format!("no file has the service {name}"))?;
     let handlers = service.methods().map(|method| Handler {
         name: method.name().into(),
-        query: method.name() == "Look",
+        query: matches!(method.name(), "Look" | "List"),
         streamed_in: method.is_client_streaming(),
         streamed_out: method.is_server_streaming(),
         input_schema: String::new(),

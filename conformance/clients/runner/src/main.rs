@@ -60,6 +60,7 @@ async fn suite(arguments: &Arguments, report: &mut Report) -> Result<(), String>
     let clients = Clients::ready(&sources, &arguments.python)?;
     let protos = [sources.join("protos"), checkout.join("core/contract/tests/protos")];
     let site = Site::start(&beside("adjoin")?, protos.to_vec()).await?;
+    clients.lay(site.folder.path())?;
     let runner = Runner { clients: &clients, site: &site };
     for file in files(&sources.join("scenarios"))? {
         let mut scenario = Scenario::read(&file)?;

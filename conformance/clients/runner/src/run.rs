@@ -42,7 +42,7 @@ impl Runner<'_> {
     /// What h2spec finds, section by section.
     async fn h2spec(&self, sections: &[String]) -> Result<String, String> {
         let report = self.site.folder.path().join("h2spec.xml");
-        let mut command = Command::new(self.clients.go("h2spec"));
+        let mut command = self.clients.go("h2spec");
         let (host, port) = (self.site.proxy.ip().to_string(), self.site.proxy.port().to_string());
         command.args(sections).args(["--host", &host, "--port", &port, "--strict", "--timeout", "2"]);
         let printed = self.printed(command.arg("--junit-report").arg(&report)).await?;
@@ -51,6 +51,8 @@ impl Runner<'_> {
 
     async fn printed(&self, command: &mut Command) -> Result<String, String> {
         let shown = format!("{:?}", command.as_std());
+        // Whatever proxies the environment names, the port is asked itself.
+        command.env("no_proxy", "*").env("NO_PROXY", "*");
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn();
         let child = child.map_err(|error| format!("{shown} did not start: {error}"))?;
@@ -64,9 +66,9 @@ impl Runner<'_> {
         let (pages, url) = (format!("http://{}", self.site.pages), format!("http://{}", self.site.proxy));
         let mut command = match name.as_str() {
             "curl" => self.curl(),
-            "grpcurl" => Command::new(self.clients.go("grpcurl")),
-            "grpc-js" => self.clients.node("client.js"),
-            "grpc-web" => self.clients.node("web.js"),
+            "grpcurl" => self.clients.go("grpcurl"),
+            "grpc-js" => self.node("client.js"),
+            "grpc-web" => self.node("web.js"),
             "grpcio" => self.clients.python(),
             other => return Err(format!("there is no client {other}")),
         };
@@ -87,20 +89,25 @@ impl Runner<'_> {
         command
     }
 
+    fn node(&self, program: &str) -> Command {
+        let mut command = Command::new("node");
+        command.arg(self.site.folder.path().join("node").join(program));
+        command
+    }
+
     /// Cases of gRPC's interoperability client in Go, one line each. It says nothing when one passes. `but A B` lists
     /// those that it knows beside these.
     async fn interop(&self, cases: &[String]) -> Result<String, String> {
-        let program = self.clients.go("interop");
         if let [but, known @ ..] = cases
             && but == "but"
         {
-            let help = self.printed(Command::new(&program).arg("--help")).await?;
+            let help = self.printed(self.clients.go("interop").arg("--help")).await?;
             return Ok(interop::others(&help, known));
         }
         let (host, port) = (self.site.proxy.ip(), self.site.proxy.port());
         let mut lines = Vec::new();
         for case in cases {
-            let mut command = Command::new(&program);
+            let mut command = self.clients.go("interop");
             command.args([format!("--server_host={host}"), format!("--server_port={port}"), "--use_tls=false".into()]);
             let printed = self.printed(command.arg(format!("--test_case={case}"))).await?;
             lines.push(interop::outcome(case, &printed));

@@ -42,6 +42,7 @@ async fn every_service_is_declared_with_its_type_state_and_time() {
         ("cloudstate.valueentity.ValueEntity", VE, VALUE),
         ("cloudstate.action.ActionProtocol", ACTION, function::ACTION),
         ("cloudstate.action.ActionProtocol", ACTION_TWO, function::ACTION),
+        ("cloudstate.action.ActionProtocol", "cloudstate.tck.model.Quiet", function::ACTION),
     ];
     assert_eq!(found, expected);
     let strategy = p::entity_passivation_strategy::Strategy::Timeout(p::TimeoutPassivationStrategy { timeout: 100 });
@@ -76,7 +77,7 @@ async fn another_version_and_fewer_types_are_answered_so_that_the_proxy_can_say_
     let mut client = world.discovery();
     let stranger = p::ProxyInfo { supported_entity_types: vec![], ..proxy(9) };
     let spec = client.discover(stranger).await.expect("an answer").into_inner();
-    assert_eq!(spec.entities.len(), 5);
+    assert_eq!(spec.entities.len(), 6);
 }
 
 async fn refused(types: Vec<EntityType>) -> (String, String) {

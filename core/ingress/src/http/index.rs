@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `/`: which entity types there are and what they answer.
+//! `/`: which entity types there are and what they answer, and the services of contracts.
 
 use adjoin_entity::spec::{EntityKind, Handler};
 use bytes::Bytes;
@@ -17,6 +17,7 @@ pub(crate) fn index(table: &Table) -> Response<Body> {
         "name": "adjoin",
         "version": env!("CARGO_PKG_VERSION"),
         "openapi": "/openapi.json",
+        "services": table.contracts().services,
         "types": types,
     });
     json_document(index.to_string().into())

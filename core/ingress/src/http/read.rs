@@ -71,11 +71,14 @@ impl Reading {
         check_encoding(headers).map_err(Problem::closing)?;
         let limit = Duration::from_millis(settings.body_ms);
         let read = async {
-            let read = if body.size_hint().lower() > settings.body_bytes as u64 {
-                Err(too_large(settings))
-            } else {
-                self.collect(&mut body, settings).await
-            };
+            if body.size_hint().lower() > settings.body_bytes as u64 {
+                // To read would tell a client that waits for leave to send.
+                if !headers.contains_key(http::header::EXPECT) {
+                    discard(&mut body, settings.body_bytes).await;
+                }
+                return Err(too_large(settings));
+            }
+            let read = self.collect(&mut body, settings).await;
             if read.as_ref().is_err_and(|problem| problem.status == StatusCode::PAYLOAD_TOO_LARGE) {
                 discard(&mut body, settings.body_bytes).await;
             }
@@ -195,6 +198,33 @@ mod tests {
         assert_eq!(read(Full::new(Bytes::from(vec![0; 16])), &settings).await, Err(413));
         let settings = Settings { reading_bytes: 15, ..Settings::default() };
         assert_eq!(read(chunks(2), &settings).await, Err(429));
+    }
+
+    /// A body that is announced and must not be asked for.
+    struct Announced;
+
+    impl Body for Announced {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Error>>> {
+            panic!("the client was told to send")
+        }
+
+        fn size_hint(&self) -> http_body::SizeHint {
+            http_body::SizeHint::with_exact(16)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_for_leave_is_refused_before_it_sends() {
+        let settings = Settings { body_bytes: 15, ..Settings::default() };
+        let headers = HeaderMap::from_iter([(http::header::EXPECT, HeaderValue::from_static("100-continue"))]);
+        let read = Reading::default().whole(Announced, &headers, &settings).await;
+        assert_eq!(read.expect_err("refused").status.as_u16(), 413);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use adjoin_entity::spec::Answers;
 use adjoin_ingress::EntitiesClient;
 use adjoin_wire::client::exchange_request::Part;
 use adjoin_wire::client::{CallRequest, ExchangeRequest};
+use http::Method;
 use prost::Message;
 use serde_json::json;
 use tokio_stream::StreamExt;
@@ -12,7 +13,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use crate::host::{Host, LONG};
+use crate::host::{Host, LONG, request};
 use crate::post::{self, Contents, Letter, Line, Receipt, Report, Sender};
 
 struct Client(tonic::client::Grpc<Channel>);
@@ -294,4 +295,23 @@ async fn the_generic_service_exchanges_json_with_an_action_of_a_contract() {
         Err(status) => status,
     };
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
+}
+
+#[tokio::test]
+async fn grpc_over_http_1_is_refused_before_anything_runs() {
+    let host = post::host(Answers::Adjoin).await;
+    let message = letter("lost").encode_to_vec();
+    let length = u8::try_from(message.len()).expect("short");
+    let body = String::from_utf8([&[0, 0, 0, 0, length][..], &message].concat()).expect("text");
+    let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+    let answer = host.send(request(Method::POST, "/post.Box/Send", &headers, &body)).await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, "3"), "{answer:?}");
+    assert!(answer.header("grpc-message").contains("HTTP/2") && answer.body.is_empty(), "{answer:?}");
+    assert_eq!(host.get("/all/ada").await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn the_index_names_the_services_of_contracts() {
+    let host = post::host(Answers::Adjoin).await;
+    assert_eq!(host.get("/").await.json()["services"], json!(["post.Box", "post.Mailer"]));
 }

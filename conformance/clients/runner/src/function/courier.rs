@@ -17,7 +17,7 @@ pub(crate) fn run(depot: &mut Depot, command: &CommandFrame) -> Result<Vec<Funct
     let call = command.call;
     match &*command.name {
         "Sum" => return Ok(depot.take(call, Input::Sum(0))),
-        "Double" => return Ok(depot.begin_duplex(call, Input::Double, told())),
+        "Double" => return Ok(depot.begin_duplex(call, Input::Double, Vec::new())),
         "Keep" => return Ok(answer(call, Ok(command.payload.clone()), Vec::new())),
         _ => {}
     }

@@ -41,7 +41,7 @@ impl Shelves {
     pub(crate) fn run(&self, command: &CommandFrame) -> Result<(HandlerResult, Option<Payload>), Error> {
         let there = self.0.get(&command.activation).map_or(&[][..], Vec::as_slice);
         match &*command.name {
-            "Look" => Ok((reply(&Contents { parcels: there.to_vec() }), None)),
+            "Look" | "List" => Ok((reply(&Contents { parcels: there.to_vec() }), None)),
             "Clear" => Ok((reply(&Receipt::default()), Some(Payload::new(CLEARED, Bytes::new())))),
             "Put" | "Plain" => {
                 let Parcel { label, sender } = Parcel::read(&command.payload)?;
