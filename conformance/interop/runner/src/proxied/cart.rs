@@ -40,7 +40,8 @@ async fn a_cart_is_filled_and_read_by_its_routes(host: &Host) -> Result<(), Stri
     let whole = json!([item("tea", 5), item("jam", 1)]);
     host.http.answers(&format!("GET {cart}"), None, &json!({"items": whole})).await?;
     // A field of a reply is written as the reference proxy does: numbers are doubles.
-    let written = r#"[{"productId":"tea","name":"TEA","quantity":5.0},{"productId":"jam","name":"JAM","quantity":1.0}]"#;
+    let written =
+        r#"[{"productId":"tea","name":"TEA","quantity":5.0},{"productId":"jam","name":"JAM","quantity":1.0}]"#;
     host.http.writes(&format!("GET {items}"), written).await?;
     host.http.answers(&format!("DELETE {items}/tea"), None, &json!({})).await?;
     host.http.refuses(&format!("DELETE {items}/tea"), None, "there is no tea").await?;
