@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Causal contexts: which writes a state has seen.
+
+use alloc::vec::Vec;
+
+use crate::dot::{Dot, ReplicaId};
+
+/// A set of dots: every write that a state has seen, live or overwritten.
+///
+/// Kept as runs of consecutive dots, so a replica whose writes arrived without gaps costs one run however many they
+/// were. This is the version vector with its cloud of Almeida, Shoker and Baquero (2018, §7.2), with intervals in the
+/// cloud as well: gaps cost as much as there are of them, not as much as arrived behind them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Context {
+    /// Ordered; disjoint, and never so close that two could be one.
+    runs: Vec<Run>,
+}
+
+/// Consecutive dots of one replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Whose dots.
+    pub replica: ReplicaId,
+    /// The first counter, at least 1.
+    pub first: u64,
+    /// The last counter, at least `first`.
+    pub last: u64,
+}
+
+impl Run {
+    fn one(dot: Dot) -> Self {
+        Self { replica: dot.replica, first: dot.counter, last: dot.counter }
+    }
+
+    /// The dots at both ends.
+    pub(crate) fn ends(self) -> (Dot, Dot) {
+        (Dot::new(self.replica, self.first), Dot::new(self.replica, self.last))
+    }
+
+    /// Whether `later`, which does not begin before `self`, overlaps it or comes right after it.
+    fn reaches(self, later: Self) -> bool {
+        self.replica == later.replica && self.last.saturating_add(1) >= later.first
+    }
+}
+
+/// Up to so many runs are put into a context one by one; more are merged with it in one pass.
+const FEW: usize = 8;
+
+impl Context {
+    /// Nothing seen.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { runs: Vec::new() }
+    }
+
+    /// Whether it has seen nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+
+    /// Its runs, ordered by replica and counter.
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Every replica that it has seen a write of, ordered.
+    pub fn replicas(&self) -> impl Iterator<Item = ReplicaId> + '_ {
+        let repeats = |at: usize| at > 0 && self.runs[at - 1].replica == self.runs[at].replica;
+        (0..self.runs.len()).filter(move |at| !repeats(*at)).map(|at| self.runs[at].replica)
+    }
+
+    /// The highest counter seen of a replica; 0 if none.
+    #[must_use]
+    pub fn last(&self, replica: ReplicaId) -> u64 {
+        let after = self.runs.partition_point(|run| run.replica <= replica);
+        match after.checked_sub(1).map(|at| self.runs[at]) {
+            Some(run) if run.replica == replica => run.last,
+            _ => 0,
+        }
+    }
+
+    /// Whether it has seen a dot.
+    #[must_use]
+    pub fn contains(&self, dot: Dot) -> bool {
+        match self.runs[..self.begun(dot)].last() {
+            Some(run) => run.replica == dot.replica && run.last >= dot.counter,
+            None => false,
+        }
+    }
+
+    /// Whether it has seen everything that `other` has.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.runs.iter().all(|run| {
+            let (first, last) = run.ends();
+            let at = self.begun(first);
+            at > 0 && self.runs[at - 1].replica == run.replica && self.runs[at - 1].last >= last.counter
+        })
+    }
+
+    /// Adds a dot; says whether it is new. A dot with counter 0 names no write and is not taken.
+    pub fn insert(&mut self, dot: Dot) -> bool {
+        dot.counter > 0 && self.insert_run(Run::one(dot))
+    }
+
+    /// Adds everything that `other` has seen; says whether anything of it is new.
+    pub fn join(&mut self, other: &Self) -> bool {
+        if other.runs.len() <= FEW {
+            return other.runs.iter().fold(false, |grew, run| self.insert_run(*run) || grew);
+        }
+        let mut joined = Self { runs: Vec::with_capacity(self.runs.len().max(other.runs.len())) };
+        let (mut mine, mut theirs) = (self.runs.iter().peekable(), other.runs.iter().peekable());
+        loop {
+            let next = match (mine.peek(), theirs.peek()) {
+                (Some(left), Some(right)) if left.ends() <= right.ends() => mine.next(),
+                (_, Some(_)) => theirs.next(),
+                (_, None) => mine.next(),
+            };
+            let Some(run) = next else { break };
+            joined.append(*run);
+        }
+        let grew = joined != *self;
+        *self = joined;
+        grew
+    }
+
+    /// Everything in it but these dots, which are ordered.
+    pub(crate) fn without(&self, dots: &[Dot]) -> Self {
+        let (mut left, mut dots) = (Self::new(), dots.iter().peekable());
+        for run in &self.runs {
+            let (start, end) = run.ends();
+            let mut first = run.first;
+            while dots.next_if(|dot| **dot < start).is_some() {}
+            while let Some(hole) = dots.next_if(|dot| **dot <= end) {
+                left.append_between(run.replica, first, hole.counter - 1);
+                first = hole.counter.saturating_add(1);
+                if hole.counter == run.last {
+                    first = 0;
+                }
+            }
+            if first > 0 {
+                left.append_between(run.replica, first, run.last);
+            }
+        }
+        left
+    }
+
+    /// Forgets that it has seen any write of a replica; see [`Causal::forget`](crate::Causal::forget).
+    pub(crate) fn forget(&mut self, replica: ReplicaId) -> bool {
+        let before = self.runs.len();
+        self.runs.retain(|run| run.replica != replica);
+        self.runs.len() < before
+    }
+
+    fn append_between(&mut self, replica: ReplicaId, first: u64, last: u64) {
+        if first <= last {
+            self.append(Run { replica, first, last });
+        }
+    }
+
+    /// Adds a run that begins at or behind the beginning of the last one.
+    pub(crate) fn append(&mut self, run: Run) {
+        match self.runs.last_mut() {
+            Some(end) if end.reaches(run) => end.last = end.last.max(run.last),
+            _ => self.runs.push(run),
+        }
+    }
+
+    /// How many runs begin at this dot or before it.
+    fn begun(&self, dot: Dot) -> usize {
+        self.runs.partition_point(|run| run.ends().0 <= dot)
+    }
+
+    fn insert_run(&mut self, run: Run) -> bool {
+        let begun = self.begun(run.ends().0);
+        let from = if begun > 0 && self.runs[begun - 1].reaches(run) { begun - 1 } else { begun };
+        let touched = self.runs[begun..].iter().take_while(|later| run.reaches(**later)).count();
+        let to = begun + touched;
+        if from == to {
+            self.runs.insert(from, run);
+            return true;
+        }
+        let merged = Run {
+            replica: run.replica,
+            first: run.first.min(self.runs[from].first),
+            last: run.last.max(self.runs[to - 1].last),
+        };
+        let grew = to - from > 1 || self.runs[from] != merged;
+        self.runs[from] = merged;
+        self.runs.drain(from + 1..to);
+        grew
+    }
+}
+
+impl FromIterator<Dot> for Context {
+    fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
+        let mut context = Self::new();
+        for dot in dots {
+            context.insert(dot);
+        }
+        context
+    }
+}
