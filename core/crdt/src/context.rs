@@ -108,7 +108,7 @@ impl Context {
     /// Adds everything that `other` has seen; says whether anything of it is new.
     pub fn join(&mut self, other: &Self) -> bool {
         if other.runs.len() <= FEW {
-            return other.runs.iter().fold(false, |grew, run| self.insert_run(*run) || grew);
+            return other.runs.iter().filter(|run| self.insert_run(**run)).count() > 0;
         }
         let mut joined = Self { runs: Vec::with_capacity(self.runs.len().max(other.runs.len())) };
         let (mut mine, mut theirs) = (self.runs.iter().peekable(), other.runs.iter().peekable());
@@ -175,10 +175,22 @@ impl Context {
 
     fn insert_run(&mut self, run: Run) -> bool {
         let begun = self.begun(run.ends().0);
+        let apart = self.runs.get(begun).is_none_or(|later| !run.reaches(*later));
+        if begun > 0 && apart && self.runs[begun - 1].reaches(run) {
+            // Nearly always: the next dots of a replica.
+            let before = &mut self.runs[begun - 1];
+            let grew = run.last > before.last;
+            before.last = before.last.max(run.last);
+            return grew;
+        }
         let from = if begun > 0 && self.runs[begun - 1].reaches(run) { begun - 1 } else { begun };
         let touched = self.runs[begun..].iter().take_while(|later| run.reaches(**later)).count();
         let to = begun + touched;
         if from == to {
+            if self.runs.capacity() == 0 {
+                // Most deltas stay with one.
+                self.runs.reserve_exact(1);
+            }
             self.runs.insert(from, run);
             return true;
         }

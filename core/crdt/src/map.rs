@@ -160,7 +160,8 @@ impl OrMap {
             let mut held = other.places.range(first..=last).peekable();
             for (dot, key) in self.places.range(first..=last) {
                 while held.next_if(|(other, _)| *other < dot).is_some() {}
-                if held.next_if(|(other, _)| *other == dot).is_none() {
+                // A dot that it holds under another key is one that two writes bear: neither is kept.
+                if held.next_if(|(other, _)| *other == dot).is_none_or(|(_, other)| other != key) {
                     keys.insert(key.clone());
                 }
             }

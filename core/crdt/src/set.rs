@@ -2,7 +2,6 @@
 //! Sets of byte strings.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use crate::causal::Causal;
 use crate::dot::{Dot, ReplicaId};
@@ -76,23 +75,19 @@ impl<S: Set> Edit<'_, S> {
     /// Puts an element under a new dot in place of those it has.
     fn put(&mut self, element: Bytes) -> Result<(), Error> {
         let dot = self.turn.dot()?;
-        self.take(&element);
-        self.store.elements_mut().insert(dot, element.clone());
+        for old in self.store.elements_mut().replace(dot, element.clone()) {
+            self.delta.elements_mut().remove(old);
+            self.turn.drop(old);
+        }
         self.delta.elements_mut().insert(dot, element);
         Ok(())
     }
 
     /// Takes an element away; says whether it was there.
     fn take(&mut self, element: &[u8]) -> bool {
-        let elements = self.store.elements_mut();
-        if !elements.contains(element) {
-            return false;
-        }
-        let dots: Vec<Dot> = elements.dots_of(element).collect();
-        for dot in dots {
-            self.drop_dot(dot);
-        }
-        true
+        let dots = self.store.elements_mut().dots_of(element);
+        dots.iter().for_each(|dot| self.drop_dot(*dot));
+        !dots.is_empty()
     }
 
     fn drop_dot(&mut self, dot: Dot) {
@@ -103,9 +98,7 @@ impl<S: Set> Edit<'_, S> {
 
     /// Writes again what another replica has written.
     fn rewrite(&mut self, old: ReplicaId) -> Result<(), Error> {
-        let elements = self.store.elements_mut();
-        let theirs: Vec<(Dot, Bytes)> = elements.dots_by(old).map(|(dot, element)| (dot, element.clone())).collect();
-        for (old, element) in theirs {
+        for (old, element) in self.store.elements_mut().written_by(Some(old)) {
             let dot = self.turn.dot()?;
             self.drop_dot(old);
             self.store.elements_mut().insert(dot, element.clone());
@@ -152,8 +145,7 @@ impl Edit<'_, OrSet> {
 
     /// Removes every element that is seen here.
     pub fn clear(&mut self) {
-        let dots: Vec<Dot> = self.0.dots().keys().copied().collect();
-        for dot in dots {
+        for (dot, _) in self.0.written_by(None) {
             self.drop_dot(dot);
         }
     }

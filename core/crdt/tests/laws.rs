@@ -2,6 +2,8 @@
 //! The laws of merging, for every type: on states and deltas as they arise among replicas that write at the same time,
 //! with deltas lost, doubled and late. Maps are nested up to the depth that chance makes.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod kit;
 
 use adjoin_crdt::{Context, Crdt, Kind, Limits};

@@ -19,10 +19,10 @@ const REPEATS: u64 = 2;
 const FLAGS: u32 = 2;
 
 pub(super) fn write(elements: &Elements, out: &mut Writer) {
-    out.number(elements.dots().len() as u64);
+    out.number(elements.dots() as u64);
     let mut before: BTreeMap<&[u8], u64> = BTreeMap::new();
     let (mut last, mut place) = (None, 0);
-    for (at, (dot, element)) in elements.dots().iter().enumerate() {
+    for (at, (dot, element)) in elements.entries().enumerate() {
         let jumps = if last.is_some_and(|last| dot.follows(last)) { 0 } else { JUMPS };
         let earlier = if elements.is_plain() { None } else { before.get(&**element).copied() };
         match earlier {
@@ -44,7 +44,7 @@ pub(super) fn write(elements: &Elements, out: &mut Writer) {
                 before.insert(element, at as u64);
             }
         }
-        last = Some(*dot);
+        last = Some(dot);
     }
 }
 

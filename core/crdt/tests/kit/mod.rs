@@ -42,6 +42,11 @@ fn item(op: Op) -> [u8; 1] {
     [b'a' + op.item]
 }
 
+/// More elements than a list is kept of.
+fn many(op: Op) -> Vec<[u8; 2]> {
+    (0..12).map(|at| [b'A' + op.item, b'0' + at]).collect()
+}
+
 impl Written for GCounter {
     fn apply(edit: &mut Edit<'_, Self>, op: Op) -> Result<(), Error> {
         edit.increment(u64::from(op.by.unsigned_abs()))
@@ -56,7 +61,10 @@ impl Written for PnCounter {
 
 impl Written for GSet {
     fn apply(edit: &mut Edit<'_, Self>, op: Op) -> Result<(), Error> {
-        edit.add(&item(op))
+        match op.which % 4 {
+            0 => many(op).iter().try_for_each(|element| edit.add(element)),
+            _ => edit.add(&item(op)),
+        }
     }
 }
 
@@ -64,7 +72,8 @@ impl Written for OrSet {
     fn apply(edit: &mut Edit<'_, Self>, op: Op) -> Result<(), Error> {
         match op.which % 8 {
             0 => edit.clear(),
-            1..=3 => drop(edit.remove(&item(op))),
+            1 | 2 => _ = edit.remove(&item(op)),
+            3 => many(op).iter().try_for_each(|element| edit.add(element))?,
             4 => {
                 edit.add(&item(op))?;
                 edit.remove(b"b");
@@ -127,7 +136,7 @@ impl Written for OrMap {
     fn apply(edit: &mut Edit<'_, Self>, op: Op) -> Result<(), Error> {
         match op.which % 16 {
             0 => edit.clear(),
-            1..=4 => drop(edit.remove(&item(op))),
+            1..=4 => _ = edit.remove(&item(op)),
             // Two keys have a type of their own; under the others types may clash.
             _ => {
                 let kind = if op.item < 2 { op.item + 3 } else { op.inner[3] } % NESTED.len() as u8;
