@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::dot::{Dot, ReplicaId};
+use crate::short::Short;
 
 /// A set of dots: every write that a state has seen, live or overwritten.
 ///
@@ -13,7 +14,7 @@ use crate::dot::{Dot, ReplicaId};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// Ordered; disjoint, and never so close that two could be one.
-    runs: Vec<Run>,
+    runs: Short<Run>,
 }
 
 /// Consecutive dots of one replica.
@@ -50,32 +51,31 @@ impl Context {
     /// Nothing seen.
     #[must_use]
     pub const fn new() -> Self {
-        Self { runs: Vec::new() }
+        Self { runs: Short::new() }
     }
 
     /// Whether it has seen nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty()
+        self.runs().is_empty()
     }
 
     /// Its runs, ordered by replica and counter.
     #[must_use]
     pub fn runs(&self) -> &[Run] {
-        &self.runs
+        self.runs.as_slice()
     }
 
     /// Every replica that it has seen a write of, ordered.
     pub fn replicas(&self) -> impl Iterator<Item = ReplicaId> + '_ {
-        let repeats = |at: usize| at > 0 && self.runs[at - 1].replica == self.runs[at].replica;
-        (0..self.runs.len()).filter(move |at| !repeats(*at)).map(|at| self.runs[at].replica)
+        self.runs().chunk_by(|left, right| left.replica == right.replica).map(|runs| runs[0].replica)
     }
 
     /// The highest counter seen of a replica; 0 if none.
     #[must_use]
     pub fn last(&self, replica: ReplicaId) -> u64 {
-        let after = self.runs.partition_point(|run| run.replica <= replica);
-        match after.checked_sub(1).map(|at| self.runs[at]) {
+        let runs = self.runs();
+        match runs[..runs.partition_point(|run| run.replica <= replica)].last() {
             Some(run) if run.replica == replica => run.last,
             _ => 0,
         }
@@ -84,7 +84,7 @@ impl Context {
     /// Whether it has seen a dot.
     #[must_use]
     pub fn contains(&self, dot: Dot) -> bool {
-        match self.runs[..self.begun(dot)].last() {
+        match self.runs()[..self.begun(dot)].last() {
             Some(run) => run.replica == dot.replica && run.last >= dot.counter,
             None => false,
         }
@@ -93,10 +93,9 @@ impl Context {
     /// Whether it has seen everything that `other` has.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        other.runs.iter().all(|run| {
-            let (first, last) = run.ends();
-            let at = self.begun(first);
-            at > 0 && self.runs[at - 1].replica == run.replica && self.runs[at - 1].last >= last.counter
+        other.runs().iter().all(|run| match self.runs()[..self.begun(run.ends().0)].last() {
+            Some(mine) => mine.replica == run.replica && mine.last >= run.last,
+            None => false,
         })
     }
 
@@ -107,11 +106,11 @@ impl Context {
 
     /// Adds everything that `other` has seen; says whether anything of it is new.
     pub fn join(&mut self, other: &Self) -> bool {
-        if other.runs.len() <= FEW {
-            return other.runs.iter().filter(|run| self.insert_run(**run)).count() > 0;
+        if other.runs().len() <= FEW {
+            return other.runs().iter().filter(|run| self.insert_run(**run)).count() > 0;
         }
-        let mut joined = Self { runs: Vec::with_capacity(self.runs.len().max(other.runs.len())) };
-        let (mut mine, mut theirs) = (self.runs.iter().peekable(), other.runs.iter().peekable());
+        let mut joined = Self { runs: Short::with_capacity(self.runs().len().max(other.runs().len())) };
+        let (mut mine, mut theirs) = (self.runs().iter().peekable(), other.runs().iter().peekable());
         loop {
             let next = match (mine.peek(), theirs.peek()) {
                 (Some(left), Some(right)) if left.ends() <= right.ends() => mine.next(),
@@ -129,7 +128,7 @@ impl Context {
     /// Everything in it but these dots, which are ordered.
     pub(crate) fn without(&self, dots: &[Dot]) -> Self {
         let (mut left, mut dots) = (Self::new(), dots.iter().peekable());
-        for run in &self.runs {
+        for run in self.runs() {
             let (start, end) = run.ends();
             let mut first = run.first;
             while dots.next_if(|dot| **dot < start).is_some() {}
@@ -149,9 +148,9 @@ impl Context {
 
     /// Forgets that it has seen any write of a replica; see [`Causal::forget`](crate::Causal::forget).
     pub(crate) fn forget(&mut self, replica: ReplicaId) -> bool {
-        let before = self.runs.len();
-        self.runs.retain(|run| run.replica != replica);
-        self.runs.len() < before
+        let before = self.runs().len();
+        self.runs.as_list().retain(|run| run.replica != replica);
+        self.runs().len() < before
     }
 
     fn append_between(&mut self, replica: ReplicaId, first: u64, last: u64) {
@@ -162,56 +161,43 @@ impl Context {
 
     /// Adds a run that begins at or behind the beginning of the last one.
     pub(crate) fn append(&mut self, run: Run) {
-        match self.runs.last_mut() {
+        match self.runs.as_mut_slice().last_mut() {
             Some(end) if end.reaches(run) => end.last = end.last.max(run.last),
-            _ => self.runs.push(run),
+            _ => self.runs.insert(self.runs().len(), run),
         }
     }
 
     /// How many runs begin at this dot or before it.
     fn begun(&self, dot: Dot) -> usize {
-        self.runs.partition_point(|run| run.ends().0 <= dot)
+        self.runs().partition_point(|run| run.ends().0 <= dot)
     }
 
     fn insert_run(&mut self, run: Run) -> bool {
         let begun = self.begun(run.ends().0);
-        let apart = self.runs.get(begun).is_none_or(|later| !run.reaches(*later));
-        if begun > 0 && apart && self.runs[begun - 1].reaches(run) {
-            // Nearly always: the next dots of a replica.
-            let before = &mut self.runs[begun - 1];
-            let grew = run.last > before.last;
-            before.last = before.last.max(run.last);
-            return grew;
-        }
-        let from = if begun > 0 && self.runs[begun - 1].reaches(run) { begun - 1 } else { begun };
-        let touched = self.runs[begun..].iter().take_while(|later| run.reaches(**later)).count();
-        let to = begun + touched;
+        let runs = self.runs.as_mut_slice();
+        let from = if begun > 0 && runs[begun - 1].reaches(run) { begun - 1 } else { begun };
+        let to = begun + runs[begun..].iter().take_while(|later| run.reaches(**later)).count();
         if from == to {
-            if self.runs.capacity() == 0 {
-                // Most deltas stay with one.
-                self.runs.reserve_exact(1);
-            }
             self.runs.insert(from, run);
             return true;
         }
-        let merged = Run {
-            replica: run.replica,
-            first: run.first.min(self.runs[from].first),
-            last: run.last.max(self.runs[to - 1].last),
-        };
-        let grew = to - from > 1 || self.runs[from] != merged;
-        self.runs[from] = merged;
-        self.runs.drain(from + 1..to);
+        let first = run.first.min(runs[from].first);
+        let merged = Run { replica: run.replica, first, last: run.last.max(runs[to - 1].last) };
+        let grew = to - from > 1 || runs[from] != merged;
+        runs[from] = merged;
+        if to - from > 1 {
+            self.runs.as_list().drain(from + 1..to);
+        }
         grew
     }
 }
 
 impl FromIterator<Dot> for Context {
     fn from_iter<I: IntoIterator<Item = Dot>>(dots: I) -> Self {
+        let mut dots: Vec<Dot> = dots.into_iter().filter(|dot| dot.counter > 0).collect();
+        dots.sort_unstable();
         let mut context = Self::new();
-        for dot in dots {
-            context.insert(dot);
-        }
+        dots.into_iter().for_each(|dot| context.append(Run::one(dot)));
         context
     }
 }

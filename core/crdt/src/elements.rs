@@ -12,6 +12,7 @@ use crate::context::{Context, Run};
 use crate::dot::{Dot, ReplicaId};
 use crate::error::Error;
 use crate::read::Reader;
+use crate::short::Short;
 use crate::store::{Change, DotStore, Log};
 use crate::write::Writer;
 use dotted::ByDot;
@@ -22,7 +23,7 @@ use index::{Index, hash};
 #[derive(Clone, Debug)]
 pub(crate) enum Elements {
     /// Ordered by dot.
-    Few(Vec<(Dot, Bytes)>),
+    Few(Short<(Dot, Bytes)>),
     Many(Many),
 }
 
@@ -39,7 +40,7 @@ const FEW: usize = 8;
 
 impl Default for Elements {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self::Few(Short::new())
     }
 }
 
@@ -84,14 +85,14 @@ impl Elements {
     /// Live dots.
     fn dots(&self) -> usize {
         match self {
-            Self::Few(entries) => entries.len(),
+            Self::Few(entries) => entries.as_slice().len(),
             Self::Many(many) => many.by_dot.len(),
         }
     }
 
     fn entries(&self) -> Entries<'_> {
         match self {
-            Self::Few(entries) => Entries::Few(entries.iter()),
+            Self::Few(entries) => Entries::Few(entries.as_slice().iter()),
             Self::Many(many) => Entries::Many(many.by_dot.entries()),
         }
     }
@@ -100,6 +101,7 @@ impl Elements {
         let (first, last) = run.ends();
         match self {
             Self::Few(entries) => {
+                let entries = entries.as_slice();
                 let from = entries.partition_point(|(dot, _)| *dot < first);
                 let to = entries.partition_point(|(dot, _)| *dot <= last);
                 Entries::Few(entries[from..to].iter())
@@ -111,7 +113,7 @@ impl Elements {
     /// Whether every element has one dot, for certain.
     fn is_plain(&self) -> bool {
         match self {
-            Self::Few(entries) => entries.len() < 2,
+            Self::Few(entries) => entries.as_slice().len() < 2,
             Self::Many(many) => many.distinct == many.by_dot.len(),
         }
     }
@@ -124,7 +126,7 @@ impl Elements {
     pub(crate) fn dots_of(&self, element: &[u8]) -> Vec<Dot> {
         match self {
             Self::Few(entries) => {
-                entries.iter().filter(|(_, other)| **other == *element).map(|(dot, _)| *dot).collect()
+                entries.as_slice().iter().filter(|(_, other)| **other == *element).map(|(dot, _)| *dot).collect()
             }
             Self::Many(many) => many.dots_of(element, hash(element)).collect(),
         }
@@ -132,7 +134,7 @@ impl Elements {
 
     fn lowest(&self, element: &[u8]) -> Option<Dot> {
         match self {
-            Self::Few(entries) => entries.iter().find(|(_, other)| **other == *element).map(|(dot, _)| *dot),
+            Self::Few(entries) => entries.as_slice().iter().find(|(_, other)| **other == *element).map(|(dot, _)| *dot),
             Self::Many(many) => many.dots_of(element, hash(element)).min(),
         }
     }
@@ -154,13 +156,9 @@ impl Elements {
     /// Adds an element under a dot, beside those it has. Says whether the element is new.
     pub(crate) fn insert(&mut self, dot: Dot, element: Bytes) -> bool {
         match self {
-            Self::Few(entries) if entries.len() < FEW => {
-                let fresh = !entries.iter().any(|(_, other)| *other == element);
-                let at = entries.partition_point(|(other, _)| *other < dot);
-                if entries.capacity() == 0 {
-                    // Most deltas stay with one.
-                    entries.reserve_exact(1);
-                }
+            Self::Few(entries) if entries.as_slice().len() < FEW => {
+                let fresh = !entries.as_slice().iter().any(|(_, other)| *other == element);
+                let at = entries.as_slice().partition_point(|(other, _)| *other < dot);
                 entries.insert(at, (dot, element));
                 fresh
             }
@@ -176,7 +174,7 @@ impl Elements {
     fn spread(&mut self) {
         let Self::Few(entries) = self else { return };
         let mut many = Many { by_dot: ByDot::default(), by_element: Index::new(), distinct: 0 };
-        for (dot, element) in core::mem::take(entries) {
+        for (dot, element) in core::mem::take(entries.as_list()) {
             many.insert(dot, element);
         }
         *self = Self::Many(many);
@@ -184,8 +182,16 @@ impl Elements {
 
     pub(crate) fn remove(&mut self, dot: Dot) {
         match self {
-            Self::Few(entries) => entries.retain(|(other, _)| *other != dot),
-            Self::Many(many) => many.remove(dot),
+            Self::Few(entries) if entries.as_slice().iter().any(|(other, _)| *other == dot) => {
+                entries.as_list().retain(|(other, _)| *other != dot);
+            }
+            Self::Few(_) => {}
+            Self::Many(many) => {
+                many.remove(dot);
+                if many.by_dot.len() == 0 {
+                    *self = Self::default();
+                }
+            }
         }
     }
 

@@ -22,6 +22,7 @@ mod map;
 mod read;
 mod register;
 mod set;
+mod short;
 mod store;
 mod value;
 mod vote;

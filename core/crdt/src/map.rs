@@ -318,9 +318,9 @@ impl Edit<'_, OrMap> {
 
     /// Removes every key that is seen here.
     pub fn clear(&mut self) {
-        let keys: Vec<Bytes> = self.store.keys.keys().cloned().collect();
-        for key in keys {
-            self.remove(&key);
+        *self.delta = OrMap::default();
+        for dot in core::mem::take(self.store).places.into_keys() {
+            self.turn.drop(dot);
         }
     }
 

@@ -49,6 +49,24 @@ fn counters_refuse_what_does_not_fit_and_stay_at_their_ends_when_merged() {
 }
 
 #[test]
+fn a_lost_delta_does_not_let_a_replica_speak_twice() {
+    let (mut counter, mut register) = (Causal::<GCounter>::new(), Causal::<MvRegister>::new());
+    let counts = [1, 1, 1].map(|by| counter.increment(ADA, by).unwrap());
+    let values = [b"a", b"b", b"c"].map(|value| register.set(ADA, value).unwrap());
+    let (mut count, mut value) = (Causal::<GCounter>::new(), Causal::<MvRegister>::new());
+    for arrived in [0, 2] {
+        count.merge(&counts[arrived]);
+        value.merge(&values[arrived]);
+    }
+    // What the lost one replaced is still there, behind what came later.
+    assert_eq!(count.value(), 3);
+    assert_eq!(value.values().map(|value| &value[..]).collect::<Vec<_>>(), [b"c"]);
+    count.merge(&counts[1]);
+    value.merge(&values[1]);
+    assert_eq!((count, value), (counter, register));
+}
+
+#[test]
 fn what_changes_nothing_is_no_write() {
     let mut counter = Causal::<GCounter>::new();
     assert!(counter.increment(ADA, 0).unwrap().is_idle());
