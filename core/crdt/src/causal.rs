@@ -150,7 +150,8 @@ impl<S: Live> Causal<S> {
 
     /// Writes again, as `replica`, every live write of `old`, so that nothing rests on `old` any more: counts move over,
     /// elements, values and keys get new dots, ballots go. To be done for a replica that will never write again, by one
-    /// replica only, which has seen all its writes: two that do it count twice.
+    /// replica only, which has seen all its writes: two that do it count twice. Between values of a register that have
+    /// one timestamp, the new id breaks the tie from then on.
     ///
     /// # Errors
     /// [`Error::Exhausted`], [`Error::Overflow`] when a moved count does not fit; the delta of what was moved before is
