@@ -2,6 +2,7 @@
 //! The rows of the table of targets, each measured by its own file.
 
 pub(crate) mod claim;
+mod crdt;
 mod direct;
 mod machine;
 mod raw;
@@ -22,14 +23,18 @@ const ROWS: &[(&str, Row)] = &[
     ("loop", machine::run),
     ("start", start::run),
     ("replay", replay::run),
+    ("crdt", crdt::run),
 ];
+
+/// Rows that are a group by themselves: only measured when they are named.
+const APART: [&str; 1] = ["crdt"];
 
 /// Measures what the arguments name.
 pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
     let mut targets = Vec::new();
-    let all = arguments.names.iter().any(|name| name == "first");
+    let named = |name: &str| arguments.names.iter().any(|chosen| chosen == name);
     let chosen: Vec<&(&str, Row)> =
-        ROWS.iter().filter(|(name, _)| all || arguments.names.iter().any(|chosen| chosen == name)).collect();
+        ROWS.iter().filter(|(name, _)| named(name) || (named("first") && !APART.contains(name))).collect();
     if chosen.is_empty() {
         let known: Vec<&str> = ROWS.iter().map(|(name, _)| *name).collect();
         return Err(format!("no row {:?}; there are first, {}", arguments.names, known.join(", ")).into());

@@ -133,13 +133,14 @@ impl Sim {
 }
 
 /// What can be measured: the group, its rows, and the proofs.
-const BENCHES: [&str; 10] =
-    ["first", "claim", "raw", "sidecar", "loop", "start", "replay", "crash", "overload", "profile"];
+const BENCHES: [&str; 11] =
+    ["first", "claim", "raw", "sidecar", "loop", "start", "replay", "crdt", "crash", "overload", "profile"];
 
 /// What `bench` takes.
 #[derive(Args, Debug)]
 pub struct Bench {
-    /// The group `first`, rows of it, one of the proofs crash and overload, or `profile`. `first` unless told.
+    /// The group `first`, rows of it, the group `crdt`, one of the proofs crash and overload, or `profile`. `first` unless
+    /// told.
     #[arg(value_name = "NAME", value_parser = BENCHES)]
     names: Vec<String>,
     /// Seconds of load for each side and round. 5 unless told.

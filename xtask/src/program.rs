@@ -82,7 +82,8 @@ pub fn bench(root: &Path, words: &[OsString]) -> Result<(), String> {
 /// all of `first` are measured.
 fn needs_python(words: &[OsString]) -> bool {
     let any = |names: &[&str]| words.iter().any(|word| names.iter().any(|name| word == name));
-    any(&["first", "claim", "replay"]) || !any(&["raw", "sidecar", "loop", "start", "crash", "overload", "profile"])
+    any(&["first", "claim", "replay"])
+        || !any(&["raw", "sidecar", "loop", "start", "crdt", "crash", "overload", "profile"])
 }
 
 #[cfg(test)]
@@ -95,7 +96,7 @@ mod tests {
         for words in ["", "first", "loop claim", "--seconds 3", "--rounds 1 raw replay"] {
             assert!(needed(words), "{words:?}");
         }
-        for words in ["raw", "--seconds 3 loop sidecar", "overload --minutes 1", "crash", "profile"] {
+        for words in ["raw", "crdt", "--seconds 3 loop sidecar", "overload --minutes 1", "crash", "profile"] {
             assert!(!needed(words), "{words:?}");
         }
     }

@@ -205,10 +205,7 @@ pub(crate) fn decode<S: Live>(
     bare: impl FnOnce(Kind) -> Result<S, Error>,
 ) -> Result<Causal<S>, Error> {
     let mut input = Reader::new(bytes, limits)?;
-    let version = input.byte()?;
-    if version != VERSION {
-        return Err(Error::Version(version));
-    }
+    input.version()?;
     let tag = input.byte()?;
     let mut store = bare(Kind::from_tag(tag).ok_or(Error::UnknownKind(tag))?)?;
     input.context()?;

@@ -3,8 +3,12 @@
 
 use alloc::vec::Vec;
 
+use crate::causal::VERSION;
 use crate::dot::{Dot, ReplicaId};
+use crate::error::Error;
+use crate::read::{Limits, Reader};
 use crate::short::Short;
+use crate::write::Writer;
 
 /// A set of dots: every write that a state has seen, live or overwritten.
 ///
@@ -125,6 +129,26 @@ impl Context {
         grew
     }
 
+    /// It in bytes, so that another replica can be asked for [what it has not seen](crate::Causal::delta_since).
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::keeping();
+        out.byte(VERSION);
+        out.context(self);
+        out.into_bytes()
+    }
+
+    /// Reads a context from bytes.
+    ///
+    /// # Errors
+    /// For bytes that are not the [`encode`](Self::encode)d form of a context, and for more than `limits`.
+    pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let mut input = Reader::new(bytes, limits)?;
+        input.version()?;
+        input.context()?;
+        input.finish()
+    }
+
     /// Everything in it but these dots, which are ordered.
     pub(crate) fn without(&self, dots: &[Dot]) -> Self {
         let (mut left, mut dots) = (Self::new(), dots.iter().peekable());
@@ -199,5 +223,65 @@ impl FromIterator<Dot> for Context {
         let mut context = Self::new();
         dots.into_iter().for_each(|dot| context.append(Run::one(dot)));
         context
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Dots that lie close, so that runs form, meet and split.
+    fn dots() -> impl Strategy<Value = BTreeSet<Dot>> {
+        let dot = (0..3_u64, prop_oneof![6 => 1..60_u64, 1 => u64::MAX - 3..=u64::MAX]);
+        prop::collection::btree_set(dot.prop_map(|(replica, counter)| Dot::new(ReplicaId(replica), counter)), 0..60)
+    }
+
+    /// One form for one set, and every question answered as by the set.
+    fn check(context: &Context, dots: &BTreeSet<Dot>) {
+        assert_eq!(*context, dots.iter().copied().collect());
+        let apart = context.runs().windows(2).all(|pair| !pair[0].reaches(pair[1]) && pair[0].ends() < pair[1].ends());
+        assert!(apart, "{context:?}");
+        for replica in (0..4).map(ReplicaId) {
+            let of = dots.iter().filter(|dot| dot.replica == replica);
+            assert_eq!(context.last(replica), of.clone().next_back().map_or(0, |dot| dot.counter));
+            assert_eq!(context.replicas().any(|other| other == replica), of.count() > 0);
+            for counter in (0..62).chain(u64::MAX - 4..=u64::MAX) {
+                let dot = Dot::new(replica, counter);
+                assert_eq!(context.contains(dot), dots.contains(&dot));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set_of_dots(mine in dots(), other in dots()) {
+            let mut context = Context::new();
+            // In an order that joins runs from both sides.
+            for dot in mine.iter().rev().step_by(2).chain(&mine) {
+                let fresh = !context.contains(*dot);
+                assert_eq!(context.insert(*dot), fresh);
+            }
+            check(&context, &mine);
+            let theirs: Context = other.iter().copied().collect();
+            assert_eq!(context.covers(&theirs), other.is_subset(&mine));
+
+            let both: BTreeSet<Dot> = mine.union(&other).copied().collect();
+            let mut joined = context.clone();
+            assert_eq!(joined.join(&theirs), !other.is_subset(&mine));
+            check(&joined, &both);
+
+            let left: BTreeSet<Dot> = mine.difference(&other).copied().collect();
+            let out: Vec<Dot> = other.iter().copied().collect();
+            check(&context.without(&out), &left);
+
+            let mut forgot = context.clone();
+            let (gone, kept): (BTreeSet<Dot>, BTreeSet<Dot>) = mine.iter().partition(|dot| dot.replica == ReplicaId(1));
+            assert_eq!(forgot.forget(ReplicaId(1)), !gone.is_empty());
+            check(&forgot, &kept);
+        }
     }
 }

@@ -4,6 +4,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::causal::VERSION;
 use crate::context::{Context, Run};
 use crate::dot::{Dot, ReplicaId};
 use crate::error::Error;
@@ -51,6 +52,11 @@ impl<'a> Reader<'a> {
     /// The context that it read; everything must have been read.
     pub(crate) fn finish(self) -> Result<Context, Error> {
         if self.rest.is_empty() { Ok(self.context) } else { Err(Error::Trailing) }
+    }
+
+    pub(crate) fn version(&mut self) -> Result<(), Error> {
+        let version = self.byte()?;
+        if version == VERSION { Ok(()) } else { Err(Error::Version(version)) }
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, Error> {

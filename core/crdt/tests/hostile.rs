@@ -5,7 +5,9 @@
 
 mod kit;
 
-use adjoin_crdt::{Causal, Crdt, Error, Flag, GCounter, Kind, Limits, MAX_BYTES, MAX_DEPTH, OrMap, OrSet, ReplicaId};
+use adjoin_crdt::{
+    Causal, Context, Crdt, Error, Flag, GCounter, Kind, Limits, MAX_BYTES, MAX_DEPTH, OrMap, OrSet, ReplicaId,
+};
 use kit::{World, merged, steps};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -99,6 +101,31 @@ proptest! {
         let context = [1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 7];
         let bytes: Vec<u8> = [1, tag].into_iter().chain(context).chain(rest).collect();
         let _ = read(&bytes, &[]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_context_gives_an_error_or_a_context(
+        script in prop::collection::vec(steps(), 1..20),
+        pick in any::<Index>(),
+        how in prop::collection::vec(damages(), 0..3),
+    ) {
+        let world = World::after(Kind::OrSet, &script);
+        let states = world.states();
+        let context = pick.get(&states).context();
+        let mut bytes = context.encode();
+        assert_eq!(Context::decode(&bytes, &Limits::default()).as_ref(), Ok(context));
+        how.iter().for_each(|how| damage(&mut bytes, how));
+        if let Ok(read) = Context::decode(&bytes, &Limits::default()) {
+            assert_eq!(read.encode(), bytes, "there is one form");
+            let mut joined = read.clone();
+            joined.join(context);
+            assert!(joined.covers(&read) && joined.covers(context));
+            assert_eq!(joined != read, !read.covers(context));
+        }
     }
 }
 
