@@ -3,10 +3,10 @@
 //! where it can be asked of the crates `crdts` and `yrs`, in the same rounds.
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use adjoin_crdt::{Causal, Limits, OrSet, ReplicaId};
 use crdts::{CmRDT, CvRDT, Orswot};
+use rustix::time::{ClockId, clock_gettime};
 use yrs::updates::decoder::Decode;
 use yrs::{Doc, Map, ReadTxn, StateVector, Transact, Update};
 
@@ -51,11 +51,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
         yrs.push(yrs_round(ELEMENTS)?);
     }
     for size in SIZES.into_iter().filter(|size| *size != ELEMENTS) {
-        say("adjoin", size, &round(size)?);
+        let rounds: Vec<Round> = (0..arguments.rounds()).map(|_| round(size)).collect::<Outcome<_>>()?;
+        say("adjoin", size, &typical(&rounds));
     }
-    let of = |pick: fn(&Round) -> f64| median(adjoin.iter().map(pick));
-    let ours =
-        Round { add: of(|it| it.add), delta: of(|it| it.delta), equal: of(|it| it.equal), size: of(|it| it.size) };
+    let ours = typical(&adjoin);
     say("adjoin", ELEMENTS, &ours);
     let (crdts, yrs) = (middle("crdts 7", &crdts), middle("yrs", &yrs));
     let beside = |what: fn(&Peer) -> f64| format!("crdts {:.0}, yrs {:.0} in this run", what(&crdts), what(&yrs));
@@ -65,6 +64,12 @@ pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
         Target::less(12, "orset-merge-equal-per-element", ours.equal, EQUAL_NS, "ns").note(beside(|peer| peer.equal)),
         Target::less(12, "orset-encoded-over-raw", ours.size, SIZE, "×").note("elements of 12 bytes"),
     ])
+}
+
+/// The medians of rounds.
+fn typical(rounds: &[Round]) -> Round {
+    let of = |pick: fn(&Round) -> f64| median(rounds.iter().map(pick));
+    Round { add: of(|it| it.add), delta: of(|it| it.delta), equal: of(|it| it.equal), size: of(|it| it.size) }
 }
 
 fn say(name: &str, size: usize, round: &Round) {
@@ -93,11 +98,17 @@ fn elements(from: usize, count: usize) -> Vec<String> {
 /// Times that a round measures each: what takes a few milliseconds is easily interrupted.
 const TAKES: usize = 7;
 
-/// Nanoseconds that `work` took, for each of `count`.
+/// Nanoseconds of this thread's processor time that `work` took, for each of `count`: nothing here waits, and what else
+/// runs on the machine must not count.
 fn each<T>(count: usize, work: impl FnOnce() -> T) -> (f64, T) {
-    let began = Instant::now();
+    let began = processor_time_ns();
     let outcome = black_box(work());
-    (began.elapsed().as_secs_f64() * 1e9 / count as f64, outcome)
+    ((processor_time_ns() - began) as f64 / count as f64, outcome)
+}
+
+fn processor_time_ns() -> i64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
 fn round(size: usize) -> Outcome<Round> {

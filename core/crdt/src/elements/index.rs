@@ -121,20 +121,31 @@ mod tests {
     use super::*;
     use crate::dot::ReplicaId;
 
-    #[test]
-    fn finds_what_it_holds_however_it_grew() {
+    /// Fills and empties an index whose hashes keep so many of their first bits: the fewer, the more dots share one.
+    fn fill_and_empty(kept: u32) {
         let mut index = Index::new();
-        let dot = |at: u64| Dot::new(ReplicaId(1), at);
-        let hashes: Vec<u64> = (1..2000_u64).map(|at| hash(&at.to_be_bytes()) & (u64::MAX << 40)).collect();
+        let dot = |at: usize| Dot::new(ReplicaId(1), at as u64 + 1);
+        let hashes: Vec<u64> =
+            (0..2000_u64).map(|at| hash(&at.to_be_bytes()) & (u64::MAX << (u64::BITS - kept))).collect();
         for (at, hash) in hashes.iter().enumerate() {
-            index.insert(*hash, dot(at as u64));
+            index.insert(*hash, dot(at));
         }
         assert!(index.cells.len() >= 128);
         for (at, hash) in hashes.iter().enumerate() {
-            assert!(index.get(*hash).contains(&dot(at as u64)));
-            index.remove(*hash, dot(at as u64));
-            assert!(!index.get(*hash).contains(&dot(at as u64)));
+            assert!(index.get(*hash).contains(&dot(at)));
+            index.remove(*hash, dot(at));
+            assert!(!index.get(*hash).contains(&dot(at)));
         }
         assert!(index.cells.iter().all(BTreeMap::is_empty) && index.dots == 0);
+    }
+
+    #[test]
+    fn finds_what_it_holds_however_it_grew() {
+        [64, 24].into_iter().for_each(fill_and_empty);
+    }
+
+    #[test]
+    fn dots_that_share_a_hash_are_told_apart() {
+        [1, 4, 7].into_iter().for_each(fill_and_empty);
     }
 }
