@@ -25,8 +25,8 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 #[derive(Parser, Debug)]
 #[command(name = "adjoin-bench", version)]
 pub(crate) struct Arguments {
-    /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), the group contract, a proof: crash,
-    /// overload, or profile: what a durable command spends its processor time on.
+    /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), the groups contract and crdt, a proof:
+    /// crash, overload, or profile: what a durable command spends its processor time on.
     #[arg(default_value = "first")]
     names: Vec<String>,
     /// Seconds of load for each side and round.

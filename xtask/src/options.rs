@@ -166,14 +166,14 @@ impl Sim {
 }
 
 /// What can be measured: the groups, the rows of the first, and the proofs.
-const BENCHES: [&str; 11] =
-    ["first", "claim", "raw", "sidecar", "loop", "start", "replay", "contract", "crash", "overload", "profile"];
+const BENCHES: [&str; 12] =
+    ["first", "claim", "raw", "sidecar", "loop", "start", "replay", "contract", "crdt", "crash", "overload", "profile"];
 
 /// What `bench` takes.
 #[derive(Args, Debug)]
 pub struct Bench {
-    /// The group `first` or rows of it, the group `contract`, one of the proofs crash and overload, or `profile`. `first`
-    /// unless told.
+    /// The group `first` or rows of it, the groups `contract` and `crdt`, one of the proofs crash and overload, or `profile`.
+    /// `first` unless told.
     #[arg(value_name = "NAME", value_parser = BENCHES)]
     names: Vec<String>,
     /// Seconds of load for each side and round. 5 unless told.

@@ -99,7 +99,7 @@ fn cart_service(root: &Path) -> Result<OsString, String> {
 fn needs_python(words: &[OsString]) -> bool {
     let any = |names: &[&str]| words.iter().any(|word| names.iter().any(|name| word == name));
     any(&["first", "claim", "replay"])
-        || !any(&["raw", "sidecar", "loop", "start", "contract", "crash", "overload", "profile"])
+        || !any(&["raw", "sidecar", "loop", "start", "contract", "crdt", "crash", "overload", "profile"])
 }
 
 #[cfg(test)]
@@ -112,7 +112,8 @@ mod tests {
         for words in ["", "first", "loop claim", "--seconds 3", "--rounds 1 raw replay"] {
             assert!(needed(words), "{words:?}");
         }
-        for words in ["raw", "--seconds 3 loop sidecar", "overload --minutes 1", "crash", "profile", "contract"] {
+        for words in ["raw", "crdt", "--seconds 3 loop sidecar", "overload --minutes 1", "crash", "profile", "contract"]
+        {
             assert!(!needed(words), "{words:?}");
         }
     }

@@ -33,7 +33,7 @@ pub const ALL: [&str; 15] = [
 ];
 
 /// Ring 0: pure crates, built for a target without std.
-pub const RING_0: [&str; 2] = ["adjoin-model", "adjoin-entity"];
+pub const RING_0: [&str; 3] = ["adjoin-model", "adjoin-crdt", "adjoin-entity"];
 
 /// Makes the checkout ready and says so; says whether it is.
 pub fn setup(root: &Path) -> bool {

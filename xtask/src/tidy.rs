@@ -42,8 +42,8 @@ fn readme(manifest: &Path) -> Option<String> {
 const README_LINES: usize = 40;
 
 /// Folders where time and chance come from outside, so that a simulation can repeat them.
-const DETERMINED: [&str; 5] =
-    ["core/model/src", "core/entity/src", "core/engine/src", "core/storage/src", "core/sim/src"];
+const DETERMINED: [&str; 6] =
+    ["core/model/src", "core/crdt/src", "core/entity/src", "core/engine/src", "core/storage/src", "core/sim/src"];
 
 /// The clock that all others are handed, and the simulator's program, which tells a person how long it took.
 const REAL_TIME: [&str; 2] = ["core/engine/src/clock", "core/sim/src/main.rs"];
@@ -99,7 +99,7 @@ fn rules(file: &Path, text: &str, exists: impl Fn(&str) -> bool) -> Vec<String> 
         if text.contains(concat!("uns", "afe {")) && !file.starts_with("bindings") {
             say("unsafe only under bindings/");
         }
-        if (file.starts_with("core/model/src") || file.starts_with("core/entity/src"))
+        if below(&["core/model/src", "core/crdt/src", "core/entity/src"])
             && text.contains(concat!("use st", "d::"))
             && !text.contains("#[cfg(test)]")
         {
