@@ -40,6 +40,7 @@ use entities::Generic;
 pub(crate) use health::Health;
 use reflection::Reflection;
 use timed::Due;
+pub(crate) use web::is_web;
 
 /// Whether a request speaks gRPC or gRPC-Web, in a form that is known here or in another.
 pub(crate) fn is_ours(headers: &HeaderMap) -> bool {
