@@ -88,6 +88,10 @@ impl Served {
             Answers::Cloudstate => ask::bare(entity, handler, payload, headers),
         };
         request.metadata = if self.has_state() { head::metadata(headers)? } else { head::all_metadata(headers)? };
+        if self.answers == Answers::Adjoin {
+            // What describes an event is the host's word.
+            request.metadata.retain(|(name, _)| !name.starts_with("ce-"));
+        }
         Ok(request)
     }
 

@@ -148,7 +148,9 @@ fn install(needed: &[Needed]) -> Result<(), String> {
     println!("missing: {said}; installing: {install}");
     let why = apt(&packages).err().map(|error| format!(" ({error})")).unwrap_or_default();
     match missing(needed) {
-        Some((said, packages)) => Err(format!("missing: {said}; apt-get install {packages}{why}")),
+        Some((said, packages)) => Err(format!(
+            "missing: {said}: the packages {packages} of this system are not there or too old{why}; install newer ones"
+        )),
         None => Ok(()),
     }
 }

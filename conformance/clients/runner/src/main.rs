@@ -103,6 +103,9 @@ async fn ask(runner: &Runner<'_>, scenario: &mut Scenario, write: bool, report: 
     }
 }
 
+/// The clients that are asked: each has a folder of scenarios.
+const CLIENTS: [&str; 7] = ["curl", "grpc-js", "grpc-web", "grpcio", "grpcurl", "h2spec", "interop"];
+
 /// Every scenario, by client and name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let entries = |folder: &Path| -> Result<Vec<PathBuf>, String> {
@@ -111,7 +114,13 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
         paths.sort();
         Ok(paths)
     };
-    let clients = entries(folder)?.into_iter().filter(|path| path.is_dir());
-    let files: Vec<Vec<PathBuf>> = clients.map(|client| entries(&client)).collect::<Result<_, _>>()?;
-    Ok(files.concat())
+    let mut files = Vec::new();
+    for client in CLIENTS {
+        let of_client = entries(&folder.join(client))?;
+        if of_client.is_empty() {
+            return Err(format!("{client} has no scenario in {}", folder.display()));
+        }
+        files.extend(of_client);
+    }
+    Ok(files)
 }

@@ -158,9 +158,11 @@ async fn an_action_has_all_four_shapes_and_the_metadata_of_the_call() {
     let mut client = Client::of(&host).await;
     let mut request = Request::new(line("hi", 0));
     request.metadata_mut().insert("x-shade", "blue".parse().expect("a value"));
+    request.metadata_mut().insert("ce-id", "1".parse().expect("a value"));
     let echoed = client.unary::<_, Report>("/post.Mailer/Echo", request).await.expect("echoed").into_inner();
     assert_eq!((&*echoed.text, &*echoed.metadata["x-shade"], &*echoed.metadata["te"]), ("hi", "blue", "trailers"));
     assert!(!echoed.metadata.contains_key("content-type"), "{echoed:?}");
+    assert!(!echoed.metadata.contains_key("ce-id"), "a call is no event: {echoed:?}");
     let days = client.streaming("/post.Mailer/Digest", vec![line("", 40)]).await.expect("streamed");
     assert_eq!((days.len(), &*days[39].text), (40, "day 39"));
     let doubled = client.streaming("/post.Mailer/Double", (0..40).map(|n| line("", n)).collect()).await.expect("well");
