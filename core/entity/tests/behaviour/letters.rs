@@ -313,6 +313,8 @@ fn a_store_that_refuses_what_is_forgotten_is_not_asked_again_at_once() {
     let command = host.command();
     well(&mut host, &command);
     assert_eq!(noted(&mut host), (4, Consumed::Passed));
+    let call = drop_letter(&mut host, 2);
+    assert_eq!(host.error(call).0, Kind::NotFound, "it has ended, whatever is being written of it");
     let batch = host.write();
     host.store_says(batch.shard, ShardInput::Refused(Error::unavailable("full")));
     host.carry();

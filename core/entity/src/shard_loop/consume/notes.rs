@@ -230,6 +230,10 @@ impl ShardLoop {
         // Without its function nobody tries it, though that was asked.
         let tried = |place| self.consumers.declared(place).is_some();
         match own {
+            // That one has ended need not be known for long: what is being written of it is nobody's affair.
+            Some((_, consumer)) if consumer.progress.ahead.contains_key(&event) => {
+                Err(at(Error::not_found("the dead letter that stood there has ended")))
+            }
             Some((place, one)) if one.is_busy(event) || (one.letters.contains(&event) && tried(place)) => {
                 let said = "the event is being tried, or its end written; look again when that is over";
                 Err(at(Error::conflict(said)))
