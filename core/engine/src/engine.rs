@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     settings: Settings,
     catalog: watch::Sender<Arc<Catalog>>,
     sessions: Mutex<Sessions>,
+    /// Held while a function is told of.
+    telling: Mutex<()>,
     ended: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
 
@@ -58,7 +60,9 @@ impl Engine {
         let catalog = watch::Sender::new(Arc::default());
         let sessions = Mutex::new(Sessions { consumers, ..Sessions::default() });
         let ended = tokio::sync::Mutex::new(ended);
-        Ok(Self { inner: Arc::new(Inner { shared, store, settings, catalog, sessions, ended }) })
+        Ok(Self {
+            inner: Arc::new(Inner { shared, store, settings, catalog, sessions, telling: Mutex::default(), ended }),
+        })
     }
 
     /// Makes a function process usable: its frames go to `sink`, one batch per step of a loop; what it says comes
@@ -70,18 +74,23 @@ impl Engine {
     pub fn session_up(&self, spec: Arc<Spec>, hello: Hello, sink: FrameSink) -> Result<Session> {
         spec.check()?;
         let (shared, settings) = (&self.inner.shared, &self.inner.settings);
-        let loops = shared.inboxes.len() as u32;
-        let running = if hello.running == 0 { settings.function_running } else { hello.running }.div_ceil(loops);
-        let bytes = if hello.bytes == 0 { settings.function_bytes } else { hello.bytes }.div_ceil(u64::from(loops));
+        let running = if hello.running == 0 { settings.function_running } else { hello.running };
+        let bytes = if hello.bytes == 0 { settings.function_bytes } else { hello.bytes };
         let id = self.inner.sessions().begin(&spec, settings.limits.consumers)?;
         let calls = HandlerCalls::new(shared.clone(), sink.clone());
         let session = Session { engine: self.inner.clone(), id, over: false, calls };
+        // Everybody hears of two functions in one order, or some would take for an action what has a state for others.
+        let _telling = self.inner.telling.lock().unwrap_or_else(PoisonError::into_inner);
         // The catalog first: whoever sees a call admitted finds its type there.
         self.inner.catalog.send_modify(|catalog| Arc::make_mut(catalog).session_up(id, &spec));
-        shared.rehome(|homes| homes.settle(&spec));
-        for index in 0..shared.inboxes.len() {
+        let parts = shared.rehome(|homes| {
+            homes.settle(id, &spec, running);
+            let part = |index| (homes.share(running.into(), index) as u32, homes.share(bytes, index));
+            (0..shared.inboxes.len() as u8).map(part).collect::<Vec<_>>()
+        });
+        for (index, (running, bytes)) in (0_u8..).zip(parts) {
             let message = Message::SessionUp { session: id, spec: spec.clone(), running, bytes, sink: sink.clone() };
-            shared.send(index as u8, message).map_or(Ok(()), |_| Err(stopped()))?;
+            shared.send(index, message).map_or(Ok(()), |_| Err(stopped()))?;
         }
         shared.rehome(|homes| homes.spread(&spec));
         Ok(session)

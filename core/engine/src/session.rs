@@ -15,7 +15,9 @@ use crate::shared::stopped;
 /// What a function process said of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hello {
-    /// Handlers that may run at once; 0 takes the engine's setting. Split over the loops, at least one each.
+    /// Handlers that may run at once; 0 takes the engine's setting. Split over the loops. Calls of actions only go to
+    /// loops with a part; for its entities, a loop without one may run one command all the same, so that none waits for
+    /// ever.
     pub running: u32,
     /// Bytes of unanswered frames; 0 takes the engine's setting. Split over the loops.
     pub bytes: u64,
@@ -92,6 +94,7 @@ impl Session {
         self.engine.session_down(self.id);
         let session = self.id;
         self.engine.shared.send_all(|| Message::Input(Input::SessionDown { session, orderly }));
+        self.engine.shared.rehome(|homes| homes.session_down(session));
     }
 }
 

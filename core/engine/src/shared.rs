@@ -60,8 +60,8 @@ impl Shared {
     }
 
     /// Changes which loops serve what.
-    pub(crate) fn rehome(&self, change: impl FnOnce(&mut Homes)) {
-        change(&mut self.homes.write().unwrap_or_else(PoisonError::into_inner));
+    pub(crate) fn rehome<T>(&self, change: impl FnOnce(&mut Homes) -> T) -> T {
+        change(&mut self.homes.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Hands a message to a loop; gives it back when the loop has stopped.

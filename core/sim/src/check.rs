@@ -58,7 +58,7 @@ pub(crate) fn judge(world: &World) -> Judgement {
     let mut case = Case { context, history, journal, effects, found };
     case.check_facts();
     case.check_replies();
-    case.check_entrusted(store);
+    case.check_entrusted(store, &world.given.stuck);
     case.check_heard(store, &world.functions.heard);
     case.check_order();
     case.check_keys(store);

@@ -38,7 +38,7 @@ pub(crate) enum Order {
     /// That a stuck effect is tried again.
     Unstick,
     /// That a dead letter is tried again.
-    RetryLetter,
+    RetryLetter(ShardId, Position),
     /// That a dead letter is dropped.
     DropLetter(ShardId, Position),
 }

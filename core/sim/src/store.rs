@@ -227,6 +227,11 @@ impl Store {
         self.effects.get(&shard).and_then(|effects| effects.dead.get(&event)).is_some_and(|at| *at < self.synced)
     }
 
+    /// Where in the log it was said last that an event is a dead letter.
+    pub(crate) fn dead_at(&self, shard: ShardId, event: Position) -> Option<usize> {
+        self.effects.get(&shard).and_then(|effects| effects.dead.get(&event)).copied()
+    }
+
     /// Whether it is on disk that a dead letter has ended.
     pub(crate) fn was_settled(&self, shard: ShardId, event: Position) -> bool {
         self.effects.get(&shard).and_then(|effects| effects.settled.get(&event)).is_some_and(|at| *at < self.synced)

@@ -14,5 +14,8 @@ fn three_hundred_seeds_hold_and_every_fault_happens() {
     assert_eq!(sum.seeds, 300);
     assert!(sum.faults.missing().is_empty(), "never happened: {:?}", sum.faults.missing());
     assert!(sum.answered > sum.calls / 4, "{} of {} calls were answered well", sum.answered, sum.calls);
+    let letters = [sum.letters.dead, sum.letters.ran, sum.letters.dropped];
+    assert!(letters.iter().all(|count| *count > 0), "dead letters, heard after all, dropped: {letters:?}");
+    assert!(sum.unstuck > 0, "no stuck effect was tried again");
     assert!(sum.windows > 4 * sum.undecided, "{} windows decided, {} given up", sum.windows, sum.undecided);
 }

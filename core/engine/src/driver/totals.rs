@@ -35,6 +35,13 @@ impl Part {
     }
 }
 
+impl Drop for Part {
+    /// A loop that has ended gives nothing: another engine of this process gives its own.
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
 /// A counter that follows a sum.
 struct Sum {
     counter: Counter,
@@ -139,5 +146,26 @@ impl Totals {
     /// When what has happened is said, if something has.
     pub(super) fn next_wake(&self) -> Option<Mono> {
         self.stale.then_some(self.next)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_loop_takes_its_part_of_a_gauge_along() {
+        let kept = Arc::new(AtomicU64::new(0));
+        let shown = || f64::from_bits(kept.load(Ordering::SeqCst));
+        let part = || Part::new(Gauge::from_arc(kept.clone()));
+        let (mut one, mut other) = (part(), part());
+        one.set(3);
+        other.set(4);
+        assert_eq!(shown(), 7.0);
+        drop(one);
+        assert_eq!(shown(), 4.0);
     }
 }

@@ -3,10 +3,11 @@
 
 use std::sync::atomic::Ordering;
 
-use adjoin_engine::Settings;
+use adjoin_engine::{Hello, Settings};
 use adjoin_model::{Kind, Limits, Outcome};
 
-use crate::world::{World, cart, settings, within};
+use crate::function::{connect_as, spec};
+use crate::world::{World, cart, eventually, request, settings, within};
 
 #[tokio::test]
 async fn past_the_bound_of_calls_the_next_is_exhausted() {
@@ -74,4 +75,52 @@ async fn a_stopped_engine_answers_at_once() {
     let error = within(engine.call(cart("ada", "add"))).await.expect_err("stopped");
     assert_eq!((error.kind, error.outcome), (Kind::Unavailable, Outcome::None));
     within(engine.stop()).await;
+}
+
+/// Six calls of an action while its function holds back its answers, but may run so many: how many it was given.
+async fn given(running: u32) -> usize {
+    let mut world = World::new().await;
+    world.kill().await;
+    within(world.engine.status()).await;
+    world.probe.holds.store(true, Ordering::SeqCst);
+    let hello = Hello { running, ..Hello::default() };
+    world.function = connect_as(&world.engine, &world.probe, spec(), hello);
+    let calls: Vec<_> =
+        (0..6).map(|n| world.engine.call(request("shop.Mailer", &format!("k{n}"), "send", ""))).collect();
+    // Every loop has taken its calls by now.
+    let status = within(world.engine.status()).await;
+    assert_eq!(status.calls, 6);
+    world.commands(running.min(6) as usize).await;
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let given = world.probe.commands.load(Ordering::SeqCst);
+    drop(calls);
+    world.stop().await;
+    given
+}
+
+#[tokio::test]
+async fn a_function_runs_no_more_actions_than_it_said() {
+    for (running, wanted) in [(1, 1), (2, 2), (4, 4), (u32::MAX, 6)] {
+        assert_eq!(given(running).await, wanted, "of {running}");
+    }
+}
+
+#[tokio::test]
+async fn calls_of_an_action_take_turns_where_its_function_runs_one() {
+    let mut world = World::new().await;
+    world.kill().await;
+    within(world.engine.status()).await;
+    let hello = Hello { running: 1, ..Hello::default() };
+    world.function = connect_as(&world.engine, &world.probe, spec(), hello);
+    let calls: Vec<_> = (0..6).map(|_| world.engine.call(request("shop.Mailer", "all", "send", ""))).collect();
+    for call in calls {
+        within(call).await.expect("a reply");
+    }
+    eventually("mails", || world.probe.mails.load(Ordering::SeqCst) == 6).await;
+    assert_eq!(world.ok("ada", "add").await, "1", "entities of every loop are served");
+    assert_eq!(world.ok("bob", "add").await, "1");
+    assert_eq!(world.ok("eve", "add").await, "1");
+    world.stop().await;
 }

@@ -110,8 +110,17 @@ pub(crate) fn connect(engine: &Engine, probe: &Arc<Probe>) -> tokio::task::JoinH
 }
 
 pub(crate) fn connect_with(engine: &Engine, probe: &Arc<Probe>, spec: Arc<Spec>) -> tokio::task::JoinHandle<()> {
+    connect_as(engine, probe, spec, Hello::default())
+}
+
+pub(crate) fn connect_as(
+    engine: &Engine,
+    probe: &Arc<Probe>,
+    spec: Arc<Spec>,
+    hello: Hello,
+) -> tokio::task::JoinHandle<()> {
     let (sink, mut frames) = mpsc::unbounded_channel();
-    let session = engine.session_up(spec, Hello::default(), sink).expect("a session");
+    let session = engine.session_up(spec, hello, sink).expect("a session");
     let probe = probe.clone();
     tokio::spawn(async move {
         let mut function = Function { session, probe, activations: HashMap::new(), streams: HashMap::new() };

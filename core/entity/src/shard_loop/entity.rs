@@ -148,11 +148,30 @@ pub(crate) struct Entities {
     seed: u64,
     oldest: Slot,
     newest: Slot,
+    /// Where each walk goes on; none: at the oldest.
+    walks: [Slot; 2],
+}
+
+/// Who walks through the entities a few at a time, from those used longest ago on, and then all over again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Walk {
+    /// Looking for what is idle.
+    Idle,
+    /// Looking for room.
+    Room,
 }
 
 impl Entities {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { slab: Vec::new(), free: Vec::new(), index: HashTable::new(), seed, oldest: NONE, newest: NONE }
+        Self {
+            slab: Vec::new(),
+            free: Vec::new(),
+            index: HashTable::new(),
+            seed,
+            oldest: NONE,
+            newest: NONE,
+            walks: [NONE; 2],
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -223,6 +242,14 @@ impl Entities {
         self.get(slot).map(|entity| entity.newer).filter(|newer| *newer != NONE)
     }
 
+    /// The next one of a walk; the oldest again after the newest.
+    pub(crate) fn walk(&mut self, walk: Walk) -> Option<Slot> {
+        let at = self.walks[walk as usize];
+        let slot = if at == NONE { self.oldest()? } else { at };
+        self.walks[walk as usize] = self.newer(slot).unwrap_or(NONE);
+        Some(slot)
+    }
+
     /// Every slot in use, in slab order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.slab.iter().enumerate().filter(|(_, entity)| entity.is_some()).map(|(index, _)| index as Slot)
@@ -244,6 +271,7 @@ impl Entities {
     fn unlink(&mut self, slot: Slot) {
         let Some(entity) = self.get(slot) else { return };
         let (older, newer) = (entity.older, entity.newer);
+        self.walks.iter_mut().filter(|at| **at == slot).for_each(|at| *at = newer);
         match self.get_mut(older) {
             Some(before) => before.newer = newer,
             None => self.oldest = newer,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Letting go of entities that nobody uses (rule 11).
 
-use adjoin_model::{EntityId, Error, Result};
+use adjoin_model::{EntityId, Error, Mono, Result};
 
 use super::ShardLoop;
-use super::entity::{Entity, Slot};
+use super::entity::{Entity, Slot, Walk};
 use crate::call::{Call, Reply};
 use crate::io::{Output, SessionId};
 use crate::mutant::Mutant;
@@ -14,7 +14,7 @@ use crate::phase::{On, Phase};
 const CHECK_MS: u64 = 1000;
 /// Never more often.
 const LEAST_CHECK_MS: u64 = 20;
-/// How many are looked at in one step, so that a step stays short.
+/// How many are looked at in one step, so that a step stays short. The next look goes on behind them.
 const LOOKED_AT: usize = 1024;
 /// How many are passivated when a function is short of memory, per level.
 const RELIEF: u32 = 256;
@@ -27,17 +27,25 @@ impl ShardLoop {
         if self.now.mono < self.next_idle_check {
             return;
         }
-        let times = self.sessions.connected().map(|(_, entity_type)| entity_type.passivate_after_ms);
-        let shortest = times.filter(|ms| *ms > 0).min().unwrap_or(u64::MAX);
-        self.next_idle_check = self.now.mono.plus_ms((shortest / 4).clamp(LEAST_CHECK_MS, CHECK_MS));
-        let mut at = self.entities.oldest();
-        for _ in 0..LOOKED_AT {
-            let Some(slot) = at else { return };
-            at = self.entities.newer(slot);
+        self.next_idle_check = self.check_by();
+        // On from where the last look ended: what may not go yet does not hide what is behind it.
+        for _ in 0..LOOKED_AT.min(self.entities.len()) {
+            let Some(slot) = self.entities.walk(Walk::Idle) else { return };
             if self.is_idle_for_long(slot) {
                 self.passivate(slot);
             }
         }
+    }
+
+    /// A function has come, whose types may have a shorter time than those before.
+    pub(super) fn check_idle_in_time(&mut self) {
+        self.next_idle_check = self.next_idle_check.min(self.check_by());
+    }
+
+    fn check_by(&self) -> Mono {
+        let times = self.sessions.connected().map(|(_, entity_type)| entity_type.passivate_after_ms);
+        let shortest = times.filter(|ms| *ms > 0).min().unwrap_or(u64::MAX);
+        self.now.mono.plus_ms((shortest / 4).clamp(LEAST_CHECK_MS, CHECK_MS))
     }
 
     fn is_idle_for_long(&self, slot: Slot) -> bool {
@@ -77,10 +85,8 @@ impl ShardLoop {
 
     /// Makes room for one more entity.
     pub(super) fn passivate_oldest(&mut self) -> bool {
-        let mut at = self.entities.oldest();
-        for _ in 0..LOOKED_AT {
-            let Some(slot) = at else { return false };
-            at = self.entities.newer(slot);
+        for _ in 0..LOOKED_AT.min(self.entities.len()) {
+            let Some(slot) = self.entities.walk(Walk::Room) else { return false };
             if self.passivate(slot) {
                 return true;
             }

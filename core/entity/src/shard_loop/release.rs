@@ -277,10 +277,11 @@ impl ShardLoop {
                 self.out.push(Output::Forward(forwarded(follower, target.clone())));
             }
         }
-        // Its attempts count on: its id is the same.
-        let sent = job.call.sent.map(|_| job.attempt.saturating_sub(1));
+        let known = self.calls.remove(job.call.id);
+        // Its attempts count on, as its id is the same. What is refused over there unsent was sent here all the same.
+        let sent = job.call.sent.map(|_| known.map_or(job.attempt, |known| known.sent));
         let call = Call { sent, ..forwarded(&job.call, target) };
-        if self.calls.remove(job.call.id).is_some() && !job.abandoned {
+        if known.is_some() && !job.abandoned {
             self.out.push(Output::Forward(call));
         } else {
             // Nobody waits, but the command has asked for it all the same.

@@ -231,6 +231,7 @@ impl Session {
 impl ShardLoop {
     pub(super) fn session_up(&mut self, id: SessionId, spec: &Arc<Spec>, running: u32, bytes: u64) {
         self.sessions.up(id, spec, (running, bytes), !self.is(Mutant::SpecKept));
+        self.check_idle_in_time();
         for slot in self.entities.slots().collect::<Vec<_>>() {
             if self.entities.get(slot).is_some_and(|entity| entity.phase == Phase::Parked) {
                 self.resolve_parked(slot);

@@ -292,6 +292,43 @@ fn rule_11_a_watched_entity_stays() {
     assert_eq!(host.deactivated(), 0);
 }
 
+/// So many entities that are watched, the longest used ones, and one behind them that is not.
+fn behind_watched(settings: adjoin_entity::Settings, watched: usize) -> Host {
+    let mut host = Host::with(settings);
+    for number in 0..watched {
+        let mut watch = host.new_call(id(&format!("watched-{number}")), "read");
+        watch.operation = Operation::Watch { after: None };
+        host.send(watch);
+        host.read();
+    }
+    host.call("ada", "add");
+    host.run(&["A"]);
+    host.settle();
+    host
+}
+
+#[test]
+fn rule_11_what_is_idle_behind_many_that_stay_is_passivated() {
+    let mut host = behind_watched(settings(), 1024);
+    for _ in 0..2 {
+        assert_eq!(host.deactivated(), 0);
+        host.later_ms(61_000);
+    }
+    assert_eq!(host.deactivated(), 1);
+}
+
+#[test]
+fn rule_11_what_can_go_behind_many_that_stay_makes_room() {
+    let mut small = settings();
+    small.limits.resident = 1025;
+    let mut host = behind_watched(small, 1024);
+    let refused = host.call("eve", "add");
+    assert_eq!(host.error(refused), (Kind::Exhausted, Outcome::None), "so many are looked at in one step");
+    let call = host.call("eve", "add");
+    assert!(!host.replied(call));
+    assert_eq!((host.deactivated(), host.commands.len()), (1, 1));
+}
+
 #[test]
 fn rule_11_the_entity_used_longest_ago_makes_room() {
     let mut small = settings();

@@ -128,11 +128,28 @@ fn an_event_that_is_forwarded_takes_its_attempts_along() {
     assert_eq!(call.command, command.id);
     host.step(vec![Input::Call(call)]);
     let there = host.command();
-    assert_eq!((command.attempt, there.attempt), (2, 2));
+    assert_eq!((command.attempt, there.attempt), (2, 3));
     host.answer(&there, HandlerResult::Failed(Error::internal("no")), Effects::default());
     host.carry();
     rests(&mut host, 200);
-    assert_eq!(host.command().attempt, 3);
+    assert_eq!(host.command().attempt, 4);
+}
+
+#[test]
+fn an_event_whose_forward_is_refused_was_sent_all_the_same() {
+    let mut host = with_spec(mailing(), Settings { effect_retry_ms: 100, ..settings() });
+    emits(&mut host, "ada", &["A"]);
+    for (attempt, wait) in [(1, 100), (2, 200), (3, 400)] {
+        let command = host.command();
+        assert_eq!(command.attempt, attempt);
+        let nobody = EntityId::new("shop.Nobody", "ada").expect("an id");
+        host.answer(&command, HandlerResult::Forward(target(nobody, "add")), Effects::default());
+        let call = host.forwards.remove(0);
+        host.step(vec![Input::Call(call)]);
+        host.carry();
+        rests(&mut host, wait);
+    }
+    assert_eq!(host.command().attempt, 4);
 }
 
 fn retried(host: &mut Host) -> CommandFrame {

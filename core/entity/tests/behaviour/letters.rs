@@ -96,6 +96,9 @@ fn a_dead_letter_that_fails_again_stays_one() {
     assert!(matches!(noted(&mut host), (1, Consumed::Dead { attempts: 4, .. })));
     assert_eq!(dead(&host, "ada"), [1]);
     assert_eq!(status(&host, "ada").open, 0);
+    let totals = host.machine.consumer_totals();
+    let counts: Vec<_> = totals.iter().map(|one| (one.counts.dead, one.counts.failed, one.letters)).collect();
+    assert_eq!(counts, [(1, 4, 1)], "it is the same letter");
 }
 
 #[test]

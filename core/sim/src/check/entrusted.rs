@@ -4,9 +4,9 @@
 //! Once at most is what the index of the journal demands of every token; that an effect stands after its cause is
 //! demanded of every child. Here: at least once, and nothing is left to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use adjoin_model::Sequence;
+use adjoin_model::{EntityId, Sequence};
 
 use super::Case;
 use crate::history::Action;
@@ -15,7 +15,7 @@ use crate::words::{NOBODY, child};
 
 impl Case<'_> {
     /// Whether its client was told or not: what counts is that the command is stored.
-    pub(super) fn check_entrusted(&mut self, store: &Store) {
+    pub(super) fn check_entrusted(&mut self, store: &Store, stuck: &BTreeSet<EntityId>) {
         for operation in &self.history.operations {
             let Action::Entrust { targets } = operation.action else { continue };
             if !self.journal.spans.contains_key(&operation.token) {
@@ -29,17 +29,15 @@ impl Case<'_> {
                 }
             }
         }
-        // One that was stuck for a while does not hold up those behind it.
-        if self.context.plan.gives_up_after().is_none() {
-            self.check_entrusted_order();
-        }
+        self.check_entrusted_order(stuck);
         for (shard, position) in store.inbox() {
             self.found.push(format!("shard {shard}: the inbox record at {position} has not ended"));
         }
     }
 
-    /// What one entity entrusts to another has its effect there in the order in which it was entrusted.
-    fn check_entrusted_order(&mut self) {
+    /// What one entity entrusts to another has its effect there in the order in which it was entrusted. Where one was
+    /// stuck for a while, it did not hold up those behind it.
+    fn check_entrusted_order(&mut self, stuck: &BTreeSet<EntityId>) {
         // From one subject to another: the sequence of the cause, which of its effects, the sequence of that.
         type Ways = BTreeMap<(usize, usize), Vec<(Sequence, u64, Sequence)>>;
         let mut ways = Ways::new();
@@ -52,6 +50,9 @@ impl Case<'_> {
             }
         }
         for ((from, to), mut effects) in ways {
+            if self.context.plan.subjects.get(to).is_some_and(|subject| stuck.contains(&subject.id)) {
+                continue;
+            }
             effects.sort_unstable();
             let disorder = effects.windows(2).find(|pair| pair[0].2 >= pair[1].2).map(<[_]>::to_vec);
             if let Some(pair) = disorder {

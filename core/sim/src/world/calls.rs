@@ -71,7 +71,7 @@ impl World {
     /// A call is answered.
     pub(super) fn reply(&mut self, id: HostId, call: CallId, result: Result<Reply>, sent: u32) {
         if let Some(order) = self.hosts[id].orders.remove(&call) {
-            return self.order_answered(order, result);
+            return self.order_answered(id, order, result);
         }
         let Some(waiting) = self.hosts[id].calls.remove(&call) else {
             return self.context.violate(|| format!("call {call} is answered, but it is over: {result:?}"));

@@ -21,9 +21,13 @@ pub(crate) struct Given {
     fronts: BTreeMap<EntityId, Position>,
     /// Up to where every event of a shard is.
     noted: BTreeMap<ShardId, Position>,
-    /// Dead letters that an operator wanted to be tried again, and those that were to be dropped.
-    pub(super) retried: BTreeSet<(ShardId, Position)>,
+    /// Dead letters that an incarnation was told to try again, each with the place in the log that said last that it is
+    /// one: once another says so, or that it has ended, that is over.
+    pub(super) retried: BTreeMap<(HostId, ShardId, Position), Option<usize>>,
+    /// Dead letters that were to be dropped.
     pub(super) dropped: BTreeSet<(ShardId, Position)>,
+    /// Entities of which a durable effect was stuck: it did not hold up those behind it.
+    pub(crate) stuck: BTreeSet<EntityId>,
     /// Stuck effects that an operator had tried again.
     pub(crate) unstuck: u64,
 }
@@ -51,7 +55,7 @@ impl World {
         }
         let found = self.store.consumers(shard).find(|(name, _)| name.group() == GROUP);
         let (passed, dead) = found.map_or((0, false), |(_, one)| (one.passed, one.dead.contains_key(&event)));
-        let wanted = self.given.retried.contains(&(shard, event));
+        let wanted = self.given.retried.get(&(host, shard, event)) == Some(&self.store.dead_at(shard, event));
         self.context.demand(!dead || wanted, || format!("the dead letter {shard}:{event} is given, but nobody asked"));
         let settled = !dead && self.store.was_settled(shard, event);
         self.context.demand(!settled, || format!("{shard}:{event} is given, but it has ended as a dead letter"));

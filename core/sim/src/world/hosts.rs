@@ -148,7 +148,8 @@ impl World {
         self.hosts[host].sessions.insert(session);
         let (running, bytes) = self.context.plan.credit;
         let up = Input::SessionUp { session, spec: spec.clone(), running, bytes };
-        self.hosts[host].homes.settle(&spec);
+        // Each loop of a simulated host has the whole credit.
+        self.hosts[host].homes.settle(session, &spec, u32::MAX);
         self.push_to_all(host, &up);
         self.hosts[host].homes.spread(&spec);
     }

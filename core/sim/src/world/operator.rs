@@ -36,8 +36,8 @@ impl World {
     fn attend(&mut self, host: HostId, index: usize, shard: ShardId, consumer: ConsumerId, event: Position) {
         let chosen = self.context.random.below(if self.context.healing { 6 } else { 10 });
         if chosen < 5 {
-            self.given.retried.insert((shard, event));
-            self.order(host, index, Order::RetryLetter, |call| Input::RetryLetter { call, shard, consumer, event });
+            let order = Order::RetryLetter(shard, event);
+            self.order(host, index, order, |call| Input::RetryLetter { call, shard, consumer, event });
         } else if chosen < 6 {
             self.given.dropped.insert((shard, event));
             let order = Order::DropLetter(shard, event);
@@ -52,11 +52,27 @@ impl World {
     }
 
     /// What an operator is told is true: a dead letter that is said to be dropped is so on disk.
-    pub(super) fn order_answered(&mut self, order: Order, result: Result<Reply>) {
+    pub(super) fn order_answered(&mut self, host: HostId, order: Order, result: Result<Reply>) {
         self.context.trace.remark(self.context.now, || format!("{order:?} is answered {result:?}"));
-        if let (Order::DropLetter(shard, event), Ok(_)) = (order, result) {
-            let settled = self.store.was_settled(shard, event);
-            self.context.demand(settled, || format!("{shard}:{event} is said to be dropped, which is not on disk"));
+        match (order, result) {
+            (Order::DropLetter(shard, event), Ok(_)) => {
+                let settled = self.store.was_settled(shard, event);
+                self.context.demand(settled, || format!("{shard}:{event} is said to be dropped, which is not on disk"));
+            }
+            (Order::RetryLetter(shard, event), Ok(_)) => {
+                self.given.retried.insert((host, shard, event), self.store.dead_at(shard, event));
+            }
+            (Order::Unstick | Order::DropLetter(..) | Order::RetryLetter(..), _) => {}
+        }
+    }
+
+    /// Remembers whose effects are stuck, for good.
+    pub(super) fn note_stuck(&mut self, host: HostId, index: u8) {
+        let machine = &self.hosts[host].loops[usize::from(index)].machine;
+        if self.context.plan.gives_up_after().is_some() && machine.effect_counts().stuck > 0 {
+            let all = machine.effects(usize::MAX).into_iter();
+            let stuck = all.filter(|effect| effect.state == EffectState::Inbox(Errand::Stuck));
+            self.given.stuck.extend(stuck.map(|effect| effect.target));
         }
     }
 }

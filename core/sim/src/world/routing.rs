@@ -56,6 +56,7 @@ impl World {
         self.hosts[id].calls.retain(|call, waiting| !cancelled.contains(&(*call, waiting.hops)));
         // What it began in a session before it took the session's end has ended with it.
         gone.into_iter().for_each(|session| self.hosts[id].forget_session(session));
+        self.note_stuck(id, index);
         self.after_step(id, index, quiet);
     }
 

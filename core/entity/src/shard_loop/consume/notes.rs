@@ -136,8 +136,10 @@ impl ShardLoop {
         match writes {
             Writes::Passed => consumer.passing = false,
             Writes::Dead => {
+                // One that was tried again in vain is no other letter.
+                let known = consumer.get(event).is_some_and(|item| item.letter);
                 consumer.go(event, HandoverOn::Written);
-                self.consumers.count(place).dead += 1;
+                self.consumers.count(place).dead += u64::from(!known);
             }
             Writes::Settled => {
                 consumer.settling.remove(&event);
