@@ -26,7 +26,7 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>
 #[command(name = "adjoin-bench", version)]
 pub(crate) struct Arguments {
     /// The group first, rows of it (claim, raw, sidecar, loop, start, replay), the groups contract and crdt, a proof:
-    /// crash, overload, or profile: what a durable command spends its processor time on.
+    /// crash, overload, or profile: what a durable command spends its processor time on (with contract: behind gRPC).
     #[arg(default_value = "first")]
     names: Vec<String>,
     /// Seconds of load for each side and round.
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
         Arguments { open_folder: Some(folder), .. } => counter::open(folder),
         Arguments { serve_echo: true, .. } => row::sidecar::echo_server(),
         _ if arguments.names == ["crash"] => crash::run(&arguments),
-        _ if arguments.names == ["profile"] => profile::run(&arguments),
+        _ if arguments.names.iter().any(|name| name == "profile") => profile::run(&arguments),
         _ if arguments.names == ["overload"] => overload::run(&arguments),
         _ => row::run(&arguments),
     };

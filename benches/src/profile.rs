@@ -11,38 +11,60 @@ use std::time::Duration;
 use self::sample::Shares;
 use crate::load::{self, Plan};
 use crate::process::{Server, free_port};
-use crate::row::{claim, sidecar};
+use crate::row::{claim, contract, sidecar};
 use crate::{Arguments, Outcome};
 
 /// Samples a second of processor time.
 const FREQUENCY: &str = "999";
 
-/// Profiles the host of rows 1 and 5, in-process in Rust, then the proxy of row 8.
+/// Profiles the host of rows 1 and 5, in-process in Rust, then the proxy of row 8; where the service on the Go SDK is
+/// there, the proxy of the group contract instead.
 pub(crate) fn run(arguments: &Arguments) -> Outcome<()> {
     let found = Command::new("perf").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
         return Err("`perf` is missing: on Debian, apt-get install linux-perf".into());
     }
     let folder = tempfile::tempdir()?;
+    if arguments.cart_service.is_some() {
+        let site = contract::Site::start(arguments, &folder.path().join("contract"))?;
+        let durable = |time| site.durable(time);
+        return one(
+            "the proxy of a Cloudstate service, by gRPC (row 8, contract)",
+            &site.proxy,
+            arguments,
+            &durable,
+            folder.path(),
+        );
+    }
     let shop = claim::shop(arguments, &folder.path().join("shop"))?;
-    one("in-process, Rust handler (rows 1 and 5)", &shop, &claim::durable(arguments, &shop), folder.path())?;
+    let plan = claim::durable(arguments, &shop);
+    one("in-process, Rust handler (rows 1 and 5)", &shop, arguments, &planned(&shop, plan), folder.path())?;
     drop(shop);
     let address = format!("127.0.0.1:{}", free_port()?);
     let _function = Server::start(Command::new(std::env::current_exe()?).args(["--serve-function", &address]))?;
     let proxy = sidecar::proxy(arguments, &address, &folder.path().join("proxy"))?;
     let plan = sidecar::durable(arguments, &proxy);
-    one("the proxy alone, without its function (row 8)", &proxy, &plan, folder.path())
+    one("the proxy alone, without its function (row 8)", &proxy, arguments, &planned(&proxy, plan), folder.path())
 }
 
-fn one(named: &str, server: &Server, plan: &Plan, folder: &Path) -> Outcome<()> {
-    let warm_up = plan.warm_up.max(Duration::from_secs(1));
-    load::run(&Plan { duration: warm_up, warm_up: Duration::ZERO, ..plan.clone() })?;
+/// Durable commands a second, and the server's processor time in microseconds for each, of a load of so long.
+type Loaded<'a> = dyn Fn(Duration) -> Outcome<(f64, f64)> + 'a;
+
+fn planned(server: &Server, plan: Plan) -> impl Fn(Duration) -> Outcome<(f64, f64)> {
+    move |duration| {
+        let (load, cpu_us) = load::accounted(server, &Plan { duration, warm_up: Duration::ZERO, ..plan.clone() })?;
+        Ok((load.per_second, cpu_us))
+    }
+}
+
+fn one(named: &str, server: &Server, arguments: &Arguments, load: &Loaded<'_>, folder: &Path) -> Outcome<()> {
+    load(Duration::from_secs(1))?;
     let samples = folder.join("perf.data");
     let recorder = record(server.id(), &samples)?;
-    let measured = load::accounted(server, &Plan { warm_up: Duration::ZERO, ..plan.clone() });
+    let measured = load(arguments.duration());
     end(recorder)?;
-    let (load, cpu_us) = measured?;
-    println!("== {named}: {:.0} durable commands/s, {cpu_us:.1} µs of processor time each", load.per_second);
+    let (per_second, cpu_us) = measured?;
+    println!("== {named}: {per_second:.0} durable commands/s, {cpu_us:.1} µs of processor time each");
     print(&Shares::read(&samples)?, cpu_us);
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! The rows of the table of targets, each measured by its own file.
 
 pub(crate) mod claim;
-mod contract;
+pub(crate) mod contract;
 mod crdt;
 mod direct;
 mod machine;

@@ -61,7 +61,8 @@ enum Command {
     /// that nobody here wrote.
     Conformance(options::Conformance),
     /// Measures against peers, or proves by force: `bench first`, `bench claim --seconds 5`, `bench contract`,
-    /// `bench crash --rounds 100`; `bench profile` prints what a durable command spends its processor time on.
+    /// `bench crash --rounds 100`; `bench profile` prints what a durable command spends its processor time
+    /// on, `bench profile contract` that of one by gRPC to a Cloudstate service.
     Bench(options::Bench),
     /// Compares the examples in documents with the files they come from and with what those print; builds the reference.
     Docs {

@@ -9,6 +9,7 @@ mod straight;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
@@ -31,10 +32,32 @@ struct Round {
     cpu_us: [f64; 2],
 }
 
+/// The service behind the proxy.
+pub(crate) struct Site {
+    pub(crate) proxy: Server,
+    service: Server,
+}
+
+impl Site {
+    /// Starts both, with the journal in a folder.
+    pub(crate) fn start(arguments: &Arguments, data: &Path) -> Outcome<Self> {
+        let service = service(arguments.cart_service.as_deref())?;
+        Ok(Self { proxy: proxy(arguments, &service, data)?, service })
+    }
+
+    /// A load of durable commands: how many a second, and the processor time of the proxy for each in microseconds.
+    pub(crate) fn durable(&self, time: Duration) -> Outcome<(f64, f64)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let cart = cart::Cart::new(connect(&self.proxy).await?);
+            accounted(&self.proxy, &cart, ADD, time).await
+        })
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Outcome<Vec<Target>> {
-    let service = service(arguments.cart_service.as_deref())?;
     let folder = tempfile::tempdir()?;
-    let proxy = proxy(arguments, &service, folder.path())?;
+    let Site { proxy, service } = Site::start(arguments, folder.path())?;
     let plain = Server::start(Command::new(std::env::current_exe()?).arg("--serve-echo"))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rounds = (1..=arguments.rounds())
@@ -83,17 +106,21 @@ async fn round(arguments: &Arguments, proxy: &Server, channels: [Channel; 3]) ->
     let service = Arc::new(Straight::new(&direct));
     let (mut through, mut straight, mut cpu_us) = ([0.0; 2], [0.0; 2], [0.0; 2]);
     for (place, call) in [GET, ADD].into_iter().enumerate() {
-        let (cart, service) = (cart.clone(), Arc::clone(&service));
-        let before = proxy.cpu();
-        let calls = callers(CALLERS, time, move |turn| cart.clone().ask(call, turn)).await?;
-        // With the calls of the warm-up, which are not among those that are counted by time.
-        cpu_us[place] = (proxy.cpu() - before) * 1e6 / calls.all.max(1) as f64;
-        through[place] = calls.per_second;
+        (through[place], cpu_us[place]) = accounted(proxy, &cart, call, time).await?;
+        let service = Arc::clone(&service);
         let calls = callers(CALLERS, time, move |turn| ask(Arc::clone(&service), call, turn)).await?;
         straight[place] = calls.per_second;
     }
     let echo = callers(CALLERS, time, move |_| unary(health.clone())).await?.per_second;
     Ok(Round { through, straight, echo, cpu_us })
+}
+
+/// Calls through the proxy: how many a second, and its processor time for each.
+async fn accounted(proxy: &Server, cart: &cart::Cart, call: Call, time: Duration) -> Outcome<(f64, f64)> {
+    let (cart, before) = (cart.clone(), proxy.cpu());
+    let calls = callers(CALLERS, time, move |turn| cart.clone().ask(call, turn)).await?;
+    // With the calls of the warm-up, which are not among those that are counted by time.
+    Ok((calls.per_second, (proxy.cpu() - before) * 1e6 / calls.all.max(1) as f64))
 }
 
 async fn ask(service: Arc<Straight>, call: Call, turn: usize) -> Outcome<()> {
