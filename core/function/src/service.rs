@@ -47,7 +47,7 @@ impl Service {
 
     /// Waits for Welcome, tells the user of the session, and gives its frames.
     async fn session(&self, batches: Streaming<Batch>) -> adjoin_model::Result<Answers> {
-        let place = self.place()?;
+        let place = place(&self.sessions, self.settings.sessions)?;
         let mut from_host = Wire::new(batches, Decoder::new(Bounds::new(0, 0)));
         let welcome: Welcome = self.in_time("a session's Welcome", from_host.open()).await??;
         self.speaks(welcome.version)?;
@@ -60,13 +60,6 @@ impl Service {
         let taken = self.in_time("the function to take the session", self.events.send(session)).await?;
         taken.map_err(|_| Error::unavailable("the function takes no more sessions"))?;
         Ok(Answers { frames: Outgoing::new(frames.into(), encoder, self.stop.clone()), _place: place })
-    }
-
-    fn place(&self) -> adjoin_model::Result<OwnedSemaphorePermit> {
-        self.sessions.clone().try_acquire_owned().map_err(|_| {
-            let said = format!("the function has {} sessions, and takes no more", self.settings.sessions);
-            Error::exhausted(said).retry_after(1_000)
-        })
     }
 
     fn speaks(&self, version: u32) -> adjoin_model::Result<()> {
@@ -86,6 +79,17 @@ impl Service {
             .await
             .map_err(|_| Error::expired(format!("waiting for {what} took longer than {ms} ms")))
     }
+}
+
+/// A place for a session, whoever opens it.
+///
+/// # Errors
+/// `Exhausted` when all `most` are taken.
+pub(crate) fn place(sessions: &Arc<Semaphore>, most: usize) -> adjoin_model::Result<OwnedSemaphorePermit> {
+    sessions.clone().try_acquire_owned().map_err(|_| {
+        let said = format!("the function has {most} sessions, and takes no more");
+        Error::exhausted(said).retry_after(1_000)
+    })
 }
 
 #[tonic::async_trait]

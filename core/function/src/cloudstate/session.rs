@@ -28,7 +28,8 @@ use crate::dial::Link;
 /// Batches of frames that wait for the engine; past it the streams are held back.
 const WAITING: usize = 256;
 
-/// Ended activations and actions that are kept beside twice as many as run: looking for them costs as much as there are.
+/// Ended activations, actions and last streams of entities that are kept beside three times as many as run: looking for
+/// them costs as much as there are.
 const ENDED: usize = 64;
 
 /// Room for what a message has beside its payloads.

@@ -6,7 +6,7 @@ use adjoin_entity::spec::EntityKind;
 use adjoin_model::{Error, Kind, Metadata, Payload, Result};
 use prost_types::Any;
 
-use super::catalogue::{Catalogue, Offered};
+use super::catalogue::{Catalogue, MESSAGE, Offered};
 use crate::cloudstate::protocol::client_action::Action;
 use crate::cloudstate::protocol::{self, ClientAction, Failure, Forward, Reply};
 use crate::cloudstate::{any, entries};
@@ -98,8 +98,8 @@ fn beside(metadata: &Metadata) -> Option<protocol::Metadata> {
 }
 
 /// A message with every field at its default.
-fn nothing(full_name: &str) -> Payload {
-    Payload::new(format!("type.googleapis.com/{full_name}"), Vec::new())
+pub(super) fn nothing(full_name: &str) -> Payload {
+    Payload::new(format!("{MESSAGE}{full_name}"), Vec::new())
 }
 
 /// The answer of an entity that said nothing: a client waits for a message.

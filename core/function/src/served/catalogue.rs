@@ -9,6 +9,7 @@ use adjoin_entity::spec::{EntityKind, EntityType, Spec};
 use adjoin_model::{Error, Payload, Result};
 use prost_types::Any;
 
+use super::answer::nothing;
 use crate::cloudstate::protocol::entity_passivation_strategy::Strategy;
 use crate::cloudstate::protocol::{
     Entity, EntityPassivationStrategy, EntitySpec, ServiceInfo, TimeoutPassivationStrategy,
@@ -27,7 +28,7 @@ impl Offered {
     /// The message that stands for no reply, where the output is `google.protobuf.Empty`.
     pub(super) fn empty(&self) -> Option<Payload> {
         let output = self.method.output.full_name();
-        (output == "google.protobuf.Empty").then(|| Payload::new(format!("{MESSAGE}{output}"), Vec::new()))
+        (output == "google.protobuf.Empty").then(|| nothing(output))
     }
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct Catalogue {
 }
 
 /// What stands before the name of a message in a type URL.
-const MESSAGE: &str = "type.googleapis.com/";
+pub(super) const MESSAGE: &str = "type.googleapis.com/";
 
 /// What stands before a stored name that is no message's.
 const OTHER: &str = "adjoin.dev/";

@@ -122,10 +122,7 @@ impl Lines {
         if stop.is_cancelled() {
             return Err(Error::unavailable("the function takes no more sessions: it is ending"));
         }
-        let place = sessions.clone().try_acquire_owned().map_err(|_| {
-            let said = format!("the function has {} sessions, and takes no more", settings.sessions);
-            Error::exhausted(said).retry_after(1_000)
-        })?;
+        let place = crate::service::place(sessions, settings.sessions)?;
         let Opening { line, to_host, from_host, route } = Line::opening(settings.hello, place)?;
         let session = FunctionSession { welcome: welcome(settings.versions.max, &limits()), to_host, from_host };
         let ms = settings.handshake_ms;
